@@ -1,0 +1,213 @@
+//! Chains: layers one after the other, as nested pairs `(First, (Second, ()))`.
+
+use super::Layer;
+use crate::manifolds::Manifold;
+use crate::numeric::special::all_finite;
+use crate::numeric::{Lift, Mask, Pack, Real};
+use rand::Rng;
+
+/// The first thing that went wrong in a walk through a chain: where, and in which lane.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Place of the layer in its chain, counted from 0.
+    pub layer: usize,
+    /// The layer's letter or name.
+    pub name: &'static str,
+    /// The lane.
+    pub lane: usize,
+    /// Whether a root search did not converge (else: a value was not finite).
+    pub unconverged: bool,
+}
+
+impl Fault {
+    /// Records the first lane set in `bad`, unless something was recorded before.
+    fn note<R: Real>(slot: &mut Option<Fault>, bad: R::Mask, layer: usize, name: &'static str, unconverged: bool) {
+        if slot.is_none() && bad.any() {
+            let mut lane = 0;
+            while !bad.lane(lane) {
+                lane += 1;
+            }
+            *slot = Some(Fault { layer, name, lane, unconverged });
+        }
+    }
+}
+
+/// Layers applied one after the other; the flat parameter vector, the prepared numbers and the scratch of the letters
+/// stand side by side in the order written.
+pub trait Chain<M: Manifold>: Send + Sync + 'static {
+    /// Number of layers.
+    const LEN: usize;
+    /// Length of the flat parameter vector.
+    const PARAMS: usize;
+    /// Number of prepared numbers.
+    const PREPARED: usize;
+    /// Number of scratch numbers.
+    const SCRATCH: usize;
+
+    /// See [`Layer::initial`].
+    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]);
+    /// See [`Layer::initial_from_data`]: the last letter sees the data first. Returns whether any layer learnt from it.
+    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool;
+    /// See [`Layer::prepare`].
+    fn prepare<P: Real>(params: &[P], prepared: &mut [P]);
+    /// See [`Layer::prepare_vjp`].
+    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]);
+    /// Evaluation: the last letter first. `first` is the place of the chain's first letter.
+    fn inverse<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
+    /// See [`Layer::inverse_vjp`].
+    fn inverse_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+    /// Sampling: the first letter first.
+    fn forward<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        z: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
+    /// See [`Layer::forward_vjp`].
+    fn forward_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+    /// Name and parameter count of each letter.
+    fn describe(letters: &mut Vec<(&'static str, usize)>);
+}
+
+impl<M: Manifold> Chain<M> for () {
+    const LEN: usize = 0;
+    const PARAMS: usize = 0;
+    const PREPARED: usize = 0;
+    const SCRATCH: usize = 0;
+
+    fn initial<G: Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
+    fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: &mut [f64], _: &mut [f64]) -> bool {
+        false
+    }
+    fn prepare<P: Real>(_: &[P], _: &mut [P]) {}
+    fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
+    fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    fn forward<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    fn forward_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    fn describe(_: &mut Vec<(&'static str, usize)>) {}
+}
+
+impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
+    const LEN: usize = 1 + T::LEN;
+    const PARAMS: usize = H::PARAMS + T::PARAMS;
+    const PREPARED: usize = H::PREPARED + T::PREPARED;
+    const SCRATCH: usize = H::SCRATCH + T::SCRATCH;
+
+    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
+        let (head, tail) = params.split_at_mut(H::PARAMS);
+        H::initial(rng, head);
+        T::initial(rng, tail);
+    }
+
+    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
+        let (head, tail) = params.split_at_mut(H::PARAMS);
+        let later = T::initial_from_data(rng, points, tail);
+        let own = H::initial_from_data(rng, points, head);
+        if !own {
+            H::initial(rng, head);
+        }
+        own || later
+    }
+
+    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+        let (head, tail) = params.split_at(H::PARAMS);
+        let (head_out, tail_out) = prepared.split_at_mut(H::PREPARED);
+        H::prepare(head, head_out);
+        T::prepare(tail, tail_out);
+    }
+
+    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        let (head, tail) = params.split_at(H::PARAMS);
+        let (head_out, tail_out) = prepared.split_at(H::PREPARED);
+        let (head_cot, tail_cot) = cot_prepared.split_at(H::PREPARED);
+        let (head_in, tail_in) = cot_params.split_at_mut(H::PARAMS);
+        H::prepare_vjp(head, head_out, head_cot, head_in);
+        T::prepare_vjp(tail, tail_out, tail_cot, tail_in);
+    }
+
+    fn inverse<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
+        H::inverse(head, x, log_det, head_scratch);
+        Fault::note::<R>(fault, !(all_finite(x) & log_det.is_finite()), first, H::NAME, false);
+    }
+
+    fn inverse_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        H::inverse_vjp(head, head_scratch, cot, cot_log_det, head_cot);
+        T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
+    }
+
+    fn forward<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        z: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let unconverged = H::forward(head, z, log_det, head_scratch);
+        Fault::note::<R>(fault, unconverged, first, H::NAME, true);
+        Fault::note::<R>(fault, !(all_finite(z) & log_det.is_finite()), first, H::NAME, false);
+        T::forward(tail, z, log_det, tail_scratch, first + 1, fault);
+    }
+
+    fn forward_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        T::forward_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
+        H::forward_vjp(head, head_scratch, cot, cot_log_det, head_cot);
+    }
+
+    fn describe(letters: &mut Vec<(&'static str, usize)>) {
+        letters.push((H::NAME, H::PARAMS));
+        T::describe(letters);
+    }
+}

@@ -1,0 +1,325 @@
+//! What every layer must satisfy, written once and run over every letter.
+//!
+//! For random parameters and points: the two directions invert each other, their log-determinants cancel, the
+//! log-determinant is that of the numerical Jacobian, and every derivative equals central differences.
+
+use super::{Chain, Fault};
+use crate::manifolds::Manifold;
+use crate::numeric::{Lanes, Pack, Scalar};
+use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use rand_distr::StandardNormal;
+
+/// How far the laws may be off.
+#[derive(Clone, Copy, Debug)]
+pub struct Tolerance {
+    /// |forward(inverse(x)) - x|, relative to 1 + |x|, and the same for the sum of both log-determinants.
+    pub round_trip: f64,
+    /// Log-determinant against the numerical Jacobian.
+    pub jacobian: f64,
+    /// Derivatives against central differences, relative to the largest derivative of the same kind.
+    pub gradient: f64,
+}
+
+impl Tolerance {
+    /// For `f64`.
+    pub const F64: Tolerance = Tolerance { round_trip: 1e-9, jacobian: 1e-6, gradient: 1e-6 };
+}
+
+/// A chain evaluated at one point in `T`, with everything its derivatives need.
+struct Walk<T: Scalar> {
+    prepared: Vec<T>,
+    scratch: Vec<T>,
+    point: Vec<T>,
+    log_det: T,
+    fault: Option<Fault>,
+}
+
+fn walk<M: Manifold, C: Chain<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
+    let zero = T::from_f64(0.0);
+    let mut walk = Walk {
+        prepared: vec![zero; C::PREPARED],
+        scratch: vec![zero; C::SCRATCH],
+        point: start.to_vec(),
+        log_det: zero,
+        fault: None,
+    };
+    C::prepare(params, &mut walk.prepared);
+    let Walk { prepared, scratch, point, log_det, fault } = &mut walk;
+    if inverse {
+        C::inverse(prepared, point, log_det, scratch, 0, fault);
+    } else {
+        C::forward(prepared, point, log_det, scratch, 0, fault);
+    }
+    walk
+}
+
+fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|v| v.to_f64()).collect()
+}
+
+fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|v| T::from_f64(*v)).collect()
+}
+
+fn distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max)
+}
+
+/// A parameter vector a little away from a start of the chain.
+pub fn random_params<M: Manifold, C: Chain<M>>(rng: &mut StdRng, spread: f64) -> Vec<f64> {
+    let mut params = vec![0.0; C::PARAMS];
+    C::initial(rng, &mut params);
+    for p in &mut params {
+        let noise: f64 = rng.sample(StandardNormal);
+        *p += spread * noise;
+    }
+    params
+}
+
+/// A random point of `M` in embedded coordinates, of the reference density (times `width` on Euclidean space).
+pub fn random_point<M: Manifold>(rng: &mut (impl Rng + ?Sized), width: f64) -> Vec<f64> {
+    let base: Vec<f64> = (0..M::DIM).map(|_| rng.sample::<f64, _>(StandardNormal) * width).collect();
+    let mut target = vec![0.0; M::EMBED];
+    M::from_base(&base, &mut target);
+    target
+}
+
+/// Orthonormal directions along the manifold at a point (all axes where it is flat).
+fn tangents<M: Manifold>(point: &[f64]) -> Vec<Vec<f64>> {
+    let n = M::EMBED;
+    let axes = (0..n).map(|i| (0..n).map(|j| f64::from(i == j)).collect::<Vec<f64>>());
+    if M::DIM == n {
+        return axes.collect();
+    }
+    let mut basis: Vec<Vec<f64>> = vec![point.to_vec()];
+    let mut candidates: Vec<Vec<f64>> = axes.collect();
+    // The axis most along the point last, so that what is left is well conditioned.
+    candidates.sort_by(|a, b| {
+        let along = |v: &Vec<f64>| v.iter().zip(point).map(|(a, b)| a * b).sum::<f64>().abs();
+        along(a).total_cmp(&along(b))
+    });
+    for mut v in candidates.into_iter().take(M::DIM) {
+        for b in &basis {
+            let along: f64 = v.iter().zip(b).map(|(a, b)| a * b).sum();
+            for (v, b) in v.iter_mut().zip(b) {
+                *v -= along * b;
+            }
+        }
+        let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+        v.iter_mut().for_each(|x| *x /= norm);
+        basis.push(v);
+    }
+    basis.split_off(1)
+}
+
+/// The point reached by walking `step` along the tangent `direction`.
+fn moved<M: Manifold>(point: &[f64], direction: &[f64], step: f64) -> Vec<f64> {
+    let ahead: Vec<f64> = point.iter().zip(direction).map(|(p, d)| p + step * d).collect();
+    let mut on = vec![0.0; M::EMBED];
+    M::project(&ahead, &mut on);
+    on
+}
+
+/// Derivative of `f` at 0 by a five-point central difference.
+fn difference(step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    (8.0 * (f(step) - f(-step)) - (f(2.0 * step) - f(-2.0 * step))) / (12.0 * step)
+}
+
+fn determinant(mut m: Vec<Vec<f64>>) -> f64 {
+    let n = m.len();
+    let mut det = 1.0;
+    for i in 0..n {
+        let pivot = (i..n).max_by(|a, b| m[*a][i].abs().total_cmp(&m[*b][i].abs())).unwrap_or(i);
+        m.swap(i, pivot);
+        det *= m[i][i];
+        for k in i + 1..n {
+            let factor = m[k][i] / m[i][i];
+            for j in i..n {
+                m[k][j] -= factor * m[i][j];
+            }
+        }
+    }
+    det.abs()
+}
+
+/// Round trip in `T` from `start`: the point must come back and the log-determinants must cancel.
+pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
+    params: &[f64],
+    start: &[f64],
+    tolerance: f64,
+) -> Result<(), String> {
+    let (params, start) = (narrow::<T>(params), narrow::<T>(start));
+    let there = walk::<M, C, T>(&params, &start, true);
+    let back = walk::<M, C, T>(&params, &there.point, false);
+    for (name, w) in [("inverse", &there), ("forward", &back)] {
+        if let Some(fault) = w.fault {
+            return Err(format!("{name} at {start:?}: {fault:?}"));
+        }
+    }
+    let off = distance(&widen(&back.point), &widen(&start));
+    let sum = (there.log_det + back.log_det).to_f64().abs() / (1.0 + there.log_det.to_f64().abs());
+    if off <= tolerance && sum <= tolerance {
+        Ok(())
+    } else {
+        Err(format!(
+            "round trip of {start:?} in {}: point off by {off:e}, log-determinants by {sum:e}; base side {:?}, back {:?}",
+            T::NAME,
+            there.point,
+            back.point
+        ))
+    }
+}
+
+/// Log-determinant of the inverse against its numerical Jacobian at `start`.
+pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<(), String> {
+    let here = walk::<M, C, f64>(params, start, true);
+    let from = tangents::<M>(start);
+    let to = tangents::<M>(&here.point);
+    let along = |direction: &Vec<f64>, axis: &Vec<f64>| {
+        difference(1e-4, |h| {
+            let y = walk::<M, C, f64>(params, &moved::<M>(start, direction, h), true).point;
+            y.iter().zip(axis).zip(&here.point).map(|((y, a), y0)| (y - y0) * a).sum()
+        })
+    };
+    let matrix: Vec<Vec<f64>> = to.iter().map(|axis| from.iter().map(|d| along(d, axis)).collect()).collect();
+    let numerical = determinant(matrix).ln();
+    let off = (numerical - here.log_det).abs();
+    if off <= tolerance * (1.0 + here.log_det.abs()) {
+        Ok(())
+    } else {
+        Err(format!("log-determinant at {start:?}: {} but the numerical Jacobian gives {numerical}", here.log_det))
+    }
+}
+
+/// All derivatives of one direction against central differences: a random combination of the result's coordinates and
+/// the log-determinant, differentiated with respect to the point and every parameter.
+pub fn gradients<M: Manifold, C: Chain<M>>(
+    rng: &mut StdRng,
+    params: &[f64],
+    start: &[f64],
+    inverse: bool,
+    tolerance: f64,
+) -> Result<(), String> {
+    let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
+    let det_weight: f64 = rng.sample(StandardNormal);
+    let objective = |params: &[f64], start: &[f64]| {
+        let w = walk::<M, C, f64>(params, start, inverse);
+        w.point.iter().zip(&weights).map(|(a, b)| a * b).sum::<f64>() + det_weight * w.log_det
+    };
+    let mut w = walk::<M, C, f64>(params, start, inverse);
+    let mut cot = weights.clone();
+    let mut cot_prepared = vec![0.0; C::PREPARED];
+    if inverse {
+        C::inverse_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
+    } else {
+        C::forward_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
+    }
+    let mut cot_params = vec![0.0; C::PARAMS];
+    C::prepare_vjp(params, &w.prepared, &cot_prepared, &mut cot_params);
+
+    let direction = if inverse { "inverse" } else { "forward" };
+    let mut pairs = Vec::new();
+    for d in tangents::<M>(start) {
+        let exact: f64 = cot.iter().zip(&d).map(|(a, b)| a * b).sum();
+        pairs.push((exact, difference(1e-4, |h| objective(params, &moved::<M>(start, &d, h)))));
+    }
+    compare(&pairs, tolerance).map_err(|e| format!("{direction} at {start:?}, derivative by the point: {e}"))?;
+    let mut pairs = Vec::new();
+    for k in 0..C::PARAMS {
+        let numerical = difference(1e-4, |h| {
+            let mut shifted = params.to_vec();
+            shifted[k] += h;
+            objective(&shifted, start)
+        });
+        pairs.push((cot_params[k], numerical));
+    }
+    compare(&pairs, tolerance).map_err(|e| format!("{direction} at {start:?}, derivative by the parameters: {e}"))
+}
+
+fn compare(pairs: &[(f64, f64)], tolerance: f64) -> Result<(), String> {
+    let largest = pairs.iter().map(|(_, n)| n.abs()).fold(1.0, f64::max);
+    for (i, (exact, numerical)) in pairs.iter().enumerate() {
+        let off = (exact - numerical).abs();
+        // NaN must fail, hence not `off > ..`.
+        if !(off <= tolerance * largest) {
+            return Err(format!("number {i} is {exact} but differences give {numerical} (largest {largest})"));
+        }
+    }
+    Ok(())
+}
+
+/// A pack of points, each with its own parameters, gives in every lane what the scalar path gives.
+pub fn lanes_agree<M: Manifold, C: Chain<M>>(
+    rng: &mut StdRng,
+    params: &[Vec<f64>],
+    points: &[Vec<f64>],
+) -> Result<(), String> {
+    type R = Lanes<f64, 4>;
+    let pick =
+        |rows: &[Vec<f64>], n: usize| -> Vec<R> { (0..n).map(|j| R::from_fn(|l| rows[l % rows.len()][j])).collect() };
+    let packed = pick(params, C::PARAMS);
+    let mut prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
+    let mut scratch = vec![R::from_fn(|_| 0.0); C::SCRATCH];
+    C::prepare(&packed, &mut prepared);
+    let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
+    for inverse in [true, false] {
+        let mut x = pick(points, M::EMBED);
+        let mut log_det = R::from_fn(|_| 0.0);
+        if inverse {
+            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
+        } else {
+            C::forward(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
+        }
+        let mut cot: Vec<R> = weights.iter().map(|w| R::from_fn(|_| *w)).collect();
+        let mut cot_prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
+        let one = R::from_fn(|_| 1.0);
+        if inverse {
+            C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
+        } else {
+            C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
+        }
+        for lane in 0..R::LANES {
+            let params = &params[lane % params.len()];
+            let mut w = walk::<M, C, f64>(params, &points[lane % points.len()], inverse);
+            let mut single = weights.clone();
+            let mut single_prepared = vec![0.0; C::PREPARED];
+            if inverse {
+                C::inverse_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
+            } else {
+                C::forward_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
+            }
+            let of = |values: &[R]| values.iter().map(|v| v.lane(lane)).collect::<Vec<f64>>();
+            let off = distance(&of(&x), &w.point)
+                .max(distance(&of(&cot), &single))
+                .max(distance(&of(&cot_prepared), &single_prepared))
+                .max((log_det.lane(lane) - w.log_det).abs() / (1.0 + w.log_det.abs()));
+            if !(off <= 1e-9) {
+                return Err(format!("lane {lane}, inverse {inverse}: off by {off:e} from the scalar path"));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Every law on a chain: random parameters (`spread` away from a start) and points.
+pub fn check<M: Manifold, C: Chain<M>>(
+    seed: u64,
+    rounds: usize,
+    spread: f64,
+    tolerance: Tolerance,
+) -> Result<(), String> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    for round in 0..rounds {
+        let params = random_params::<M, C>(&mut rng, spread);
+        let start = random_point::<M>(&mut rng, 2.0);
+        let at = |e: String| format!("round {round}: {e}");
+        round_trip::<M, C, f64>(&params, &start, tolerance.round_trip).map_err(at)?;
+        round_trip::<M, C, f32>(&params, &start, 1e-4).map_err(at)?;
+        jacobian::<M, C>(&params, &start, tolerance.jacobian).map_err(at)?;
+        gradients::<M, C>(&mut rng, &params, &start, true, tolerance.gradient).map_err(at)?;
+        gradients::<M, C>(&mut rng, &params, &start, false, tolerance.gradient).map_err(at)?;
+    }
+    let params: Vec<Vec<f64>> = (0..4).map(|_| random_params::<M, C>(&mut rng, spread)).collect();
+    let points: Vec<Vec<f64>> = (0..4).map(|_| random_point::<M>(&mut rng, 2.0)).collect();
+    lanes_agree::<M, C>(&mut rng, &params, &points)
+}

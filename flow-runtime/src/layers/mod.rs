@@ -1,0 +1,101 @@
+//! The layers: bijections of a manifold onto itself with parameters.
+//!
+//! A layer is a zero-sized type that states how many parameters it has and gives its map in both directions with their
+//! derivatives. Nothing here knows about networks, tensors or threads: functions take slices of numbers.
+//!
+//! # Order of things
+//! Sampling ("forward") walks a chain from the first letter to the last, evaluation ("inverse") from the last to the
+//! first. The flat parameter vector of a chain is that of its letters in the order written.
+
+#[macro_use]
+mod options;
+mod chain;
+pub mod laws;
+mod orientation;
+pub(crate) mod rotation;
+
+pub use chain::{Chain, Fault};
+pub use options::{Options, decode};
+pub use orientation::{Orientation, OrientationOptions, Spherical};
+
+/// The options of every letter as types, one module a letter; the notation names them.
+pub mod settings {
+    pub use super::orientation::y;
+}
+
+use crate::manifolds::Manifold;
+use crate::numeric::{Lift, Real};
+use rand::Rng;
+
+/// A bijection of the manifold `M` with parameters: what a letter of the notation stands for.
+///
+/// # Data flow
+/// ```text
+/// parameters --prepare--> prepared numbers   (regulators, rotations, normalised weights: once per parameter vector)
+/// prepared, target x --inverse--> base-side x, log|det|      (evaluation)
+/// prepared, base-side z --forward--> target x, log|det|      (sampling)
+/// ```
+/// Points are in the embedded coordinates of `M` (`M::EMBED` numbers, unit vectors on spheres) and log-determinants are
+/// those of the surface measure. Each of the two maps leaves in `scratch` what its `_vjp` needs. Both fill it in the same layout, so that
+/// either derivative may follow either map at the same pair of points.
+///
+/// # Derivatives
+/// A `_vjp` receives in `cot` the cotangent of the map's output point and replaces it by that of its input point;
+/// `cot_log_det` is the cotangent of the added log-determinant; cotangents of prepared numbers (or parameters) are
+/// **added**. On spheres ambient cotangents are meant: only their tangential part at the point matters.
+///
+/// # Working range
+/// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space) and everywhere on spheres.
+#[diagnostic::on_unimplemented(
+    message = "the layer `{Self}` does not act on the manifold `{M}`",
+    label = "this layer is not made for the manifold in the same place",
+    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
+)]
+pub trait Layer<M: Manifold>: Send + Sync + 'static {
+    /// Length of the flat parameter vector.
+    const PARAMS: usize;
+    /// How many numbers [`Layer::prepare`] makes of it.
+    const PREPARED: usize;
+    /// How many numbers the maps leave for their derivatives.
+    const SCRATCH: usize;
+    /// The letter or the name, for messages.
+    const NAME: &'static str;
+
+    /// Parameters a fit starts from (random where the layer's default is).
+    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]);
+
+    /// Parameters to prepared numbers.
+    fn prepare<P: Real>(params: &[P], prepared: &mut [P]);
+    /// Cotangents of [`Layer::prepare`].
+    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]);
+
+    /// Target side to base side, in place; adds ln |d base / d target|.
+    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]);
+    /// Cotangents of [`Layer::inverse`].
+    fn inverse_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+
+    /// Base side to target side, in place; adds ln |d target / d base|. Returns the lanes in which a root search
+    /// did not converge (none for a layer without one).
+    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask;
+    /// Cotangents of [`Layer::forward`].
+    fn forward_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+
+    /// Parameters that start a fit near the data, and the data mapped by them towards the base; `None` where the
+    /// layer has nothing to learn from data. `points` holds rows of `M::EMBED` numbers and is mapped in place.
+    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
+        let _ = (rng, points, params);
+        false
+    }
+}

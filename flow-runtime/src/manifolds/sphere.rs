@@ -1,0 +1,255 @@
+//! The circle and the two-sphere. Embedded coordinates are unit vectors.
+
+use super::Manifold;
+use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile};
+use crate::numeric::{Real, Scalar};
+use core::f64::consts::{PI, TAU};
+
+/// How far from unit length a vector given as embedded coordinates may be.
+const UNIT_TOLERANCE: f64 = 1e-3;
+
+/// Polar angles are kept this far from the poles in ln sin(theta), the one term that is singular there.
+const POLE: f64 = 1e-7;
+
+fn finite(point: &[f64], what: &str) -> Option<String> {
+    point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
+}
+
+fn unit(point: &[f64]) -> Option<String> {
+    finite(point, "a component of a unit vector is a finite number").or_else(|| {
+        let norm = point.iter().map(|x| x * x).sum::<f64>().sqrt();
+        ((norm - 1.0).abs() > UNIT_TOLERANCE).then(|| {
+            format!("the vector has length {norm}: embedded coordinates are a unit vector, divide it by its length")
+        })
+    })
+}
+
+fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    let norm = given.iter().fold(R::zero(), |sum, x| sum + x.square()).sqrt();
+    for (unit, x) in embedded.iter_mut().zip(given) {
+        *unit = *x / norm;
+    }
+}
+
+fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    let norm2 = given.iter().fold(R::zero(), |sum, x| sum + x.square());
+    let norm = norm2.sqrt();
+    let along = given.iter().zip(cot_embedded).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / norm2;
+    for ((bar, x), c) in cot_given.iter_mut().zip(given).zip(cot_embedded) {
+        *bar += (*c - *x * along) / norm;
+    }
+}
+
+/// An angle from (-pi, pi] to [0, 2 pi).
+#[inline(always)]
+fn wrap<R: Real>(angle: R) -> R {
+    let turned = R::select(angle.lt(R::zero()), angle + R::constant(TAU), angle);
+    R::select(turned.lt(R::constant(TAU)), turned, R::zero())
+}
+
+/// The circle: intrinsic coordinate an angle in radians (any number; [0, 2 pi) is returned), embedded (cos, sin).
+pub struct Circle;
+
+impl Manifold for Circle {
+    const DIM: usize = 1;
+    const EMBED: usize = 2;
+
+    fn notation() -> String {
+        "s1".into()
+    }
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
+        let (sin, cos) = intrinsic[0].sin_cos();
+        embedded[0] = cos;
+        embedded[1] = sin;
+    }
+    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
+        let (sin, cos) = intrinsic[0].sin_cos();
+        cot_intrinsic[0] += cos * cot_embedded[1] - sin * cot_embedded[0];
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
+        intrinsic[0] = wrap(embedded[1].atan2(embedded[0]));
+    }
+    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
+        cot_embedded[0] -= embedded[1] * cot_intrinsic[0];
+        cot_embedded[1] += embedded[0] * cot_intrinsic[0];
+    }
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        project(given, embedded);
+    }
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        project_vjp(given, cot_embedded, cot_given);
+    }
+    fn log_reference<R: Real>(_: &[R]) -> R {
+        R::constant(-TAU.ln())
+    }
+    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    /// The angle pi goes to 0, the angle 0 to both infinities, angles in (0, pi) to positive numbers.
+    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+        let signed = target[1].atan2(target[0]);
+        let tail = signed.abs().scale(1.0 / TAU);
+        let rest = R::one() - tail;
+        let r = -normal_quantile(tail, rest);
+        base[0] = R::select(signed.lt(R::zero()), -r, r);
+    }
+    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+        let (tail, _) = normal_cdf(-base[0].abs());
+        let (sin, cos) = tail.scale(TAU).sin_cos();
+        target[0] = cos;
+        target[1] = R::select(base[0].lt(R::zero()), -sin, sin);
+    }
+    fn check_intrinsic(point: &[f64]) -> Option<String> {
+        finite(point, "an angle is a finite number, in radians")
+    }
+    fn check_embedded(point: &[f64]) -> Option<String> {
+        unit(point)
+    }
+}
+
+/// The two-sphere: intrinsic coordinates (theta, phi) in radians, theta in [0, pi] from the +z axis, phi any angle ([0, 2 pi) is
+/// returned); embedded (x, y, z).
+///
+/// Densities in intrinsic coordinates are with respect to d theta d phi, in embedded ones with respect to area. Within 1e-7
+/// of the poles ln sin(theta) is held constant; densities in embedded coordinates have no such limit.
+pub struct Sphere2;
+
+/// (1 - z) / 2 and (1 + z) / 2 of a unit vector: squared sine and cosine of half the polar angle, each to full relative precision.
+#[inline(always)]
+pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
+    let rho2 = v[0].square() + v[1].square();
+    let big = (R::one() + v[2].abs()).scale(0.5);
+    let small = rho2.scale(0.25) / big;
+    let north = v[2].gt(R::zero());
+    (R::select(north, small, big), R::select(north, big, small))
+}
+
+/// ln sin(theta) kept [`POLE`] away from the poles, and its derivative.
+#[inline(always)]
+fn ln_sin<R: Real>(theta: R) -> (R, R) {
+    let inside = theta.clamp(POLE, PI - POLE);
+    let (sin, cos) = inside.sin_cos();
+    let free = theta.gt(R::constant(POLE)) & theta.lt(R::constant(PI - POLE));
+    (sin.ln(), R::select(free, cos / sin, R::zero()))
+}
+
+impl Manifold for Sphere2 {
+    const DIM: usize = 2;
+    const EMBED: usize = 3;
+
+    fn notation() -> String {
+        "s2".into()
+    }
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+        let (sin, cos) = intrinsic[0].sin_cos();
+        let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
+        embedded[0] = sin * cos_phi;
+        embedded[1] = sin * sin_phi;
+        embedded[2] = cos;
+        *log_det += ln_sin(intrinsic[0]).0;
+    }
+    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+        let (sin, cos) = intrinsic[0].sin_cos();
+        let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
+        let radial = cot_embedded[0] * cos_phi + cot_embedded[1] * sin_phi;
+        cot_intrinsic[0] += cos * radial - sin * cot_embedded[2] + cot_log_det * ln_sin(intrinsic[0]).1;
+        cot_intrinsic[1] += sin * (cot_embedded[1] * cos_phi - cot_embedded[0] * sin_phi);
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+        let rho = (embedded[0].square() + embedded[1].square()).sqrt();
+        intrinsic[0] = rho.atan2(embedded[2]);
+        intrinsic[1] = wrap(embedded[1].atan2(embedded[0]));
+        *log_det -= ln_sin(intrinsic[0]).0;
+    }
+    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+        let rho2 = (embedded[0].square() + embedded[1].square()).max(R::constant(R::Scalar::TINY));
+        let rho = rho2.sqrt();
+        let theta_bar = cot_intrinsic[0] - cot_log_det * ln_sin(rho.atan2(embedded[2])).1;
+        let radial = theta_bar * embedded[2] / rho;
+        let turn = cot_intrinsic[1] / rho2;
+        cot_embedded[0] += radial * embedded[0] - turn * embedded[1];
+        cot_embedded[1] += radial * embedded[1] + turn * embedded[0];
+        cot_embedded[2] -= theta_bar * rho;
+    }
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        project(given, embedded);
+    }
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        project_vjp(given, cot_embedded, cot_given);
+    }
+    fn log_reference<R: Real>(_: &[R]) -> R {
+        R::constant(-(2.0 * TAU).ln())
+    }
+    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    /// The south pole goes to the origin, the north pole to infinity (to about 37 in f64): r = sqrt(-2 ln((1 - z)/2)).
+    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+        // At the pole itself any direction is right; the smallest step along x keeps r finite.
+        let least = R::constant((R::Scalar::TINY * 16.0).sqrt());
+        let at_pole = (target[0].square() + target[1].square()).lt(least.square()) & target[2].gt(R::zero());
+        let x = R::select(at_pole, least, target[0]);
+        let (h, c) = half_squares(&[x, target[1], target[2]]);
+        // r / rho with r^2 = -2 ln h and rho^2 = 4 h c, smooth at the south pole (c = 0, h = 1).
+        let south = c.lt(R::constant(0.5));
+        let log_over =
+            R::select(south, ln_1p_over(-R::select(south, c, R::zero())), -h.ln() / R::select(south, R::one(), c));
+        let (long, short) = (log_over.sqrt(), h.scale(2.0).sqrt());
+        base[0] = x / short * long;
+        base[1] = target[1] / short * long;
+    }
+    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+        let half = (base[0].square() + base[1].square()).scale(0.5);
+        let h = (-half).exp();
+        // c = 1 - e^(-r^2/2); rho / r = sqrt(4 h c / r^2), smooth at r = 0.
+        let c = -(-half).exp_m1();
+        let c_over_half = crate::numeric::special::exp_m1_over(-half);
+        let shrink = (h * c_over_half.scale(2.0)).sqrt();
+        target[0] = base[0] * shrink;
+        target[1] = base[1] * shrink;
+        target[2] = c - h;
+    }
+    fn check_intrinsic(point: &[f64]) -> Option<String> {
+        finite(point, "angles are finite numbers, in radians").or_else(|| {
+            // Rounding in f32 may carry pi a little above itself.
+            let outside = point[0] < -1e-6 || point[0] > PI + 1e-6;
+            outside.then(|| {
+                format!(
+                    "theta is {}: the first coordinate of s2 is the polar angle in radians, from 0 (+z axis) to pi; \
+                     a latitude becomes pi/2 - latitude",
+                    point[0]
+                )
+            })
+        })
+    }
+    fn check_embedded(point: &[f64]) -> Option<String> {
+        unit(point)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base_maps_invert_each_other_up_to_the_poles() {
+        for theta in [0.0, 1e-12, 1e-6, 1e-3, 0.7, 2.0, PI - 1e-3, PI - 1e-9, PI] {
+            for phi in [0.0, 1e-9, 2.0, 4.0, TAU - 1e-9] {
+                let mut v = [0.0; 3];
+                Sphere2::embed(&[theta, phi], &mut v, &mut 0.0);
+                let mut z = [0.0; 2];
+                Sphere2::to_base(&v, &mut z);
+                let mut back = [0.0; 3];
+                Sphere2::from_base(&z, &mut back);
+                for k in 0..3 {
+                    assert!((back[k] - v[k]).abs() < 1e-14, "{theta} {phi}: {v:?} {back:?}");
+                }
+            }
+        }
+        for angle in [0.0, 1e-12, 1e-3, 1.0, 3.0, PI, 4.0, TAU - 1e-9] {
+            let mut v = [0.0; 2];
+            Circle::embed(&[angle], &mut v, &mut 0.0);
+            let mut z = [0.0];
+            Circle::to_base(&v, &mut z);
+            let mut back = [0.0; 2];
+            Circle::from_base(&z, &mut back);
+            assert!((back[0] - v[0]).abs() < 2e-15 && (back[1] - v[1]).abs() < 2e-15, "{angle}: {z:?}");
+        }
+    }
+}

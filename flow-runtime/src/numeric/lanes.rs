@@ -1,0 +1,162 @@
+//! Packs of numbers: plain arrays whose element-wise loops the compiler turns into vector instructions.
+
+use super::real::{Lift, Mask, Pack, Real, Scalar};
+use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
+
+/// `W` numbers side by side, one a point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[repr(C, align(64))]
+pub struct Lanes<T, const W: usize>(pub [T; W]);
+
+/// The outcome of a comparison of [`Lanes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LaneMask<const W: usize>(pub [bool; W]);
+
+impl<const W: usize> Mask for LaneMask<W> {
+    #[inline(always)]
+    fn splat(value: bool) -> Self {
+        LaneMask([value; W])
+    }
+    #[inline(always)]
+    fn any(self) -> bool {
+        self.0.iter().fold(false, |any, &lane| any | lane)
+    }
+    #[inline(always)]
+    fn all(self) -> bool {
+        self.0.iter().fold(true, |all, &lane| all & lane)
+    }
+    #[inline(always)]
+    fn lane(self, lane: usize) -> bool {
+        self.0[lane]
+    }
+}
+
+impl<const W: usize> BitAnd for LaneMask<W> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitand(self, other: Self) -> Self {
+        LaneMask(core::array::from_fn(|i| self.0[i] & other.0[i]))
+    }
+}
+
+impl<const W: usize> BitOr for LaneMask<W> {
+    type Output = Self;
+    #[inline(always)]
+    fn bitor(self, other: Self) -> Self {
+        LaneMask(core::array::from_fn(|i| self.0[i] | other.0[i]))
+    }
+}
+
+impl<const W: usize> Not for LaneMask<W> {
+    type Output = Self;
+    #[inline(always)]
+    fn not(self) -> Self {
+        LaneMask(self.0.map(|lane| !lane))
+    }
+}
+
+macro_rules! elementwise {
+    ($($trait:ident $op:ident),*) => {$(
+        impl<T: Scalar, const W: usize> $trait for Lanes<T, W> {
+            type Output = Self;
+            #[inline(always)]
+            fn $op(self, other: Self) -> Self {
+                Lanes(core::array::from_fn(|i| self.0[i].$op(other.0[i])))
+            }
+        }
+    )*};
+}
+elementwise!(Add add, Sub sub, Mul mul, Div div);
+
+macro_rules! assigning {
+    ($($trait:ident $op:ident),*) => {$(
+        impl<T: Scalar, const W: usize> $trait for Lanes<T, W> {
+            #[inline(always)]
+            fn $op(&mut self, other: Self) {
+                for i in 0..W {
+                    self.0[i].$op(other.0[i]);
+                }
+            }
+        }
+    )*};
+}
+assigning!(AddAssign add_assign, SubAssign sub_assign, MulAssign mul_assign);
+
+impl<T: Scalar, const W: usize> Neg for Lanes<T, W> {
+    type Output = Self;
+    #[inline(always)]
+    fn neg(self) -> Self {
+        Lanes(self.0.map(|x| -x))
+    }
+}
+
+macro_rules! mapped {
+    ($($op:ident),*) => {$(
+        #[inline(always)]
+        fn $op(self) -> Self {
+            Lanes(self.0.map(T::$op))
+        }
+    )*};
+}
+
+impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
+    type Scalar = T;
+    type Mask = LaneMask<W>;
+
+    #[inline(always)]
+    fn splat(value: T) -> Self {
+        Lanes([value; W])
+    }
+    mapped!(abs, sqrt, exp, exp_m1, ln, ln_1p, tanh, erfc);
+    #[inline(always)]
+    fn sin_cos(self) -> (Self, Self) {
+        let both = self.0.map(T::sin_cos);
+        (Lanes(both.map(|(sin, _)| sin)), Lanes(both.map(|(_, cos)| cos)))
+    }
+    #[inline(always)]
+    fn atan2(self, other: Self) -> Self {
+        Lanes(core::array::from_fn(|i| self.0[i].atan2(other.0[i])))
+    }
+    #[inline(always)]
+    fn lt(self, other: Self) -> LaneMask<W> {
+        LaneMask(core::array::from_fn(|i| self.0[i] < other.0[i]))
+    }
+    #[inline(always)]
+    fn le(self, other: Self) -> LaneMask<W> {
+        LaneMask(core::array::from_fn(|i| self.0[i] <= other.0[i]))
+    }
+    #[inline(always)]
+    fn is_finite(self) -> LaneMask<W> {
+        LaneMask(self.0.map(T::is_finite))
+    }
+    #[inline(always)]
+    fn select(mask: LaneMask<W>, yes: Self, no: Self) -> Self {
+        Lanes(core::array::from_fn(|i| if mask.0[i] { yes.0[i] } else { no.0[i] }))
+    }
+}
+
+impl<T: Scalar, const W: usize> Pack for Lanes<T, W> {
+    const LANES: usize = W;
+    #[inline(always)]
+    fn lane(&self, lane: usize) -> T {
+        self.0[lane]
+    }
+    #[inline(always)]
+    fn from_fn(value: impl FnMut(usize) -> T) -> Self {
+        Lanes(core::array::from_fn(value))
+    }
+}
+
+impl<const W: usize> Lift<Lanes<f32, W>> for f32 {
+    #[inline(always)]
+    fn lift(self) -> Lanes<f32, W> {
+        Lanes([self; W])
+    }
+}
+
+impl<const W: usize> Lift<Lanes<f64, W>> for f64 {
+    #[inline(always)]
+    fn lift(self) -> Lanes<f64, W> {
+        Lanes([self; W])
+    }
+}

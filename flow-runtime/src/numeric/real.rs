@@ -1,0 +1,294 @@
+//! The traits that formulas are written against.
+
+use core::fmt::Debug;
+use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
+
+/// The outcome of a comparison, lane by lane.
+pub trait Mask: Copy + Debug + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> + Send + Sync {
+    /// The same outcome in every lane.
+    fn splat(value: bool) -> Self;
+    /// Whether any lane holds `true`.
+    fn any(self) -> bool;
+    /// Whether every lane holds `true`.
+    fn all(self) -> bool;
+    /// The outcome of one lane.
+    fn lane(self, lane: usize) -> bool;
+}
+
+impl Mask for bool {
+    #[inline(always)]
+    fn splat(value: bool) -> Self {
+        value
+    }
+    #[inline(always)]
+    fn any(self) -> bool {
+        self
+    }
+    #[inline(always)]
+    fn all(self) -> bool {
+        self
+    }
+    #[inline(always)]
+    fn lane(self, _: usize) -> bool {
+        self
+    }
+}
+
+/// Something that computes like a real number.
+///
+/// Branches on values are written with [`Real::select`], so that formulas work lane by lane. Both branches are
+/// computed: keep the one not taken finite (clamp its argument first) where derivatives pass through it.
+pub trait Real:
+    Copy
+    + Debug
+    + Send
+    + Sync
+    + 'static
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+    + AddAssign
+    + SubAssign
+    + MulAssign
+{
+    /// The number type of one lane.
+    type Scalar: Scalar;
+    /// The outcome of a comparison.
+    type Mask: Mask;
+
+    /// The same number in every lane.
+    fn splat(value: Self::Scalar) -> Self;
+    /// A constant of a formula.
+    #[inline(always)]
+    fn constant(value: f64) -> Self {
+        Self::splat(Self::Scalar::from_f64(value))
+    }
+    /// Zero.
+    #[inline(always)]
+    fn zero() -> Self {
+        Self::constant(0.0)
+    }
+    /// One.
+    #[inline(always)]
+    fn one() -> Self {
+        Self::constant(1.0)
+    }
+
+    /// Absolute value.
+    fn abs(self) -> Self;
+    /// Square root.
+    fn sqrt(self) -> Self;
+    /// e^x.
+    fn exp(self) -> Self;
+    /// e^x - 1, exact for small x.
+    fn exp_m1(self) -> Self;
+    /// Natural logarithm.
+    fn ln(self) -> Self;
+    /// ln(1 + x), exact for small x.
+    fn ln_1p(self) -> Self;
+    /// Sine and cosine.
+    fn sin_cos(self) -> (Self, Self);
+    /// Angle of the point (x, y) = (other, self), in (-pi, pi].
+    fn atan2(self, other: Self) -> Self;
+    /// Hyperbolic tangent.
+    fn tanh(self) -> Self;
+    /// Complementary error function.
+    fn erfc(self) -> Self;
+
+    /// self < other.
+    fn lt(self, other: Self) -> Self::Mask;
+    /// self <= other.
+    fn le(self, other: Self) -> Self::Mask;
+    /// self > other.
+    #[inline(always)]
+    fn gt(self, other: Self) -> Self::Mask {
+        other.lt(self)
+    }
+    /// self >= other.
+    #[inline(always)]
+    fn ge(self, other: Self) -> Self::Mask {
+        other.le(self)
+    }
+    /// Neither infinite nor NaN.
+    fn is_finite(self) -> Self::Mask;
+    /// `yes` where the mask is set, `no` elsewhere.
+    fn select(mask: Self::Mask, yes: Self, no: Self) -> Self;
+
+    /// The smaller of two.
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        Self::select(self.lt(other), self, other)
+    }
+    /// The larger of two.
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        Self::select(self.gt(other), self, other)
+    }
+    /// self clipped to [low, high]; no derivative flows where the clip acts.
+    #[inline(always)]
+    fn clamp(self, low: f64, high: f64) -> Self {
+        self.max(Self::constant(low)).min(Self::constant(high))
+    }
+    /// x * x.
+    #[inline(always)]
+    fn square(self) -> Self {
+        self * self
+    }
+    /// 1 / x.
+    #[inline(always)]
+    fn recip(self) -> Self {
+        Self::one() / self
+    }
+    /// x times a constant.
+    #[inline(always)]
+    fn scale(self, factor: f64) -> Self {
+        self * Self::constant(factor)
+    }
+}
+
+/// One number: `f32` or `f64`.
+pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default + core::fmt::Display {
+    /// Distance from 1 to the next number.
+    const EPSILON: f64;
+    /// Smallest positive normal number.
+    const TINY: f64;
+    /// Name of the type, as written in files: `f32` or `f64`.
+    const NAME: &'static str;
+    /// Rounds from `f64`.
+    fn from_f64(value: f64) -> Self;
+    /// Widens to `f64`.
+    fn to_f64(self) -> f64;
+}
+
+/// Numbers side by side, one lane a point.
+pub trait Pack: Real {
+    /// How many.
+    const LANES: usize;
+    /// The number of one lane.
+    fn lane(&self, lane: usize) -> Self::Scalar;
+    /// Numbers lane by lane.
+    fn from_fn(value: impl FnMut(usize) -> Self::Scalar) -> Self;
+    /// The sum over lanes, always in the same order.
+    #[inline(always)]
+    fn sum_lanes(&self) -> Self::Scalar {
+        let mut sum = self.lane(0);
+        for lane in 1..Self::LANES {
+            sum += self.lane(lane);
+        }
+        sum
+    }
+}
+
+/// A parameter that can be read as an `R`: either one number for all points, or one for each lane.
+///
+/// A layer's kernels read parameters through this, so that free parameters (shared by all points) and predicted ones
+/// (one vector a point) run through the same source.
+pub trait Lift<R: Real>: Real {
+    /// The parameter in every lane.
+    fn lift(self) -> R;
+}
+
+impl<R: Real> Lift<R> for R {
+    #[inline(always)]
+    fn lift(self) -> R {
+        self
+    }
+}
+
+macro_rules! scalar {
+    ($t:ident, $erfc:path) => {
+        impl Real for $t {
+            type Scalar = $t;
+            type Mask = bool;
+            #[inline(always)]
+            fn splat(value: $t) -> $t {
+                value
+            }
+            #[inline(always)]
+            fn abs(self) -> $t {
+                $t::abs(self)
+            }
+            #[inline(always)]
+            fn sqrt(self) -> $t {
+                $t::sqrt(self)
+            }
+            #[inline(always)]
+            fn exp(self) -> $t {
+                $t::exp(self)
+            }
+            #[inline(always)]
+            fn exp_m1(self) -> $t {
+                $t::exp_m1(self)
+            }
+            #[inline(always)]
+            fn ln(self) -> $t {
+                $t::ln(self)
+            }
+            #[inline(always)]
+            fn ln_1p(self) -> $t {
+                $t::ln_1p(self)
+            }
+            #[inline(always)]
+            fn sin_cos(self) -> ($t, $t) {
+                $t::sin_cos(self)
+            }
+            #[inline(always)]
+            fn atan2(self, other: $t) -> $t {
+                $t::atan2(self, other)
+            }
+            #[inline(always)]
+            fn tanh(self) -> $t {
+                $t::tanh(self)
+            }
+            #[inline(always)]
+            fn erfc(self) -> $t {
+                $erfc(self)
+            }
+            #[inline(always)]
+            fn lt(self, other: $t) -> bool {
+                self < other
+            }
+            #[inline(always)]
+            fn le(self, other: $t) -> bool {
+                self <= other
+            }
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                $t::is_finite(self)
+            }
+            #[inline(always)]
+            fn select(mask: bool, yes: $t, no: $t) -> $t {
+                if mask { yes } else { no }
+            }
+        }
+        impl Scalar for $t {
+            const EPSILON: f64 = $t::EPSILON as f64;
+            const TINY: f64 = $t::MIN_POSITIVE as f64;
+            const NAME: &'static str = stringify!($t);
+            #[inline(always)]
+            fn from_f64(value: f64) -> $t {
+                value as $t
+            }
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+        impl Pack for $t {
+            const LANES: usize = 1;
+            #[inline(always)]
+            fn lane(&self, _: usize) -> $t {
+                *self
+            }
+            #[inline(always)]
+            fn from_fn(mut value: impl FnMut(usize) -> $t) -> $t {
+                value(0)
+            }
+        }
+    };
+}
+
+scalar!(f32, libm::erfcf);
+scalar!(f64, libm::erfc);

@@ -1,0 +1,1 @@
+//! The notation as a user meets it.
