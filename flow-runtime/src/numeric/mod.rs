@@ -7,6 +7,7 @@
 mod dual;
 mod lanes;
 mod real;
+pub mod root;
 pub mod special;
 
 pub use dual::Dual;
