@@ -10,7 +10,9 @@
 #[macro_use]
 mod options;
 mod chain;
+pub(crate) mod lane_mlp;
 pub mod laws;
+pub(crate) mod moebius;
 mod orientation;
 pub(crate) mod rotation;
 
