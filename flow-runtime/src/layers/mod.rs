@@ -9,19 +9,31 @@
 
 #[macro_use]
 mod options;
+mod affine;
 mod chain;
+mod gaussianization;
+mod identity;
 pub(crate) mod lane_mlp;
 pub mod laws;
 pub(crate) mod moebius;
 mod orientation;
+mod place;
 pub(crate) mod rotation;
+mod width;
 
+pub use affine::{Affine, AffineOptions, CovType};
 pub use chain::{Chain, Fault};
+pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode};
+pub use identity::{Identity, IdentityOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
+pub use place::{First, Last, Middle, Only, Place};
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
+    pub use super::affine::t;
+    pub use super::gaussianization::g;
+    pub use super::identity::x;
     pub use super::orientation::y;
 }
 
@@ -99,5 +111,15 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
         let _ = (rng, points, params);
         false
+    }
+}
+
+/// Maps rows of `M::EMBED` numbers towards the base by a layer with these parameters.
+fn map_rows<M: Manifold, L: Layer<M>>(params: &[f64], points: &mut [f64]) {
+    let mut prepared = vec![0.0; L::PREPARED];
+    let mut scratch = vec![0.0; L::SCRATCH];
+    L::prepare(params, &mut prepared);
+    for row in points.chunks_exact_mut(M::EMBED) {
+        L::inverse(&prepared, row, &mut 0.0, &mut scratch);
     }
 }

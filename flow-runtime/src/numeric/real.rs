@@ -154,6 +154,8 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     const EPSILON: f64;
     /// Smallest positive normal number.
     const TINY: f64;
+    /// Half the largest number.
+    const LARGE: f64;
     /// Name of the type, as written in files: `f32` or `f64`.
     const NAME: &'static str;
     /// Rounds from `f64`.
@@ -266,6 +268,7 @@ macro_rules! scalar {
         impl Scalar for $t {
             const EPSILON: f64 = $t::EPSILON as f64;
             const TINY: f64 = $t::MIN_POSITIVE as f64;
+            const LARGE: f64 = $t::MAX as f64 / 2.0;
             const NAME: &'static str = stringify!($t);
             #[inline(always)]
             fn from_f64(value: f64) -> $t {

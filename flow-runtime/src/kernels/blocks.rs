@@ -1,0 +1,712 @@
+//! The fused program over one block of points: conditioner, regulators, layers and base density of every manifold, and back.
+//!
+//! A block is `width` points held as structure of arrays (a row of `width` numbers for each feature, coordinate, activation,
+//! parameter). Its rows stay in cache between the steps; nothing of size batch x parameters exists.
+
+use super::conditioner::Head;
+use crate::layers::{Chain, Fault};
+use crate::manifolds::Manifold;
+use crate::numeric::special::all_finite;
+use crate::numeric::{Lift, Mask, Pack, Real, Scalar};
+use core::marker::PhantomData;
+use core::ops::Range;
+
+/// One manifold with its chain and the source of its parameters.
+pub struct Block<M, C, H>(PhantomData<(M, C, H)>);
+
+/// What went wrong with a point, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowFault {
+    /// The row.
+    pub row: usize,
+    /// The manifold, counted from 0.
+    pub manifold: usize,
+    /// The layer, and what happened; `None`: the parameters themselves are not finite.
+    pub layer: Option<Fault>,
+}
+
+/// Where a block's numbers start, in each of the arrays that hold them side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// Number of given features.
+    pub features: usize,
+    /// Embedded coordinates of earlier manifolds.
+    pub embed: usize,
+    /// Intrinsic (and base) coordinates of earlier manifolds.
+    pub dim: usize,
+    /// Weights of earlier blocks.
+    pub weights: usize,
+    /// Prepared numbers of earlier blocks with shared parameters.
+    pub shared: usize,
+    /// Number of earlier blocks.
+    pub index: usize,
+}
+
+impl At {
+    /// The first block of a flow with this many features.
+    pub const fn start(features: usize) -> At {
+        At { features, embed: 0, dim: 0, weights: 0, shared: 0, index: 0 }
+    }
+}
+
+/// What is the same for all points of a call: weights, and the prepared numbers of shared parameters.
+#[derive(Clone, Copy)]
+pub struct Model<'a, T> {
+    /// All weights, block after block.
+    pub weights: &'a [T],
+    /// Prepared numbers of the blocks with shared parameters.
+    pub shared: &'a [T],
+}
+
+/// Gradients that a run of blocks adds up.
+pub struct Totals<T, R> {
+    /// By the weights of networks.
+    pub weights: Vec<T>,
+    /// By shared prepared numbers, lane by lane.
+    pub shared: Vec<R>,
+}
+
+/// The space one block of points is worked in; reused from block to block.
+pub struct Workspace<T, R> {
+    /// Points side by side.
+    pub width: usize,
+    /// Rows of features, then of embedded coordinates.
+    pub inputs: Vec<T>,
+    /// Cotangents of `inputs`.
+    pub cot_inputs: Vec<T>,
+    /// Base coordinates.
+    pub base: Vec<T>,
+    /// The log-density, or its part so far.
+    pub log_prob: Vec<T>,
+    /// Cotangents of `log_prob`.
+    pub cot_log_prob: Vec<T>,
+    net_input: Vec<T>,
+    cot_net_input: Vec<T>,
+    activations: Vec<T>,
+    cot_activations: Vec<T>,
+    params: Vec<T>,
+    cot_params: Vec<T>,
+    temp: Vec<T>,
+    lane_params: Vec<R>,
+    lane_cot_params: Vec<R>,
+    lane_prepared: Vec<R>,
+    lane_cot_prepared: Vec<R>,
+    lane_scratch: Vec<R>,
+    lane_base: Vec<R>,
+    point: Vec<R>,
+    cot_point: Vec<R>,
+    /// The first fault met: lane within the block, and what.
+    pub fault: Option<(usize, RowFault)>,
+}
+
+/// The largest sizes over all blocks, for the workspace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizes {
+    dim: usize,
+    embed: usize,
+    net_input: usize,
+    activations: usize,
+    params: usize,
+    prepared: usize,
+    scratch: usize,
+    temp: usize,
+}
+
+impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
+    /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
+    pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
+        let mut sizes = Sizes::default();
+        B::sizes(At::start(features), &mut sizes);
+        let rows = features + B::EMBED;
+        let zero = T::from_f64(0.0);
+        let block = |rows: usize| vec![zero; rows * width];
+        let cot_block = |rows: usize| vec![zero; if for_gradients { rows * width } else { 0 }];
+        let lanes = |n: usize| vec![R::zero(); n];
+        let cot_lanes = |n: usize| vec![R::zero(); if for_gradients { n } else { 0 }];
+        Workspace {
+            width,
+            inputs: block(rows),
+            cot_inputs: cot_block(rows),
+            base: block(B::DIM),
+            log_prob: block(1),
+            cot_log_prob: cot_block(1),
+            net_input: block(sizes.net_input),
+            cot_net_input: cot_block(sizes.net_input),
+            activations: block(sizes.activations),
+            cot_activations: cot_block(sizes.activations),
+            params: block(sizes.params),
+            cot_params: cot_block(sizes.params),
+            temp: block(sizes.temp),
+            lane_params: lanes(sizes.params),
+            lane_cot_params: cot_lanes(sizes.params),
+            lane_prepared: lanes(sizes.prepared),
+            lane_cot_prepared: cot_lanes(sizes.prepared),
+            lane_scratch: lanes(sizes.scratch),
+            lane_base: lanes(sizes.dim),
+            point: lanes(sizes.embed),
+            cot_point: cot_lanes(sizes.embed),
+            fault: None,
+        }
+    }
+}
+
+/// Reads rows of a block into lanes, `R::LANES` points from number `first` on.
+#[inline(always)]
+pub fn load<T: Scalar, R: Pack<Scalar = T>>(rows: &[T], width: usize, first: usize, lanes: &mut [R]) {
+    for (i, lane) in lanes.iter_mut().enumerate() {
+        let row = &rows[i * width + first..][..R::LANES];
+        *lane = R::from_fn(|l| row[l]);
+    }
+}
+
+/// Writes lanes into rows of a block.
+#[inline(always)]
+pub fn store<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+    for (i, lane) in lanes.iter().enumerate() {
+        let row = &mut rows[i * width + first..][..R::LANES];
+        for (l, out) in row.iter_mut().enumerate() {
+            *out = lane.lane(l);
+        }
+    }
+}
+
+/// Adds lanes to rows of a block.
+#[inline(always)]
+fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+    for (i, lane) in lanes.iter().enumerate() {
+        let row = &mut rows[i * width + first..][..R::LANES];
+        for (l, out) in row.iter_mut().enumerate() {
+            *out += lane.lane(l);
+        }
+    }
+}
+
+/// Blocks one after the other, as nested pairs `(First, (Second, ()))`: the autoregressive product of densities.
+pub trait Blocks: Send + Sync + 'static {
+    /// Number of manifolds.
+    const COUNT: usize;
+    /// Intrinsic coordinates of all manifolds.
+    const DIM: usize;
+    /// Embedded coordinates of all manifolds.
+    const EMBED: usize;
+    /// Weights of all blocks.
+    const WEIGHTS: usize;
+    /// Prepared numbers of all blocks with shared parameters.
+    const SHARED: usize;
+
+    /// Largest sizes over the blocks.
+    fn sizes(at: At, sizes: &mut Sizes);
+    /// Prepares shared parameters.
+    fn prepare_shared<T: Scalar>(weights: &[T], shared: &mut [T]);
+    /// Cotangents of shared prepared numbers, added to those of the parameters.
+    fn prepare_shared_vjp<T: Scalar>(weights: &[T], shared: &[T], cot_shared: &[T], cot_weights: &mut [T]);
+
+    /// Adds the log-density of the block's points to `log_prob`, and writes their base coordinates if asked to.
+    fn evaluate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
+    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob`.
+    fn evaluate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
+    /// Base coordinates to embedded coordinates, one manifold after the other, with the log-density of the result.
+    fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
+    /// Cotangents of [`Blocks::generate`] at the points in `inputs`, given those of the points in `cot_inputs` and of their
+    /// log-density in `cot_log_prob`.
+    fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
+
+    /// Intrinsic to embedded coordinates of a pack of points; adds the log-determinant.
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R);
+    /// Cotangents of [`Blocks::embed`].
+    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]);
+    /// Embedded to intrinsic coordinates; adds the log-determinant.
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R);
+    /// Cotangents of [`Blocks::intrinsic`].
+    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]);
+    /// Moves embedded coordinates onto the manifolds.
+    fn project<R: Real>(given: &[R], embedded: &mut [R]);
+    /// Cotangents of [`Blocks::project`].
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]);
+    /// What is wrong with a point: manifold and message.
+    fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)>;
+    /// Notation, letters and parameter counts of each block.
+    fn describe(blocks: &mut Vec<BlockSummary>);
+}
+
+/// What a block consists of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BlockSummary {
+    /// The manifold as the notation writes it.
+    pub manifold: String,
+    /// Name and parameter count of each letter.
+    pub letters: Vec<(&'static str, usize)>,
+    /// Free parameters, or weights of the network that predicts them.
+    pub weights: usize,
+    /// Whether the parameters are free.
+    pub free: bool,
+}
+
+impl Blocks for () {
+    const COUNT: usize = 0;
+    const DIM: usize = 0;
+    const EMBED: usize = 0;
+    const WEIGHTS: usize = 0;
+    const SHARED: usize = 0;
+
+    fn sizes(_: At, _: &mut Sizes) {}
+    fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
+    fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
+    fn evaluate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn evaluate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn generate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
+    fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
+        None
+    }
+    fn describe(_: &mut Vec<BlockSummary>) {}
+}
+
+impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
+    /// Prepared numbers where parameters are shared.
+    const SHARED: usize = if H::SHARED { C::PREPARED } else { 0 };
+    /// Rows of the network's input at a place.
+    const fn net_rows(at: At) -> usize {
+        H::FEATURES.1 + at.embed
+    }
+
+    /// Where the block after this one starts.
+    const fn after(at: At) -> At {
+        At {
+            features: at.features,
+            embed: at.embed + M::EMBED,
+            dim: at.dim + M::DIM,
+            weights: at.weights + H::WEIGHTS,
+            shared: at.shared + Self::SHARED,
+            index: at.index + 1,
+        }
+    }
+
+    /// Whether the network reads all features, so that its input is a prefix of the workspace's rows.
+    const fn reads_prefix(at: At) -> bool {
+        H::FEATURES.0 == 0 && H::FEATURES.1 == at.features
+    }
+
+    /// The rows of this block's embedded coordinates.
+    fn rows(at: At, width: usize) -> Range<usize> {
+        let first = (at.features + at.embed) * width;
+        first..first + M::EMBED * width
+    }
+
+    /// Runs the conditioner of a block whose parameters differ from point to point.
+    fn condition<T: Scalar, R: Pack<Scalar = T>>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>) {
+        let width = space.width;
+        let weights = &model.weights[at.weights..][..H::WEIGHTS];
+        let input: &[T] = if Self::reads_prefix(at) {
+            &space.inputs
+        } else {
+            let (own, earlier) = space.net_input.split_at_mut(H::FEATURES.1 * width);
+            own.copy_from_slice(&space.inputs[H::FEATURES.0 * width..][..H::FEATURES.1 * width]);
+            earlier[..at.embed * width].copy_from_slice(&space.inputs[at.features * width..][..at.embed * width]);
+            &space.net_input
+        };
+        let params = &mut space.params[..C::PARAMS * width];
+        let activations = &mut space.activations[..H::ACTIVATIONS * width];
+        H::apply(weights, width, &input[..Self::net_rows(at) * width], activations, params, &mut space.temp);
+    }
+
+    /// Cotangents of [`Self::condition`], added to those of the rows it reads.
+    fn condition_vjp<T: Scalar, R: Pack<Scalar = T>>(
+        model: Model<'_, T>,
+        at: At,
+        space: &mut Workspace<T, R>,
+        totals: &mut Totals<T, R>,
+    ) {
+        let width = space.width;
+        let weights = &model.weights[at.weights..][..H::WEIGHTS];
+        let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
+        let prefix = Self::reads_prefix(at);
+        let rows = Self::net_rows(at) * width;
+        let (input, cot_input) = if prefix {
+            (&space.inputs[..rows], &mut space.cot_inputs[..rows])
+        } else {
+            space.cot_net_input[..rows].fill(T::from_f64(0.0));
+            (&space.net_input[..rows], &mut space.cot_net_input[..rows])
+        };
+        H::pull(
+            weights,
+            width,
+            input,
+            &space.activations[..H::ACTIVATIONS * width],
+            &mut space.cot_activations[..H::ACTIVATIONS * width],
+            &space.cot_params[..C::PARAMS * width],
+            cot_input,
+            cot_weights,
+            &mut space.temp,
+        );
+        if !prefix {
+            let (own, earlier) = space.cot_net_input[..rows].split_at(H::FEATURES.1 * width);
+            for (bar, cot) in space.cot_inputs[H::FEATURES.0 * width..].iter_mut().zip(own) {
+                *bar += *cot;
+            }
+            for (bar, cot) in space.cot_inputs[at.features * width..].iter_mut().zip(earlier) {
+                *bar += *cot;
+            }
+        }
+    }
+
+    /// Loads the parameters of a pack and prepares them; notes parameters that are not finite.
+    fn prepare_pack<T: Scalar, R: Pack<Scalar = T>>(at: At, space: &mut Workspace<T, R>, first: usize) {
+        let params = &mut space.lane_params[..C::PARAMS];
+        load(&space.params, space.width, first, params);
+        let bad = !all_finite(params);
+        if bad.any() {
+            Self::note(at, space, first, bad, None);
+        }
+        C::prepare(&space.lane_params[..C::PARAMS], &mut space.lane_prepared[..C::PREPARED]);
+    }
+
+    #[cold]
+    fn note<T: Scalar, R: Pack<Scalar = T>>(
+        at: At,
+        space: &mut Workspace<T, R>,
+        first: usize,
+        bad: R::Mask,
+        layer: Option<Fault>,
+    ) {
+        let lane = match layer {
+            Some(fault) => fault.lane,
+            None => (0..R::LANES).find(|l| bad.lane(*l)).unwrap_or(0),
+        };
+        let fault = (first + lane, RowFault { row: 0, manifold: at.index, layer });
+        // The earliest point of the block is reported, and for one point what went wrong first.
+        if space.fault.is_none_or(|(earlier, _)| fault.0 < earlier) {
+            space.fault = Some(fault);
+        }
+    }
+
+    fn note_layer<T: Scalar, R: Pack<Scalar = T>>(
+        at: At,
+        space: &mut Workspace<T, R>,
+        first: usize,
+        fault: Option<Fault>,
+    ) {
+        if fault.is_some() {
+            Self::note(at, space, first, R::Mask::splat(false), fault);
+        }
+    }
+
+    /// Chain and base density of one pack, from prepared numbers `P`. Leaves the base-side point in `space.point`.
+    fn evaluate_pack<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>>(
+        prepared: &[P],
+        point: &mut [R],
+        scratch: &mut [R],
+        fault: &mut Option<Fault>,
+    ) -> R {
+        let mut log_prob = R::zero();
+        C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
+        log_prob + M::log_reference(point)
+    }
+}
+
+/// Adds a pack's gradients by prepared numbers: to the shared totals, or through the regulators to the block's parameters.
+fn settle<M: Manifold, C: Chain<M>, T: Scalar, R: Pack<Scalar = T>>(space: &mut Workspace<T, R>, first: usize) {
+    let cot_params = &mut space.lane_cot_params[..C::PARAMS];
+    cot_params.fill(R::zero());
+    C::prepare_vjp(
+        &space.lane_params[..C::PARAMS],
+        &space.lane_prepared[..C::PREPARED],
+        &space.lane_cot_prepared[..C::PREPARED],
+        cot_params,
+    );
+    store(cot_params, &mut space.cot_params, space.width, first);
+}
+
+impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>, Rest) {
+    const COUNT: usize = 1 + Rest::COUNT;
+    const DIM: usize = M::DIM + Rest::DIM;
+    const EMBED: usize = M::EMBED + Rest::EMBED;
+    const WEIGHTS: usize = H::WEIGHTS + Rest::WEIGHTS;
+    const SHARED: usize = Block::<M, C, H>::SHARED + Rest::SHARED;
+
+    fn sizes(at: At, sizes: &mut Sizes) {
+        const {
+            assert!(
+                H::PARAMS == C::PARAMS,
+                "the head of a block makes another number of parameters than its chain needs"
+            )
+        }
+        sizes.dim = sizes.dim.max(M::DIM);
+        sizes.embed = sizes.embed.max(M::EMBED);
+        sizes.net_input = sizes.net_input.max(Block::<M, C, H>::net_rows(at));
+        sizes.activations = sizes.activations.max(H::ACTIVATIONS);
+        sizes.params = sizes.params.max(C::PARAMS);
+        sizes.prepared = sizes.prepared.max(C::PREPARED);
+        sizes.scratch = sizes.scratch.max(C::SCRATCH);
+        sizes.temp = sizes.temp.max(H::TEMP);
+        Rest::sizes(Block::<M, C, H>::after(at), sizes);
+    }
+
+    fn prepare_shared<T: Scalar>(weights: &[T], shared: &mut [T]) {
+        let (own, rest) = weights.split_at(H::WEIGHTS);
+        let (own_shared, rest_shared) = shared.split_at_mut(Block::<M, C, H>::SHARED);
+        if H::SHARED {
+            C::prepare(own, own_shared);
+        }
+        Rest::prepare_shared(rest, rest_shared);
+    }
+
+    fn prepare_shared_vjp<T: Scalar>(weights: &[T], shared: &[T], cot_shared: &[T], cot_weights: &mut [T]) {
+        let (own, rest) = weights.split_at(H::WEIGHTS);
+        let (own_shared, rest_shared) = shared.split_at(Block::<M, C, H>::SHARED);
+        let (own_cot, rest_cot) = cot_shared.split_at(Block::<M, C, H>::SHARED);
+        let (cot_own, cot_rest) = cot_weights.split_at_mut(H::WEIGHTS);
+        if H::SHARED {
+            C::prepare_vjp(own, own_shared, own_cot, cot_own);
+        }
+        Rest::prepare_shared_vjp(rest, rest_shared, rest_cot, cot_rest);
+    }
+
+    fn evaluate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.inputs[Block::<M, C, H>::rows(at, width)], width, first, &mut space.point[..M::EMBED]);
+            let log_prob = if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                let point = &mut space.point[..M::EMBED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, &mut space.lane_scratch[..C::SCRATCH], &mut fault)
+            } else {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+                let prepared = &space.lane_prepared[..C::PREPARED];
+                let point = &mut space.point[..M::EMBED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, &mut space.lane_scratch[..C::SCRATCH], &mut fault)
+            };
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+            add_to(&[log_prob], &mut space.log_prob, width, first);
+            if with_base {
+                M::to_base(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
+                store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
+            }
+        }
+        Rest::evaluate(model, Block::<M, C, H>::after(at), space, with_base);
+    }
+
+    fn evaluate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        let rows = Block::<M, C, H>::rows(at, width);
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
+            let mut cot_log_prob = [R::zero()];
+            load(&space.cot_log_prob, width, first, &mut cot_log_prob);
+            let [cot_log_prob] = cot_log_prob;
+            if !H::SHARED {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+            }
+            let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
+            let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
+            let scratch = &mut lane_scratch[..C::SCRATCH];
+            cot_point.fill(R::zero());
+            if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                M::log_reference_vjp(point, cot_log_prob, cot_point);
+                let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
+                C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+            } else {
+                let prepared = &lane_prepared[..C::PREPARED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                M::log_reference_vjp(point, cot_log_prob, cot_point);
+                let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
+                cot_prepared.fill(R::zero());
+                C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+                settle::<M, C, T, R>(space, first);
+            }
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+            add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
+        }
+        if !H::SHARED {
+            Block::<M, C, H>::condition_vjp(model, at, space, totals);
+        }
+        Rest::evaluate_vjp(model, Block::<M, C, H>::after(at), space, totals);
+    }
+
+    fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.base[at.dim * width..], width, first, &mut space.lane_base[..M::DIM]);
+            M::from_base(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
+            let reference = M::log_reference(&space.point[..M::EMBED]);
+            let mut log_det = R::zero();
+            if !H::SHARED {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+            }
+            let Workspace { point, lane_scratch, lane_prepared, .. } = space;
+            let (point, scratch) = (&mut point[..M::EMBED], &mut lane_scratch[..C::SCRATCH]);
+            if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                C::forward(prepared, point, &mut log_det, scratch, 0, &mut fault);
+            } else {
+                C::forward(&lane_prepared[..C::PREPARED], point, &mut log_det, scratch, 0, &mut fault);
+            }
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+            add_to(&[reference - log_det], &mut space.log_prob, width, first);
+            let rows = Block::<M, C, H>::rows(at, width);
+            store(&space.point[..M::EMBED], &mut space.inputs[rows], width, first);
+        }
+        Rest::generate(model, Block::<M, C, H>::after(at), space);
+    }
+
+    // The points are known, so the chain is walked by its inverse (no root search) to refill what the derivatives of the
+    // forward map need. Later blocks first: they add to the cotangents of this block's point through their networks.
+    fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        Rest::generate_vjp(model, Block::<M, C, H>::after(at), space, totals);
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        let rows = Block::<M, C, H>::rows(at, width);
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
+            load(&space.cot_inputs[rows.clone()], width, first, &mut space.cot_point[..M::EMBED]);
+            let mut cot_log_prob = [R::zero()];
+            load(&space.cot_log_prob, width, first, &mut cot_log_prob);
+            let cot_log_det = -cot_log_prob[0];
+            if !H::SHARED {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+            }
+            let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
+            let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
+            let scratch = &mut lane_scratch[..C::SCRATCH];
+            if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
+                C::forward_vjp(prepared, scratch, cot_point, cot_log_det, cot_prepared);
+            } else {
+                let prepared = &lane_prepared[..C::PREPARED];
+                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
+                cot_prepared.fill(R::zero());
+                C::forward_vjp(prepared, scratch, cot_point, cot_log_det, cot_prepared);
+                settle::<M, C, T, R>(space, first);
+            }
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+        }
+        if !H::SHARED {
+            Block::<M, C, H>::condition_vjp(model, at, space, totals);
+        }
+    }
+
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+        let (own, rest) = intrinsic.split_at(M::DIM);
+        let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
+        M::embed(own, own_out, log_det);
+        Rest::embed(rest, rest_out, log_det);
+    }
+    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+        let (own, rest) = intrinsic.split_at(M::DIM);
+        let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
+        let (own_out, rest_out) = cot_intrinsic.split_at_mut(M::DIM);
+        M::embed_vjp(own, own_cot, cot_log_det, own_out);
+        Rest::embed_vjp(rest, rest_cot, cot_log_det, rest_out);
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+        let (own, rest) = embedded.split_at(M::EMBED);
+        let (own_out, rest_out) = intrinsic.split_at_mut(M::DIM);
+        M::intrinsic(own, own_out, log_det);
+        Rest::intrinsic(rest, rest_out, log_det);
+    }
+    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+        let (own, rest) = embedded.split_at(M::EMBED);
+        let (own_cot, rest_cot) = cot_intrinsic.split_at(M::DIM);
+        let (own_out, rest_out) = cot_embedded.split_at_mut(M::EMBED);
+        M::intrinsic_vjp(own, own_cot, cot_log_det, own_out);
+        Rest::intrinsic_vjp(rest, rest_cot, cot_log_det, rest_out);
+    }
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        let (own, rest) = given.split_at(M::EMBED);
+        let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
+        M::project(own, own_out);
+        Rest::project(rest, rest_out);
+    }
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        let (own, rest) = given.split_at(M::EMBED);
+        let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
+        let (own_out, rest_out) = cot_given.split_at_mut(M::EMBED);
+        M::project_vjp(own, own_cot, own_out);
+        Rest::project_vjp(rest, rest_cot, rest_out);
+    }
+    fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)> {
+        let (own, rest) = point.split_at(if embedded { M::EMBED } else { M::DIM });
+        let wrong = if embedded { M::check_embedded(own) } else { M::check_intrinsic(own) };
+        wrong.map(|message| (index, message)).or_else(|| Rest::check(rest, embedded, index + 1))
+    }
+    fn describe(blocks: &mut Vec<BlockSummary>) {
+        let mut letters = Vec::new();
+        C::describe(&mut letters);
+        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, free: H::SHARED });
+        Rest::describe(blocks);
+    }
+}

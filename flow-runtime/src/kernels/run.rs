@@ -1,0 +1,492 @@
+//! Batches: rows of points cut into blocks, blocks spread over threads.
+//!
+//! The cut depends on the number of rows alone and partial sums are added in the order of the rows, so that results do
+//! not depend on the number of threads.
+
+use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
+use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
+use rayon::prelude::*;
+
+/// Points that go through the layers side by side.
+pub type Lane<T> = Lanes<T, 8>;
+
+/// The numbers a flow computes with: `f32` and `f64`.
+pub trait Number: Scalar + Lift<Lane<Self>> {}
+impl Number for f32 {}
+impl Number for f64 {}
+
+/// Points in a block: as many as keep a block's parameters and activations in cache.
+const BLOCK: usize = 64;
+
+/// Rows that one task of a thread works on, at least.
+const TASK: usize = 256;
+
+/// Tasks of a gradient at most, for each has its own sum of all weights.
+const GRADIENT_TASKS: usize = 64;
+
+/// The coordinates in which points come and go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coordinates {
+    /// Angles on spheres; densities with respect to d theta d phi.
+    Intrinsic,
+    /// Unit vectors on spheres; densities with respect to the surface measure.
+    Embedded,
+}
+
+impl Coordinates {
+    /// Numbers a point.
+    pub const fn count<B: Blocks>(self) -> usize {
+        match self {
+            Coordinates::Intrinsic => B::DIM,
+            Coordinates::Embedded => B::EMBED,
+        }
+    }
+}
+
+/// What a batch is made of.
+#[derive(Clone, Copy)]
+pub struct Job<'a, T> {
+    /// Flat weights.
+    pub weights: &'a [T],
+    /// Given features, row after row.
+    pub features: &'a [T],
+    /// Number of given features.
+    pub feature_count: usize,
+    /// How many points share a row of features.
+    pub repeat: usize,
+    /// Coordinates of the points.
+    pub coordinates: Coordinates,
+}
+
+/// Gradients of a batch.
+pub struct PullBack<T> {
+    /// By the flat weights.
+    pub weights: Vec<T>,
+    /// By the given features, row after row.
+    pub features: Vec<T>,
+    /// By the points; empty where points are results.
+    pub points: Vec<T>,
+}
+
+/// A rows-by-columns view into a slice of rows.
+#[derive(Clone, Copy)]
+struct Rows<'a, T> {
+    data: &'a [T],
+    columns: usize,
+}
+
+impl<T: Copy> Rows<'_, T> {
+    fn at(&self, row: usize, column: usize) -> T {
+        self.data[row * self.columns + column]
+    }
+}
+
+fn zeros<T: Scalar>(n: usize) -> Vec<T> {
+    vec![T::from_f64(0.0); n]
+}
+
+/// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
+fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize; 3], width: usize, block: &mut [T]) {
+    for column in 0..from.columns {
+        let out = &mut block[column * width..][..width];
+        for (lane, out) in out.iter_mut().enumerate() {
+            *out = from.at((first + lane.min(count - 1)) / repeat, column);
+        }
+    }
+}
+
+impl<T: Number, R: Pack<Scalar = T>> Workspace<T, R>
+where
+    T: Lift<R>,
+{
+    /// Starts a block with `count` points: features in, log-density and cotangents at zero.
+    fn begin(&mut self, job: &Job<'_, T>, first: usize, count: usize) {
+        self.width = count.div_ceil(R::LANES) * R::LANES;
+        self.fault = None;
+        let features = Rows { data: job.features, columns: job.feature_count };
+        fill(features, [first, count, job.repeat], self.width, &mut self.inputs);
+        self.log_prob[..self.width].fill(T::from_f64(0.0));
+        self.cot_inputs.fill(T::from_f64(0.0));
+    }
+
+    /// Points of the given coordinates into the embedded rows; adds the log-determinant to the log-density.
+    fn enter<B: Blocks>(&mut self, job: &Job<'_, T>, points: &[T], first: usize, count: usize, lanes: &mut Edge<T, R>) {
+        let columns = job.coordinates.count::<B>();
+        let width = self.width;
+        fill(Rows { data: points, columns }, [first, count, 1], width, &mut lanes.rows);
+        for at in (0..width).step_by(R::LANES) {
+            load(&lanes.rows, width, at, &mut lanes.outer[..columns]);
+            let mut log_det = [R::zero()];
+            match job.coordinates {
+                Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
+                Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
+            }
+            store(&lanes.inner, &mut self.inputs[job.feature_count * width..], width, at);
+            store(&log_det, &mut self.log_prob, width, at);
+        }
+    }
+
+    fn failed(&self, first: usize, count: usize) -> Option<RowFault> {
+        let (lane, fault) = self.fault?;
+        Some(RowFault { row: first + lane.min(count - 1), ..fault })
+    }
+
+    /// Adds the cotangents of the features to their rows.
+    fn leave_features(&self, job: &Job<'_, T>, first: usize, count: usize, out: &mut [T]) {
+        let columns = job.feature_count;
+        for lane in 0..count {
+            for column in 0..columns {
+                out[(first + lane) * columns + column] = self.cot_inputs[column * self.width + lane];
+            }
+        }
+    }
+}
+
+/// Space for points on their way in and out of a block.
+struct Edge<T, R> {
+    rows: Vec<T>,
+    outer: Vec<R>,
+    inner: Vec<R>,
+    cot_outer: Vec<R>,
+    cot_inner: Vec<R>,
+}
+
+impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
+    fn new<B: Blocks>(width: usize) -> Self {
+        let outer = B::DIM.max(B::EMBED);
+        Edge {
+            rows: zeros(outer * width),
+            outer: vec![R::zero(); outer],
+            inner: vec![R::zero(); B::EMBED],
+            cot_outer: vec![R::zero(); outer],
+            cot_inner: vec![R::zero(); B::EMBED],
+        }
+    }
+}
+
+/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row.
+fn in_tasks<T: Send>(
+    rows: usize,
+    task: usize,
+    parts: Vec<T>,
+    run: impl Fn(usize, usize, T) -> Result<(), RowFault> + Sync,
+) -> Result<(), RowFault> {
+    let go = |(index, part): (usize, T)| {
+        let first = index * task;
+        run(first, (rows - first).min(task), part)
+    };
+    if parts.len() <= 1 {
+        return parts.into_iter().enumerate().try_for_each(go);
+    }
+    let results: Vec<_> = parts.into_par_iter().enumerate().map(go).collect();
+    results.into_iter().collect()
+}
+
+fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
+    (first..first + count).step_by(BLOCK).map(move |at| (at, (first + count - at).min(BLOCK)))
+}
+
+/// Log-density of each point, into `log_prob`; base coordinates into `base` unless that is empty.
+pub fn evaluate<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    points: &[T],
+    log_prob: &mut [T],
+    base: &mut [T],
+) -> Result<(), RowFault> {
+    let rows = log_prob.len();
+    let mut shared = zeros(B::SHARED);
+    B::prepare_shared(job.weights, &mut shared);
+    let model = Model { weights: job.weights, shared: &shared };
+    let with_base = !base.is_empty();
+    let mut bases = if with_base { base.chunks_mut(TASK * B::DIM).map(Some).collect() } else { Vec::new() };
+    bases.resize_with(rows.div_ceil(TASK), || None);
+    let parts = log_prob.chunks_mut(TASK).zip(bases).collect();
+    in_tasks(rows, TASK, parts, |start, len, (log_prob, mut base): (&mut [T], Option<&mut [T]>)| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        let mut edge = Edge::new::<B>(width);
+        for (first, count) in blocks_of(start, len) {
+            space.begin(&job, first, count);
+            space.enter::<B>(&job, points, first, count, &mut edge);
+            B::evaluate(model, At::start(job.feature_count), &mut space, with_base);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            log_prob[first - start..][..count].copy_from_slice(&space.log_prob[..count]);
+            if let Some(base) = &mut base {
+                for lane in 0..count {
+                    for d in 0..B::DIM {
+                        base[(first - start + lane) * B::DIM + d] = space.base[d * space.width + lane];
+                    }
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Rows of a task of a gradient.
+fn gradient_task(rows: usize) -> usize {
+    rows.div_ceil(GRADIENT_TASKS).div_ceil(BLOCK).max(TASK / BLOCK) * BLOCK
+}
+
+/// Gradients that tasks add up, each into its own part.
+struct Partial<'a, T> {
+    weights: Vec<T>,
+    shared: Vec<T>,
+    features: &'a mut [T],
+    points: &'a mut [T],
+}
+
+/// Runs `pull` on each block of each task and adds the gradients in the order of the rows.
+fn gradients<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    rows: usize,
+    point_columns: usize,
+    pull: impl Fn(
+        Model<'_, T>,
+        [usize; 2],
+        &mut Workspace<T, Lane<T>>,
+        &mut Edge<T, Lane<T>>,
+        &mut Totals<T, Lane<T>>,
+        &mut [T],
+    ) + Sync,
+) -> Result<PullBack<T>, RowFault> {
+    let mut shared = zeros(B::SHARED);
+    B::prepare_shared(job.weights, &mut shared);
+    let model = Model { weights: job.weights, shared: &shared };
+    let task = gradient_task(rows);
+    let mut by_row = zeros(rows * job.feature_count);
+    let mut by_point = zeros(rows * point_columns);
+    let tasks = rows.div_ceil(task);
+    let mut feature_parts: Vec<&mut [T]> = by_row.chunks_mut((task * job.feature_count).max(1)).collect();
+    feature_parts.resize_with(tasks, Default::default);
+    let mut point_parts: Vec<&mut [T]> = by_point.chunks_mut((task * point_columns).max(1)).collect();
+    point_parts.resize_with(tasks, Default::default);
+    let mut partials: Vec<Partial<'_, T>> = feature_parts
+        .into_iter()
+        .zip(point_parts)
+        .map(|(features, points)| Partial { weights: Vec::new(), shared: Vec::new(), features, points })
+        .collect();
+    in_tasks(rows, task, partials.iter_mut().collect(), |start, len, part: &mut Partial<'_, T>| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, true);
+        let mut edge = Edge::new::<B>(width);
+        let mut totals =
+            Totals { weights: zeros(B::WEIGHTS), shared: vec![Lane::<T>::from_fn(|_| T::from_f64(0.0)); B::SHARED] };
+        for (first, count) in blocks_of(start, len) {
+            space.begin(&job, first, count);
+            let points = &mut part.points[(first - start) * point_columns..];
+            pull(model, [first, count], &mut space, &mut edge, &mut totals, points);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            space.leave_features(&job, first - start, count, part.features);
+        }
+        part.weights = totals.weights;
+        part.shared = totals.shared.iter().map(Pack::sum_lanes).collect();
+        Ok(())
+    })?;
+    let mut weights = zeros(B::WEIGHTS);
+    let mut cot_shared = zeros(B::SHARED);
+    for part in &partials {
+        weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
+        cot_shared.iter_mut().zip(&part.shared).for_each(|(sum, s)| *sum += *s);
+    }
+    drop(partials);
+    B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
+    let mut features = zeros(job.features.len());
+    if job.feature_count > 0 {
+        for (row, cot) in by_row.chunks_exact(job.feature_count).enumerate() {
+            let into = &mut features[row / job.repeat * job.feature_count..][..job.feature_count];
+            into.iter_mut().zip(cot).for_each(|(sum, c)| *sum += *c);
+        }
+    }
+    Ok(PullBack { weights, features, points: by_point })
+}
+
+/// Loads cotangents of the log-density; lanes beyond `count` get zero, so that they add nothing.
+fn load_cot<T: Number>(space: &mut Workspace<T, Lane<T>>, cot_log_prob: &[T], first: usize, count: usize) {
+    space.cot_log_prob.fill(T::from_f64(0.0));
+    space.cot_log_prob[..count].copy_from_slice(&cot_log_prob[first..first + count]);
+}
+
+/// Gradients of sum_i cot_i log p(x_i).
+pub fn evaluate_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    points: &[T],
+    cot_log_prob: &[T],
+) -> Result<PullBack<T>, RowFault> {
+    let columns = job.coordinates.count::<B>();
+    gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
+        space.enter::<B>(&job, points, first, count, edge);
+        load_cot(space, cot_log_prob, first, count);
+        B::evaluate_vjp(model, At::start(job.feature_count), space, totals);
+        let width = space.width;
+        for at in (0..width).step_by(Lane::<T>::LANES) {
+            load(&edge.rows, width, at, &mut edge.outer[..columns]);
+            load(&space.cot_inputs[job.feature_count * width..], width, at, &mut edge.cot_inner);
+            let mut cot = [Lane::splat(T::from_f64(0.0))];
+            load(&space.cot_log_prob, width, at, &mut cot);
+            let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
+            cot_outer.fill(Lane::splat(T::from_f64(0.0)));
+            match job.coordinates {
+                Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
+                Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
+            }
+            scatter(cot_outer, at, count, cot_points);
+        }
+    })
+}
+
+/// Lanes `at..` of a block into rows of points, as far as there are points.
+fn scatter<T: Number>(lanes: &[Lane<T>], at: usize, count: usize, rows: &mut [T]) {
+    for l in 0..Lane::<T>::LANES.min(count.saturating_sub(at)) {
+        for (column, lane) in lanes.iter().enumerate() {
+            rows[(at + l) * lanes.len() + column] = lane.lane(l);
+        }
+    }
+}
+
+/// Base coordinates to points, with the log-density of each.
+pub fn generate<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    base: &[T],
+    points: &mut [T],
+    log_prob: &mut [T],
+) -> Result<(), RowFault> {
+    let rows = log_prob.len();
+    let columns = job.coordinates.count::<B>();
+    let mut shared = zeros(B::SHARED);
+    B::prepare_shared(job.weights, &mut shared);
+    let model = Model { weights: job.weights, shared: &shared };
+    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * columns)).collect();
+    in_tasks(rows, TASK, parts, |start, len, (log_prob, points): (&mut [T], &mut [T])| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        let mut edge = Edge::new::<B>(width);
+        for (first, count) in blocks_of(start, len) {
+            space.begin(&job, first, count);
+            let width = space.width;
+            fill(Rows { data: base, columns: B::DIM }, [first, count, 1], width, &mut space.base);
+            B::generate(model, At::start(job.feature_count), &mut space);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            for at in (0..width).step_by(Lane::<T>::LANES) {
+                leave_point::<B, T, _>(&job, &space, &mut edge, at);
+                scatter(&edge.outer[..columns], at, count, &mut points[(first - start) * columns..]);
+                for l in 0..Lane::<T>::LANES.min(count.saturating_sub(at)) {
+                    log_prob[first - start + at + l] = edge.inner[0].lane(l);
+                }
+            }
+        }
+        Ok(())
+    })
+}
+
+/// A pack of generated points in the coordinates asked for, into `edge.outer`; the log-density into `edge.inner[0]`.
+fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
+    job: &Job<'_, T>,
+    space: &Workspace<T, R>,
+    edge: &mut Edge<T, R>,
+    at: usize,
+) {
+    let width = space.width;
+    let columns = job.coordinates.count::<B>();
+    load(&space.inputs[job.feature_count * width..], width, at, &mut edge.inner);
+    let mut log_prob = [R::zero()];
+    load(&space.log_prob, width, at, &mut log_prob);
+    match job.coordinates {
+        Coordinates::Intrinsic => {
+            let mut log_det = R::zero();
+            B::intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
+            log_prob[0] -= log_det;
+        }
+        Coordinates::Embedded => edge.outer[..columns].copy_from_slice(&edge.inner),
+    }
+    edge.inner[0] = log_prob[0];
+}
+
+/// Gradients of sum_i (cot_points_i . x_i + cot_log_prob_i log p(x_i)) over generated points x_i, by weights and features.
+pub fn generate_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    points: &[T],
+    cot_points: &[T],
+    cot_log_prob: &[T],
+) -> Result<PullBack<T>, RowFault> {
+    let columns = job.coordinates.count::<B>();
+    gradients::<B, T>(job, cot_log_prob.len(), 0, |model, [first, count], space, edge, totals, _| {
+        space.enter::<B>(&job, points, first, count, edge);
+        load_cot(space, cot_log_prob, first, count);
+        let width = space.width;
+        for at in (0..width).step_by(Lane::<T>::LANES) {
+            let here = |l: usize| at + l < count;
+            for (column, cot) in edge.cot_outer[..columns].iter_mut().enumerate() {
+                *cot = Lane::from_fn(|l| {
+                    if here(l) { cot_points[(first + at + l) * columns + column] } else { T::from_f64(0.0) }
+                });
+            }
+            load(&space.inputs[job.feature_count * width..], width, at, &mut edge.inner);
+            let mut cot_log_prob = [Lane::splat(T::from_f64(0.0))];
+            load(&space.cot_log_prob, width, at, &mut cot_log_prob);
+            edge.cot_inner.fill(Lane::splat(T::from_f64(0.0)));
+            match job.coordinates {
+                // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
+                Coordinates::Intrinsic => {
+                    B::intrinsic_vjp(&edge.inner, &edge.cot_outer[..columns], -cot_log_prob[0], &mut edge.cot_inner);
+                }
+                Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
+            }
+            store(&edge.cot_inner, &mut space.cot_inputs[job.feature_count * width..], width, at);
+        }
+        B::generate_vjp(model, At::start(job.feature_count), space, totals);
+    })
+}
+
+/// One point at a time, without threads and without allocation: weights prepared once, one workspace.
+pub struct Evaluator<B, T> {
+    space: Workspace<T, T>,
+    edge: Edge<T, T>,
+    flow: core::marker::PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number> Evaluator<B, T> {
+    /// A workspace for points of a flow with `feature_count` given features.
+    pub fn new(feature_count: usize) -> Self {
+        Evaluator {
+            space: Workspace::new::<B>(feature_count, 1, false),
+            edge: Edge::new::<B>(1),
+            flow: core::marker::PhantomData,
+        }
+    }
+
+    /// Log-density of one point; `shared` are the prepared numbers of shared parameters.
+    pub fn log_prob(&mut self, job: &Job<'_, T>, shared: &[T], point: &[T]) -> Result<T, RowFault> {
+        self.space.begin(job, 0, 1);
+        self.space.enter::<B>(job, point, 0, 1, &mut self.edge);
+        B::evaluate::<T, T>(
+            Model { weights: job.weights, shared },
+            At::start(job.feature_count),
+            &mut self.space,
+            false,
+        );
+        match self.space.failed(0, 1) {
+            Some(fault) => Err(fault),
+            None => Ok(self.space.log_prob[0]),
+        }
+    }
+
+    /// One point from base coordinates, and its log-density.
+    pub fn sample(&mut self, job: &Job<'_, T>, shared: &[T], base: &[T], point: &mut [T]) -> Result<T, RowFault> {
+        self.space.begin(job, 0, 1);
+        self.space.base.copy_from_slice(base);
+        B::generate::<T, T>(Model { weights: job.weights, shared }, At::start(job.feature_count), &mut self.space);
+        if let Some(fault) = self.space.failed(0, 1) {
+            return Err(fault);
+        }
+        leave_point::<B, T, T>(job, &self.space, &mut self.edge, 0);
+        point.copy_from_slice(&self.edge.outer[..job.coordinates.count::<B>()]);
+        Ok(self.edge.inner[0])
+    }
+}

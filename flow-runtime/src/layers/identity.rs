@@ -1,0 +1,109 @@
+//! Layer x: the identity of Euclidean space, with an offset on request (layers.md 4.4).
+//!
+//! inverse x -> x - o, forward z -> z + o; log-determinant 0. Parameters: the offset, if `add_offset`.
+
+use super::{Layer, Options, decode};
+use crate::manifolds::Euclidean;
+use crate::numeric::{Lift, Mask, Real};
+use core::marker::PhantomData;
+use rand::Rng;
+
+options! {
+    /// Options of layer x.
+    pub struct IdentityOptions, settings in x {
+        /// Whether the layer shifts by an offset.
+        add_offset: bool = false, decode::flag;
+    }
+}
+
+/// Layer x: does nothing, or shifts.
+pub struct Identity<const D: usize, Opts>(PhantomData<Opts>);
+
+/// Where free offsets start: the ancestor's value, just off zero.
+pub(crate) const OFFSET_START: f64 = 0.001;
+
+impl<const D: usize, Opts: Options<IdentityOptions>> Identity<D, Opts> {
+    const NUMBERS: usize = if Opts::VALUE.add_offset { D } else { 0 };
+}
+
+/// x <- x - o, for an offset that may be absent.
+#[inline(always)]
+pub(crate) fn subtract<R: Real, P: Lift<R>>(offset: &[P], x: &mut [R]) {
+    for (x, o) in x.iter_mut().zip(offset) {
+        *x -= o.lift();
+    }
+}
+
+/// x <- x + o.
+#[inline(always)]
+pub(crate) fn add<R: Real, P: Lift<R>>(offset: &[P], x: &mut [R]) {
+    for (x, o) in x.iter_mut().zip(offset) {
+        *x += o.lift();
+    }
+}
+
+/// Subtracts the mean of each column from rows of `dim` numbers and returns it.
+pub(crate) fn centre(dim: usize, points: &mut [f64]) -> Vec<f64> {
+    let rows = points.len() / dim;
+    let mut mean = vec![0.0; dim];
+    for row in points.chunks_exact(dim) {
+        for (m, x) in mean.iter_mut().zip(row) {
+            *m += x / rows as f64;
+        }
+    }
+    for row in points.chunks_exact_mut(dim) {
+        for (x, m) in row.iter_mut().zip(&mean) {
+            *x -= m;
+        }
+    }
+    mean
+}
+
+impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Identity<D, Opts> {
+    const PARAMS: usize = Self::NUMBERS;
+    const PREPARED: usize = Self::NUMBERS;
+    const SCRATCH: usize = 0;
+    const NAME: &'static str = "x";
+
+    fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
+        params.fill(OFFSET_START);
+    }
+    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+        prepared.copy_from_slice(params);
+    }
+    fn prepare_vjp<P: Real>(_: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        add(cot_prepared, cot_params);
+    }
+    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], _: &mut R, _: &mut [R]) {
+        subtract(prepared, x);
+    }
+    fn inverse_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
+        subtract(cot, cot_prepared);
+    }
+    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
+        add(prepared, z);
+        R::Mask::splat(false)
+    }
+    fn forward_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
+        add(cot, cot_prepared);
+    }
+    fn initial_from_data<G: Rng + ?Sized>(_: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
+        if Self::NUMBERS == 0 {
+            return false;
+        }
+        params.copy_from_slice(&centre(D, points));
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::laws::{Tolerance, check};
+
+    #[test]
+    fn laws() {
+        check::<Euclidean<3>, (Identity<3, ()>, ())>(1, 2, 0.5, Tolerance::F64).unwrap();
+        check::<Euclidean<2>, (Identity<2, x::add_offset<1>>, ())>(2, 3, 0.5, Tolerance::F64).unwrap();
+    }
+}
