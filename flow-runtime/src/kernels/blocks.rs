@@ -4,7 +4,7 @@
 //! parameter). Its rows stay in cache between the steps; nothing of size batch x parameters exists.
 
 use super::conditioner::Head;
-use crate::layers::{Chain, Fault};
+use crate::layers::{Chain, Fault, Letter};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real, Scalar};
@@ -118,7 +118,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
         let mut sizes = Sizes::default();
         B::sizes(At::start(features), &mut sizes);
         let rows = features + B::EMBED;
-        let zero = T::from_f64(0.0);
+        let zero = T::narrow(0.0);
         let block = |rows: usize| vec![zero; rows * width];
         let cot_block = |rows: usize| vec![zero; if for_gradients { rows * width } else { 0 }];
         let lanes = |n: usize| vec![R::zero(); n];
@@ -246,12 +246,12 @@ pub trait Blocks: Send + Sync + 'static {
 pub struct BlockSummary {
     /// The manifold as the notation writes it.
     pub manifold: String,
-    /// Name and parameter count of each letter.
-    pub letters: Vec<(&'static str, usize)>,
+    /// Its letters.
+    pub letters: Vec<Letter>,
     /// Free parameters, or weights of the network that predicts them.
     pub weights: usize,
-    /// Whether the parameters are free.
-    pub free: bool,
+    /// Inputs and outputs of each matrix of the network; `None` where the parameters are free.
+    pub network: Option<Vec<[usize; 2]>>,
 }
 
 impl Blocks for () {
@@ -363,7 +363,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         let (input, cot_input) = if prefix {
             (&space.inputs[..rows], &mut space.cot_inputs[..rows])
         } else {
-            space.cot_net_input[..rows].fill(T::from_f64(0.0));
+            space.cot_net_input[..rows].fill(T::narrow(0.0));
             (&space.net_input[..rows], &mut space.cot_net_input[..rows])
         };
         H::pull(
@@ -706,7 +706,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     fn describe(blocks: &mut Vec<BlockSummary>) {
         let mut letters = Vec::new();
         C::describe(&mut letters);
-        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, free: H::SHARED });
+        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, network: H::network() });
         Rest::describe(blocks);
     }
 }

@@ -28,8 +28,8 @@ pub trait Hidden: Send + Sync + 'static {
         cot_weights: &mut [T],
         temp: &mut [T],
     );
-    /// Calls `see` with the weights and bias shapes of each layer in order.
-    fn fan_in(see: &mut dyn FnMut(usize, usize));
+    /// Inputs and outputs of each layer in order.
+    fn shapes(shapes: &mut Vec<[usize; 2]>);
 }
 
 impl Hidden for () {
@@ -40,7 +40,7 @@ impl Hidden for () {
 
     fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T]) {}
     fn pull<T: Scalar>(_: &[T], _: usize, _: &[T], _: &[T], _: &mut [T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
-    fn fan_in(_: &mut dyn FnMut(usize, usize)) {}
+    fn shapes(_: &mut Vec<[usize; 2]>) {}
 }
 
 const fn larger(a: usize, b: usize) -> usize {
@@ -81,14 +81,14 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
         Rest::pull(rest, width, here, next, cot_next, cot_here, cot_rest, temp);
         // tanh' = 1 - tanh^2
         for (cot, a) in cot_here.iter_mut().zip(here) {
-            *cot *= T::from_f64(1.0) - *a * *a;
+            *cot *= T::narrow(1.0) - *a * *a;
         }
         L::pull(own, width, input, cot_here, cot_input, cot_own, temp);
     }
 
-    fn fan_in(see: &mut dyn FnMut(usize, usize)) {
-        see(L::IN, L::WEIGHTS);
-        Rest::fan_in(see);
+    fn shapes(shapes: &mut Vec<[usize; 2]>) {
+        shapes.push([L::IN, L::OUT]);
+        Rest::shapes(shapes);
     }
 }
 
@@ -106,6 +106,9 @@ pub trait Head: Send + Sync + 'static {
     const ACTIVATIONS: usize;
     /// Rows of temporary space.
     const TEMP: usize;
+
+    /// Inputs and outputs of each matrix of the network; `None` where the parameters are shared.
+    fn network() -> Option<Vec<[usize; 2]>>;
 
     /// Network input to activations and parameters. Nothing where parameters are shared.
     fn apply<T: Scalar>(
@@ -142,6 +145,9 @@ impl<const P: usize> Head for Free<P> {
     const ACTIVATIONS: usize = 0;
     const TEMP: usize = 0;
 
+    fn network() -> Option<Vec<[usize; 2]>> {
+        None
+    }
     fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
     fn pull<T: Scalar>(
         _: &[T],
@@ -169,6 +175,9 @@ impl<const FROM: usize, const P: usize> Head for Given<FROM, P> {
     const ACTIVATIONS: usize = 0;
     const TEMP: usize = 0;
 
+    fn network() -> Option<Vec<[usize; 2]>> {
+        Some(Vec::new())
+    }
     fn apply<T: Scalar>(_: &[T], width: usize, input: &[T], _: &mut [T], params: &mut [T], _: &mut [T]) {
         params.copy_from_slice(&input[..P * width]);
     }
@@ -201,6 +210,12 @@ impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predi
     const ACTIVATIONS: usize = H::ACTIVATIONS;
     const TEMP: usize = larger(H::TEMP, O::TEMP);
 
+    fn network() -> Option<Vec<[usize; 2]>> {
+        let mut shapes = Vec::new();
+        H::shapes(&mut shapes);
+        shapes.push([O::IN, O::OUT]);
+        Some(shapes)
+    }
     fn apply<T: Scalar>(
         weights: &[T],
         width: usize,
@@ -234,7 +249,7 @@ impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predi
         match H::LAST {
             Some(rows) => {
                 let from = (H::ACTIVATIONS - rows) * width;
-                cot_activations.fill(T::from_f64(0.0));
+                cot_activations.fill(T::narrow(0.0));
                 O::pull(
                     output,
                     width,

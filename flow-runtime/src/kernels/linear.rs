@@ -78,7 +78,7 @@ fn multiply<T: Scalar>(
     }
     let reach = |rows: usize, columns: usize, l: Layout| (rows - 1) * l.row + (columns - 1) * l.column;
     assert!(reach(m, k, lhs_layout) < lhs.len() && reach(k, n, rhs_layout) < rhs.len() && m * n <= dst.len());
-    let one = T::from_f64(1.0);
+    let one = T::narrow(1.0);
     // SAFETY: the assertion above keeps every element that the product touches inside its slice, and `dst` is borrowed
     // mutably, so it overlaps neither operand. `gemm` supports f32 and f64, the only scalars.
     unsafe {
@@ -110,9 +110,9 @@ fn multiply<T: Scalar>(
 const PARTS: usize = 8;
 
 fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
-    let mut parts = [T::from_f64(0.0); PARTS];
+    let mut parts = [T::narrow(0.0); PARTS];
     let (a_blocks, b_blocks) = (a.chunks_exact(PARTS), b.chunks_exact(PARTS));
-    let mut rest = T::from_f64(0.0);
+    let mut rest = T::narrow(0.0);
     for (x, y) in a_blocks.remainder().iter().zip(b_blocks.remainder()) {
         rest += *x * *y;
     }
@@ -205,7 +205,7 @@ impl<const I: usize, const O: usize, const K: usize, const FULL: usize> Linear f
         fill_bias(bias, width, out);
         apply_matrix(w, [O, FULL], width, input, out);
         let middle = &mut temp[..K * width];
-        middle.fill(T::from_f64(0.0));
+        middle.fill(T::narrow(0.0));
         apply_matrix(v, [K, I], width, input, middle);
         apply_matrix(u, [O, K], width, middle, out);
     }
@@ -230,8 +230,8 @@ impl<const I: usize, const O: usize, const K: usize, const FULL: usize> Linear f
             pull_matrix(w, [O, FULL], width, input, cot_out, cot_input, cot_w);
         }
         let (middle, cot_middle) = temp[..2 * K * width].split_at_mut(K * width);
-        middle.fill(T::from_f64(0.0));
-        cot_middle.fill(T::from_f64(0.0));
+        middle.fill(T::narrow(0.0));
+        cot_middle.fill(T::narrow(0.0));
         apply_matrix(v, [K, I], width, input, middle);
         pull_matrix(u, [O, K], width, middle, cot_out, cot_middle, cot_u);
         pull_matrix(v, [K, I], width, input, cot_middle, cot_input, cot_v);

@@ -82,7 +82,7 @@ impl<T: Copy> Rows<'_, T> {
 }
 
 fn zeros<T: Scalar>(n: usize) -> Vec<T> {
-    vec![T::from_f64(0.0); n]
+    vec![T::narrow(0.0); n]
 }
 
 /// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
@@ -105,8 +105,8 @@ where
         self.fault = None;
         let features = Rows { data: job.features, columns: job.feature_count };
         fill(features, [first, count, job.repeat], self.width, &mut self.inputs);
-        self.log_prob[..self.width].fill(T::from_f64(0.0));
-        self.cot_inputs.fill(T::from_f64(0.0));
+        self.log_prob[..self.width].fill(T::narrow(0.0));
+        self.cot_inputs.fill(T::narrow(0.0));
     }
 
     /// Points of the given coordinates into the embedded rows; adds the log-determinant to the log-density.
@@ -273,7 +273,7 @@ fn gradients<B: Blocks, T: Number>(
         let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, true);
         let mut edge = Edge::new::<B>(width);
         let mut totals =
-            Totals { weights: zeros(B::WEIGHTS), shared: vec![Lane::<T>::from_fn(|_| T::from_f64(0.0)); B::SHARED] };
+            Totals { weights: zeros(B::WEIGHTS), shared: vec![Lane::<T>::from_fn(|_| T::narrow(0.0)); B::SHARED] };
         for (first, count) in blocks_of(start, len) {
             space.begin(&job, first, count);
             let points = &mut part.points[(first - start) * point_columns..];
@@ -307,7 +307,7 @@ fn gradients<B: Blocks, T: Number>(
 
 /// Loads cotangents of the log-density; lanes beyond `count` get zero, so that they add nothing.
 fn load_cot<T: Number>(space: &mut Workspace<T, Lane<T>>, cot_log_prob: &[T], first: usize, count: usize) {
-    space.cot_log_prob.fill(T::from_f64(0.0));
+    space.cot_log_prob.fill(T::narrow(0.0));
     space.cot_log_prob[..count].copy_from_slice(&cot_log_prob[first..first + count]);
 }
 
@@ -326,10 +326,10 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
         for at in (0..width).step_by(Lane::<T>::LANES) {
             load(&edge.rows, width, at, &mut edge.outer[..columns]);
             load(&space.cot_inputs[job.feature_count * width..], width, at, &mut edge.cot_inner);
-            let mut cot = [Lane::splat(T::from_f64(0.0))];
+            let mut cot = [Lane::splat(T::narrow(0.0))];
             load(&space.cot_log_prob, width, at, &mut cot);
             let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
-            cot_outer.fill(Lane::splat(T::from_f64(0.0)));
+            cot_outer.fill(Lane::splat(T::narrow(0.0)));
             match job.coordinates {
                 Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
                 Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
@@ -424,13 +424,13 @@ pub fn generate_vjp<B: Blocks, T: Number>(
             let here = |l: usize| at + l < count;
             for (column, cot) in edge.cot_outer[..columns].iter_mut().enumerate() {
                 *cot = Lane::from_fn(|l| {
-                    if here(l) { cot_points[(first + at + l) * columns + column] } else { T::from_f64(0.0) }
+                    if here(l) { cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
                 });
             }
             load(&space.inputs[job.feature_count * width..], width, at, &mut edge.inner);
-            let mut cot_log_prob = [Lane::splat(T::from_f64(0.0))];
+            let mut cot_log_prob = [Lane::splat(T::narrow(0.0))];
             load(&space.cot_log_prob, width, at, &mut cot_log_prob);
-            edge.cot_inner.fill(Lane::splat(T::from_f64(0.0)));
+            edge.cot_inner.fill(Lane::splat(T::narrow(0.0)));
             match job.coordinates {
                 // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
                 Coordinates::Intrinsic => {

@@ -135,6 +135,10 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     const SCRATCH: usize = D;
     const NAME: &'static str = "t";
 
+    fn options() -> String {
+        Opts::VALUE.written()
+    }
+
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(0.0);
         params[..Self::OFFSET].fill(OFFSET_START);

@@ -32,6 +32,17 @@ impl Fault {
     }
 }
 
+/// A letter of a chain, for summaries and file headers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Letter {
+    /// The letter, or the name of a user's own layer.
+    pub name: &'static str,
+    /// The options that differ from their defaults.
+    pub options: String,
+    /// Number of parameters.
+    pub params: usize,
+}
+
 /// Layers applied one after the other; the flat parameter vector, the prepared numbers and the scratch of the letters
 /// stand side by side in the order written.
 pub trait Chain<M: Manifold>: Send + Sync + 'static {
@@ -87,7 +98,7 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         cot_prepared: &mut [R],
     );
     /// Name and parameter count of each letter.
-    fn describe(letters: &mut Vec<(&'static str, usize)>);
+    fn describe(letters: &mut Vec<Letter>);
 }
 
 impl<M: Manifold> Chain<M> for () {
@@ -106,7 +117,7 @@ impl<M: Manifold> Chain<M> for () {
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     fn forward<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
     fn forward_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
-    fn describe(_: &mut Vec<(&'static str, usize)>) {}
+    fn describe(_: &mut Vec<Letter>) {}
 }
 
 impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
@@ -206,8 +217,8 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         H::forward_vjp(head, head_scratch, cot, cot_log_det, head_cot);
     }
 
-    fn describe(letters: &mut Vec<(&'static str, usize)>) {
-        letters.push((H::NAME, H::PARAMS));
+    fn describe(letters: &mut Vec<Letter>) {
+        letters.push(Letter { name: H::NAME, options: H::options(), params: H::PARAMS });
         T::describe(letters);
     }
 }

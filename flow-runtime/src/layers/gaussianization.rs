@@ -431,6 +431,10 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     const SCRATCH: usize = Self::SIGMOIDS + 2 * Self::K * D + D;
     const NAME: &'static str = "g";
 
+    fn options() -> String {
+        Opts::VALUE.written()
+    }
+
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (offset, rest) = params.split_at_mut(Self::OFFSET);
         let (turn, rest) = rest.split_at_mut(Self::TURN.0);

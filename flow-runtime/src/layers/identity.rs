@@ -65,6 +65,10 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
     const SCRATCH: usize = 0;
     const NAME: &'static str = "x";
 
+    fn options() -> String {
+        Opts::VALUE.written()
+    }
+
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(OFFSET_START);
     }

@@ -35,7 +35,7 @@ struct Walk<T: Scalar> {
 }
 
 fn walk<M: Manifold, C: Chain<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
-    let zero = T::from_f64(0.0);
+    let zero = T::narrow(0.0);
     let mut walk = Walk {
         prepared: vec![zero; C::PREPARED],
         scratch: vec![zero; C::SCRATCH],
@@ -54,11 +54,11 @@ fn walk<M: Manifold, C: Chain<M>, T: Scalar>(params: &[T], start: &[T], inverse:
 }
 
 fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
-    values.iter().map(|v| v.to_f64()).collect()
+    values.iter().map(|v| v.widen()).collect()
 }
 
 fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
-    values.iter().map(|v| T::from_f64(*v)).collect()
+    values.iter().map(|v| T::narrow(*v)).collect()
 }
 
 fn distance(a: &[f64], b: &[f64]) -> f64 {
@@ -157,7 +157,7 @@ pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
         }
     }
     let off = distance(&widen(&back.point), &widen(&start));
-    let sum = (there.log_det + back.log_det).to_f64().abs() / (1.0 + there.log_det.to_f64().abs());
+    let sum = (there.log_det + back.log_det).widen().abs() / (1.0 + there.log_det.widen().abs());
     if off <= tolerance && sum <= tolerance {
         Ok(())
     } else {

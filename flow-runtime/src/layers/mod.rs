@@ -22,7 +22,7 @@ pub(crate) mod rotation;
 mod width;
 
 pub use affine::{Affine, AffineOptions, CovType};
-pub use chain::{Chain, Fault};
+pub use chain::{Chain, Fault, Letter};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode};
 pub use identity::{Identity, IdentityOptions};
 pub use options::{Options, decode};
@@ -74,6 +74,11 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// The letter or the name, for messages.
     const NAME: &'static str;
+
+    /// The options that differ from their defaults, as text: a model file holds them.
+    fn options() -> String {
+        String::new()
+    }
 
     /// Parameters a fit starts from (random where the layer's default is).
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]);

@@ -63,6 +63,15 @@ macro_rules! options {
         impl $name {
             /// Every option at its default.
             pub const DEFAULT: $name = $name { $($field: $default,)* };
+
+            /// The options that differ from their defaults, as `name = value, ..`.
+            pub fn written(&self) -> String {
+                let mut written = Vec::new();
+                $(if self.$field != Self::DEFAULT.$field {
+                    written.push(format!("{} = {:?}", stringify!($field), self.$field));
+                })*
+                written.join(", ")
+            }
         }
         impl $crate::layers::Options<$name> for () {
             const VALUE: $name = $name::DEFAULT;

@@ -43,6 +43,10 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
     const SCRATCH: usize = M::EMBED;
     const NAME: &'static str = "y";
 
+    fn options() -> String {
+        Opts::VALUE.written()
+    }
+
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }

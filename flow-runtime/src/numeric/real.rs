@@ -63,7 +63,7 @@ pub trait Real:
     /// A constant of a formula.
     #[inline(always)]
     fn constant(value: f64) -> Self {
-        Self::splat(Self::Scalar::from_f64(value))
+        Self::splat(Self::Scalar::narrow(value))
     }
     /// Zero.
     #[inline(always)]
@@ -159,9 +159,9 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     /// Name of the type, as written in files: `f32` or `f64`.
     const NAME: &'static str;
     /// Rounds from `f64`.
-    fn from_f64(value: f64) -> Self;
+    fn narrow(value: f64) -> Self;
     /// Widens to `f64`.
-    fn to_f64(self) -> f64;
+    fn widen(self) -> f64;
 }
 
 /// Numbers side by side, one lane a point.
@@ -271,11 +271,11 @@ macro_rules! scalar {
             const LARGE: f64 = $t::MAX as f64 / 2.0;
             const NAME: &'static str = stringify!($t);
             #[inline(always)]
-            fn from_f64(value: f64) -> $t {
+            fn narrow(value: f64) -> $t {
                 value as $t
             }
             #[inline(always)]
-            fn to_f64(self) -> f64 {
+            fn widen(self) -> f64 {
                 self as f64
             }
         }

@@ -152,9 +152,9 @@ mod tests {
         });
         assert!(!failed, "no root of {target} in [{lo}, {hi}]: {x}");
         // The nearest number of ulps n with f(x - n) <= target <= f(x + n).
-        let ulp = T::from_f64((x.to_f64().abs() * T::EPSILON).max(T::TINY));
+        let ulp = T::narrow((x.widen().abs() * T::EPSILON).max(T::TINY));
         let mut n = 0.0;
-        while f(x - T::from_f64(n) * ulp).0 > target || f(x + T::from_f64(n) * ulp).0 < target {
+        while f(x - T::narrow(n) * ulp).0 > target || f(x + T::narrow(n) * ulp).0 < target {
             n += 1.0;
             assert!(n < 1e4, "{x} is no root for {target}: {:?}", f(x));
         }
@@ -166,9 +166,9 @@ mod tests {
         move |x: T| {
             let mut sum = (T::zero(), T::zero());
             for c in centres {
-                let s = logistic((x - T::from_f64(*c)) / T::from_f64(width));
+                let s = logistic((x - T::narrow(*c)) / T::narrow(width));
                 sum.0 += s;
-                sum.1 += s * (T::one() - s) / T::from_f64(width);
+                sum.1 += s * (T::one() - s) / T::narrow(width);
             }
             sum
         }
@@ -177,10 +177,10 @@ mod tests {
     fn far_apart<T: Scalar>(largest_centre: f64) {
         let centres = [-largest_centre, -3.0, 0.5, 0.25 * largest_centre, largest_centre];
         for width in [1e-8, 0.01, 1.0, 1e4] {
-            let reach = T::from_f64(2.0 * largest_centre + 20.0 * width);
+            let reach = T::narrow(2.0 * largest_centre + 20.0 * width);
             for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7] {
                 let f = stairs::<T>(&centres, width);
-                let (off, count) = ulps_off(T::from_f64(target), -reach, reach, f);
+                let (off, count) = ulps_off(T::narrow(target), -reach, reach, f);
                 assert!(off <= 8.0, "{} width {width} target {target}: {off} ulp", T::NAME);
                 assert!(count < 200, "{} width {width} target {target}: {count} evaluations", T::NAME);
             }

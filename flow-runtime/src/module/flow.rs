@@ -1,0 +1,699 @@
+//! Builders (the types that `flow!` writes) and built flows.
+
+use super::Element;
+use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
+use super::samples::{Sample, TracedSample};
+use super::weights::{BuildWeights, Weights};
+use crate::error::{Error, Place};
+use crate::kernels::{self, BlockSummary, Blocks, Coordinates, Job, PullBack, RowFault};
+use core::marker::PhantomData;
+use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
+use dfdx::nn::{BuildModule, BuildOnDevice};
+use dfdx::shapes::{Const, Dim, Dtype, Shape};
+use dfdx::tensor::{
+    Cpu, CpuError, Gradients, HasErr, NoneTape, OwnedTape, PutTape, SplitTape, Tape, Tensor, TensorFromVec, Trace,
+    ZerosTensor,
+};
+use dfdx::tensor_ops::Device;
+use rand::{Rng, RngExt};
+use rand_distr::StandardNormal;
+
+/// A flow without given features: `N` intrinsic and `M` embedded coordinates, blocks `B`. `Tag` names it where `flow!` wrote a struct.
+pub struct Unconditional<Tag, const N: usize, const M: usize, B>(PhantomData<(Tag, B)>);
+
+/// A flow that is given features `F`.
+pub struct Conditional<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
+
+/// What the two kinds of flows have in common.
+pub trait Spec: 'static {
+    /// The name, `()` without one.
+    type Tag;
+    /// What is given.
+    type Features: FeatureSpec;
+    /// Manifolds, chains and heads.
+    type Blocks: Blocks;
+}
+
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Spec for Unconditional<Tag, N, M, B> {
+    type Tag = Tag;
+    type Features = ();
+    type Blocks = B;
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Spec for Conditional<Tag, F, N, M, B> {
+    type Tag = Tag;
+    type Features = F;
+    type Blocks = B;
+}
+
+/// A struct that `flow!` wrote: the flow it names, and the line it was written as.
+pub trait Notation {
+    /// The flow.
+    type Flow;
+    /// The notation, in canonical form.
+    const NOTATION: &'static str;
+}
+
+/// What `dev.build_module::<S, E>()` returns: the type to write in signatures.
+pub type Built<S, E> = <S as BuildOnDevice<Cpu, E>>::Built;
+
+impl<Tag: 'static, const N: usize, const M: usize, B, E: Element> BuildOnDevice<Cpu, E> for Unconditional<Tag, N, M, B>
+where
+    Cpu: Device<E>,
+    B: Blocks + BuildWeights<E, Cpu>,
+{
+    type Built = Flow<Self, B::Built, E, Cpu>;
+    fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        BuildModule::try_build(device)
+    }
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B, E: Element> BuildOnDevice<Cpu, E>
+    for Conditional<Tag, F, N, M, B>
+where
+    Cpu: Device<E>,
+    B: Blocks + BuildWeights<E, Cpu>,
+{
+    type Built = Flow<Self, B::Built, E, Cpu>;
+    fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        BuildModule::try_build(device)
+    }
+}
+
+/// A built flow: its weights as tensors.
+///
+/// `S` is the type that `flow!` wrote, `W` its tensors, `E` the number type, `D` the device. Write [`Built<MyFlow, f64>`](Built) in signatures.
+///
+/// A flow without `cond` has [`log_prob`](Flow::log_prob) and the sampling methods itself; one with `cond` has [`given`](Flow::given), which returns
+/// the density for a batch of features.
+#[derive(Debug)]
+pub struct Flow<S, W, E, D> {
+    /// The weights.
+    pub weights: W,
+    spec: PhantomData<fn() -> (S, E, D)>,
+}
+
+impl<S, W: Clone, E, D> Clone for Flow<S, W, E, D> {
+    fn clone(&self) -> Self {
+        Flow { weights: self.weights.clone(), spec: PhantomData }
+    }
+}
+
+impl<S, W, E: Dtype, D: Device<E>> TensorCollection<E, D> for Flow<S, W, E, D>
+where
+    W: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = Flow<S, W::To<E2, D2>, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        visitor.visit_fields(Self::module("blocks", |s| &s.weights, |s| &mut s.weights), |weights| Flow {
+            weights,
+            spec: PhantomData,
+        })
+    }
+}
+
+/// A log-density in its parts.
+#[derive(Clone, Debug)]
+pub struct Evaluation<B: Dim, const N: usize, E: Element> {
+    /// ln p of each point.
+    pub log_prob: Tensor<(B,), E, Cpu>,
+    /// ln of the standard normal density at each base point.
+    pub log_prob_base: Tensor<(B,), E, Cpu>,
+    /// The base point of each point.
+    pub base: Tensor<(B, Const<N>), E, Cpu>,
+}
+
+/// Turns a kernel's fault into an error that names the place.
+pub(crate) fn explain<B: Blocks>(fault: RowFault) -> Error {
+    let mut blocks = Vec::new();
+    B::describe(&mut blocks);
+    let notation = blocks.get(fault.manifold).map(|b| b.manifold.clone()).unwrap_or_default();
+    let place = Place { manifold: fault.manifold, notation, layer: fault.layer.map(|l| (l.layer, l.name)) };
+    match fault.layer {
+        Some(layer) if layer.unconverged => Error::NotConverged { row: fault.row, place },
+        _ => Error::NotFinite { row: fault.row, place },
+    }
+}
+
+/// Refuses points that are not on their manifolds.
+pub(crate) fn check_points<B: Blocks, E: Element>(points: &[E], coordinates: Coordinates) -> Result<(), Error> {
+    let columns = coordinates.count::<B>();
+    let mut point = vec![0.0; columns];
+    for (row, numbers) in points.chunks_exact(columns).enumerate() {
+        point.iter_mut().zip(numbers).for_each(|(p, x)| *p = x.widen());
+        if let Some((manifold, message)) = B::check(&point, coordinates == Coordinates::Embedded, 0) {
+            let mut blocks = Vec::new();
+            B::describe(&mut blocks);
+            let notation = blocks.get(manifold).map(|b| b.manifold.clone()).unwrap_or_default();
+            return Err(Error::Point { argument: "x", row, manifold, notation, message });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses features that are not finite.
+pub(crate) fn check_features<E: Element>(features: &[E], columns: usize) -> Result<(), Error> {
+    match features.iter().position(|f| !f.widen().is_finite()) {
+        Some(i) => Err(Error::Feature { row: i / columns, column: i % columns, value: features[i].widen() }),
+        None => Ok(()),
+    }
+}
+
+/// Base coordinates for `count` points. They are drawn in `f64`, so that a seed gives the same points in both number types.
+pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) -> Vec<E> {
+    (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
+}
+
+fn tensor<Sh: Shape, E: Element>(data: Vec<E>, shape: Sh) -> Result<Tensor<Sh, E, Cpu>, Error> {
+    Ok(Cpu::default().try_tensor_from_vec(data, shape)?)
+}
+
+/// Samples in two shapes: points, and their log-densities.
+type Drawn<Sh, L, E> = (Tensor<Sh, E, Cpu>, Tensor<L, E, Cpu>);
+
+impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
+    /// All weights, in the order of the kernels: blocks in the order written; free parameters in the flat order of their chain, networks layer by layer, each
+    /// matrix row by row (one row an output), then its bias.
+    pub fn flat_weights(&self) -> Vec<E> {
+        let mut flat = Vec::with_capacity(S::Blocks::WEIGHTS);
+        self.weights.read(&mut flat);
+        flat
+    }
+
+    /// Sets all weights, in the order of [`flat_weights`](Flow::flat_weights).
+    ///
+    /// # Errors
+    /// The number of weights is wrong; nothing is changed then.
+    pub fn set_flat_weights(&mut self, flat: &[E]) -> Result<(), Error> {
+        let (found, expected) = (flat.len(), S::Blocks::WEIGHTS);
+        if found != expected {
+            return Err(Error::Length { argument: "flat", expected, found });
+        }
+        self.weights.write(&mut &flat[..]);
+        Ok(())
+    }
+
+    /// Manifolds, letters and networks, in order.
+    pub fn summary(&self) -> Vec<BlockSummary> {
+        let mut blocks = Vec::new();
+        S::Blocks::describe(&mut blocks);
+        blocks
+    }
+
+    /// The fused evaluation as one operation on the tape.
+    fn evaluate_on_tape<B: Dim, FB, FT, T>(
+        &self,
+        features: Rows<FB, E, FT>,
+        points: Rows<B, E, T>,
+        coordinates: Coordinates,
+    ) -> Result<Tensor<(B,), E, Cpu, FT::Out>, Error>
+    where
+        FT: Join<T>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        let batch = points.batch;
+        let rows = batch.size();
+        self.check::<E>(&features.data, &points.data, rows, coordinates)?;
+        let weights = self.flat_weights();
+        let mut log_prob = vec![E::default(); rows];
+        let job = Self::job(&weights, &features.data, 1, coordinates);
+        kernels::evaluate::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut []).map_err(explain::<S::Blocks>)?;
+        let out = tensor(log_prob, (batch,))?;
+        let mut tape = features.tape.join(points.tape);
+        if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
+            let (handle, module) = (out.clone(), self.weights.clone());
+            let (features, give_features) = (features.data, features.give);
+            let (points, give_points) = (points.data, points.give);
+            tape.add_backward_op(move |gradients| {
+                gradients.try_alloc_for(&handle)?;
+                let cot = gradients.get(&handle).as_vec();
+                let job = Self::job(&weights, &features, 1, coordinates);
+                let back = kernels::evaluate_vjp::<S::Blocks, E>(job, &points, &cot).map_err(unexpected)?;
+                give(gradients, &module, back, give_features, give_points)
+            });
+        }
+        Ok(out.put_tape(tape))
+    }
+
+    fn job<'a>(weights: &'a [E], features: &'a [E], repeat: usize, coordinates: Coordinates) -> Job<'a, E> {
+        Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
+    }
+
+    fn check<T>(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
+        if rows == 0 {
+            return Err(Error::Empty { argument: "x" });
+        }
+        if S::Features::COUNT > 0 {
+            let given = features.len() / S::Features::COUNT;
+            if given != rows {
+                return Err(Error::Rows { argument: "x", expected: given, found: rows });
+            }
+            check_features(features, S::Features::COUNT)?;
+        }
+        check_points::<S::Blocks, E>(points, coordinates)
+    }
+
+    /// Log-density, base log-density and base points.
+    fn evaluate_parts<B: Dim, const N: usize>(
+        &self,
+        features: &[E],
+        points: &[E],
+        batch: B,
+        coordinates: Coordinates,
+    ) -> Result<Evaluation<B, N, E>, Error> {
+        let rows = batch.size();
+        self.check::<E>(features, points, rows, coordinates)?;
+        let weights = self.flat_weights();
+        let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
+        let job = Self::job(&weights, features, 1, coordinates);
+        kernels::evaluate::<S::Blocks, E>(job, points, &mut log_prob, &mut base).map_err(explain::<S::Blocks>)?;
+        let log_normal = |z: &[E]| {
+            let sum: f64 = z.iter().map(|z| z.widen() * z.widen()).sum();
+            E::narrow(-0.5 * sum - N as f64 * crate::numeric::special::HALF_LN_TAU)
+        };
+        let log_prob_base = base.chunks_exact(N).map(log_normal).collect();
+        Ok(Evaluation {
+            log_prob: tensor(log_prob, (batch,))?,
+            log_prob_base: tensor(log_prob_base, (batch,))?,
+            base: tensor(base, (batch, Const))?,
+        })
+    }
+
+    /// `repeat` points for each row of features (or `repeat` points in all), as plain rows.
+    fn generate<G: Rng + ?Sized>(
+        &self,
+        features: &[E],
+        repeat: usize,
+        coordinates: Coordinates,
+        rng: &mut G,
+    ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
+        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let count = given * repeat;
+        if count == 0 {
+            return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
+        }
+        check_features(features, S::Features::COUNT.max(1))?;
+        let weights = self.flat_weights();
+        let base = draw_base(count * S::Blocks::DIM, rng);
+        let mut points = vec![E::default(); count * coordinates.count::<S::Blocks>()];
+        let mut log_prob = vec![E::default(); count];
+        let job = Self::job(&weights, features, repeat, coordinates);
+        kernels::generate::<S::Blocks, E>(job, &base, &mut points, &mut log_prob).map_err(explain::<S::Blocks>)?;
+        Ok((points, log_prob, weights))
+    }
+
+    fn draw<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+        &self,
+        features: &[E],
+        repeat: usize,
+        shapes: (Sh, L),
+        coordinates: Coordinates,
+        rng: &mut G,
+    ) -> Result<Drawn<Sh, L, E>, Error> {
+        let (points, log_prob, _) = self.generate(features, repeat, coordinates, rng)?;
+        Ok((tensor(points, shapes.0)?, tensor(log_prob, shapes.1)?))
+    }
+
+    /// The fused sampling as one operation on the tape, with two results.
+    #[allow(clippy::too_many_arguments, reason = "one operation")]
+    fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+        &self,
+        features: Vec<E>,
+        give_features: Option<GiveBack<E>>,
+        repeat: usize,
+        shapes: (Sh, L),
+        coordinates: Coordinates,
+        mut tape: OwnedTape<E, Cpu>,
+        rng: &mut G,
+    ) -> Result<TracedSample<S::Tag, Sh, L, E>, Error> {
+        let (rows, densities, weights) = self.generate(&features, repeat, coordinates, rng)?;
+        let points = tensor(rows.clone(), shapes.0)?;
+        let log_prob = tensor(densities, shapes.1)?;
+        let (points_handle, density_handle, module) = (points.clone(), log_prob.clone(), self.weights.clone());
+        tape.add_backward_op(move |gradients| {
+            gradients.try_alloc_for(&points_handle)?;
+            gradients.try_alloc_for(&density_handle)?;
+            let cot_points = gradients.get(&points_handle).as_vec();
+            let cot_log_prob = gradients.get(&density_handle).as_vec();
+            let job = Self::job(&weights, &features, repeat, coordinates);
+            let back =
+                kernels::generate_vjp::<S::Blocks, E>(job, &rows, &cot_points, &cot_log_prob).map_err(unexpected)?;
+            give(gradients, &module, back, give_features, None)
+        });
+        Ok(TracedSample { points, log_prob, tape, tag: PhantomData })
+    }
+}
+
+/// A backward pass walks the points that the forward pass accepted, so a fault there is not expected; the tape can only say so in its
+/// own error type.
+fn unexpected(_: RowFault) -> CpuError {
+    CpuError::WrongNumElements
+}
+
+/// Hands gradients to weights, features and points.
+fn give<E: Element, W: Weights<E>>(
+    gradients: &mut Gradients<E, Cpu>,
+    module: &W,
+    back: PullBack<E>,
+    features: Option<GiveBack<E>>,
+    points: Option<GiveBack<E>>,
+) -> Result<(), CpuError> {
+    module.give(gradients, &mut &back.weights[..])?;
+    if let Some(give) = features {
+        give(gradients, &back.features)?;
+    }
+    if let Some(give) = points {
+        give(gradients, &back.points)?;
+    }
+    Ok(())
+}
+
+/// The absence of given features, as rows.
+fn no_features<E: Element>() -> Rows<usize, E, NoneTape> {
+    Rows { data: Vec::new(), batch: 0, tape: NoneTape, give: None }
+}
+
+/// The shapes of samples of a flow with `N` coordinates: points, log-densities.
+type Single<B, const N: usize> = ((B, Const<N>), (B,));
+type Many<B, const N: usize> = ((B, usize, Const<N>), (B, usize));
+
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
+    Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
+{
+    /// ln p(x) in intrinsic coordinates (angles on spheres, densities by d theta d phi): shape (batch, N) to (batch).
+    ///
+    /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to `x` and to all
+    /// weights.
+    ///
+    /// # Errors
+    /// A point is not finite or not on its manifold; the batch is empty; a value leaves the range of the numbers.
+    pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = X::Tape>,
+    {
+        self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
+    }
+
+    /// ln p(x) in embedded coordinates (unit vectors on spheres, densities by the surface measure): (batch, M) to (batch).
+    ///
+    /// # Errors
+    /// As [`log_prob`](Flow::log_prob).
+    pub fn log_prob_embedded<X: Points<M, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = X::Tape>,
+    {
+        self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Embedded)
+    }
+
+    /// ln p(x), with the base points and their log-density, without a tape.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Flow::log_prob).
+    pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
+        let x = x.into_rows()?;
+        self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Intrinsic)
+    }
+
+    /// [`evaluate`](Flow::evaluate) for embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`log_prob`](Flow::log_prob).
+    pub fn evaluate_embedded<X: Points<M, E, Tape = NoneTape>>(
+        &self,
+        x: X,
+    ) -> Result<Evaluation<X::Batch, N, E>, Error> {
+        let x = x.into_rows()?;
+        self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Embedded)
+    }
+
+    /// `n` detached samples in intrinsic coordinates, with their log-density.
+    ///
+    /// # Errors
+    /// `n` is 0; a value leaves the range of the numbers.
+    pub fn sample<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<Sample<Tag, (usize, Const<N>), (usize,), E>, Error> {
+        let shapes: Single<usize, N> = ((n, Const), (n,));
+        let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Intrinsic, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+
+    /// `n` detached samples in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`sample`](Flow::sample).
+    pub fn sample_embedded<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+        let shapes: Single<usize, M> = ((n, Const), (n,));
+        let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Embedded, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+
+    /// `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
+    ///
+    /// # Errors
+    /// As [`sample`](Flow::sample).
+    pub fn rsample<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<TracedSample<Tag, (usize, Const<N>), (usize,), E>, Error> {
+        let shapes: Single<usize, N> = ((n, Const), (n,));
+        self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Intrinsic, tape_of(gradients)?, rng)
+    }
+
+    /// `n` samples on the tape in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`sample`](Flow::sample).
+    pub fn rsample_embedded<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+        let shapes: Single<usize, M> = ((n, Const), (n,));
+        self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Embedded, tape_of(gradients)?, rng)
+    }
+}
+
+/// A tape that records into these gradients.
+fn tape_of<E: Element>(gradients: Gradients<E, Cpu>) -> Result<OwnedTape<E, Cpu>, Error> {
+    let zero: Tensor<(), E, Cpu> = Cpu::default().try_zeros()?;
+    Ok(zero.traced(gradients).split_tape().1)
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
+    Flow<Conditional<Tag, F, N, M, B>, W, E, Cpu>
+{
+    /// The density for a batch of features: one row of features, one density.
+    ///
+    /// `features` is a tensor of shape (batch, features) with or without a tape, a reference to one, rows `&[[E; features]]`, or for a
+    /// `cond` list a tuple of these. With a tape (say the output of an encoder network), gradients flow to the features and to all weights;
+    /// the density then holds the tape and is used once.
+    ///
+    /// # Errors
+    /// The entries of a list have different numbers of rows.
+    pub fn given<X: GivenFeatures<F, E>>(
+        &self,
+        features: X,
+    ) -> Result<GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, X::Batch, X::Tape>, Error> {
+        Ok(GivenFlow { flow: self, features: features.gather()? })
+    }
+}
+
+/// A conditional flow with its features given: a batch of densities.
+#[must_use = "a density may hold the tape of its features: evaluate it or sample from it"]
+pub struct GivenFlow<'a, S, W, E: Element, FB, FT> {
+    flow: &'a Flow<S, W, E, Cpu>,
+    features: Rows<FB, E, FT>,
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim, FT>
+    GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, FT>
+{
+    /// ln p(x_i | features_i) in intrinsic coordinates: one point for each row of features, (batch, N) to (batch).
+    ///
+    /// # Errors
+    /// A point or a feature is not finite, a point not on its manifold; the numbers of rows differ or are 0; a value leaves the range
+    /// of the numbers.
+    pub fn log_prob<X: Points<N, E>>(self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, FT::Out>, Error>
+    where
+        FT: Join<X::Tape>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        self.flow.evaluate_on_tape(self.features, x.into_rows()?, Coordinates::Intrinsic)
+    }
+
+    /// ln p(x_i | features_i) in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`log_prob`](GivenFlow::log_prob).
+    pub fn log_prob_embedded<X: Points<M, E>>(self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, FT::Out>, Error>
+    where
+        FT: Join<X::Tape>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        self.flow.evaluate_on_tape(self.features, x.into_rows()?, Coordinates::Embedded)
+    }
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
+    GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
+{
+    /// ln p, with the base points and their log-density.
+    ///
+    /// # Errors
+    /// As [`log_prob`](GivenFlow::log_prob).
+    pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
+        let x = x.into_rows()?;
+        self.flow.evaluate_parts(&self.features.data, &x.data, x.batch, Coordinates::Intrinsic)
+    }
+
+    /// [`evaluate`](GivenFlow::evaluate) for embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`log_prob`](GivenFlow::log_prob).
+    pub fn evaluate_embedded<X: Points<M, E, Tape = NoneTape>>(
+        &self,
+        x: X,
+    ) -> Result<Evaluation<X::Batch, N, E>, Error> {
+        let x = x.into_rows()?;
+        self.flow.evaluate_parts(&self.features.data, &x.data, x.batch, Coordinates::Embedded)
+    }
+
+    /// One detached sample for each row of features, in intrinsic coordinates: (batch) to (batch, N).
+    ///
+    /// # Errors
+    /// A feature is not finite; the batch is empty; a value leaves the range of the numbers.
+    pub fn sample<G: Rng + ?Sized>(&self, rng: &mut G) -> Result<Sample<Tag, (FB, Const<N>), (FB,), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Single<FB, N> = ((batch, Const), (batch,));
+        let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Intrinsic, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+
+    /// One detached sample for each row of features, in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`sample`](GivenFlow::sample).
+    pub fn sample_embedded<G: Rng + ?Sized>(
+        &self,
+        rng: &mut G,
+    ) -> Result<Sample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Single<FB, M> = ((batch, Const), (batch,));
+        let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Embedded, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+
+    /// `n` detached samples for each row of features, in intrinsic coordinates: (batch) to (batch, n, N).
+    ///
+    /// # Errors
+    /// As [`sample`](GivenFlow::sample), and `n` is 0.
+    pub fn sample_n<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<Sample<Tag, (FB, usize, Const<N>), (FB, usize), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Many<FB, N> = ((batch, n, Const), (batch, n));
+        let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Intrinsic, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+
+    /// `n` detached samples for each row of features, in embedded coordinates: (batch) to (batch, n, M).
+    ///
+    /// # Errors
+    /// As [`sample_n`](GivenFlow::sample_n).
+    pub fn sample_n_embedded<G: Rng + ?Sized>(
+        &self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<Sample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
+        let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Embedded, rng)?;
+        Ok(Sample { points, log_prob, tag: PhantomData })
+    }
+}
+
+/// Samples on the tape of the features.
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
+    GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>
+{
+    fn trace<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+        self,
+        n: usize,
+        shapes: (Sh, L),
+        coordinates: Coordinates,
+        rng: &mut G,
+    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+        let Rows { data, tape, give, .. } = self.features;
+        self.flow.generate_on_tape(data, give, n, shapes, coordinates, tape, rng)
+    }
+
+    /// One sample on the tape for each row of features, in intrinsic coordinates: differentiable by features and weights.
+    ///
+    /// # Errors
+    /// A feature is not finite; the batch is empty; a value leaves the range of the numbers.
+    pub fn rsample<G: Rng + ?Sized>(self, rng: &mut G) -> Result<TracedSample<Tag, (FB, Const<N>), (FB,), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Single<FB, N> = ((batch, Const), (batch,));
+        self.trace(1, shapes, Coordinates::Intrinsic, rng)
+    }
+
+    /// One sample on the tape for each row of features, in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`rsample`](GivenFlow::rsample).
+    pub fn rsample_embedded<G: Rng + ?Sized>(
+        self,
+        rng: &mut G,
+    ) -> Result<TracedSample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Single<FB, M> = ((batch, Const), (batch,));
+        self.trace(1, shapes, Coordinates::Embedded, rng)
+    }
+
+    /// `n` samples on the tape for each row of features, in intrinsic coordinates: (batch) to (batch, n, N).
+    ///
+    /// # Errors
+    /// As [`rsample`](GivenFlow::rsample), and `n` is 0.
+    pub fn rsample_n<G: Rng + ?Sized>(
+        self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<TracedSample<Tag, (FB, usize, Const<N>), (FB, usize), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Many<FB, N> = ((batch, n, Const), (batch, n));
+        self.trace(n, shapes, Coordinates::Intrinsic, rng)
+    }
+
+    /// `n` samples on the tape for each row of features, in embedded coordinates: (batch) to (batch, n, M).
+    ///
+    /// # Errors
+    /// As [`rsample_n`](GivenFlow::rsample_n).
+    pub fn rsample_n_embedded<G: Rng + ?Sized>(
+        self,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<TracedSample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+        let batch = self.features.batch;
+        let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
+        self.trace(n, shapes, Coordinates::Embedded, rng)
+    }
+}
+
+const _: fn() = || {
+    // The fused operation reports its errors in the device's own type.
+    fn error<T: HasErr<Err = CpuError>>() {}
+    error::<Cpu>();
+};

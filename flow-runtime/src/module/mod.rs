@@ -1,0 +1,16 @@
+//! The dfdx side: parameters as tensors, the fused operation on the tape, builders and built flows.
+
+mod flow;
+mod points;
+mod samples;
+mod weights;
+
+pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
+pub use points::{FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
+pub use samples::{Columns, Sample, Traced, TracedSample};
+pub use weights::{BuildWeights, Weights};
+
+/// The numbers a flow is built with: `f32` and `f64`.
+pub trait Element: crate::kernels::Number + dfdx::shapes::Dtype {}
+impl Element for f32 {}
+impl Element for f64 {}

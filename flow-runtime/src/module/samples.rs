@@ -1,0 +1,92 @@
+//! What sampling returns: detached samples, and samples on the tape. They have different types, so that a gradient that should
+//! have flowed through a sample cannot be lost quietly.
+
+use super::Element;
+use core::marker::PhantomData;
+use dfdx::shapes::{Const, Dim, HasShape, Shape};
+use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tensor, TensorFromVec};
+
+/// Detached samples: points drawn from a density, and the log-density of each. No gradient flows through them.
+///
+/// `S` is the shape of the points, (n, DIM) or (batch, n, DIM); `L` that of the log-densities.
+#[derive(Debug)]
+pub struct Sample<Tag, S: Shape, L: Shape, E: Element> {
+    /// The points.
+    pub points: Tensor<S, E, Cpu>,
+    /// The log-density of each point, from the same walk through the layers.
+    pub log_prob: Tensor<L, E, Cpu>,
+    pub(crate) tag: PhantomData<fn() -> Tag>,
+}
+
+impl<Tag, S: Shape, L: Shape, E: Element> Clone for Sample<Tag, S, L, E> {
+    fn clone(&self) -> Self {
+        Sample { points: self.points.clone(), log_prob: self.log_prob.clone(), tag: PhantomData }
+    }
+}
+
+/// Samples on the tape: gradients flow through the points and their log-density to the parameters and the given features.
+///
+/// There is one tape, so there are three ways to take it: with the points, with the log-density, or with both.
+#[must_use = "a sample on the tape holds the tape: without it the gradients are lost"]
+pub struct TracedSample<Tag, S: Shape, L: Shape, E: Element> {
+    pub(crate) points: Tensor<S, E, Cpu>,
+    pub(crate) log_prob: Tensor<L, E, Cpu>,
+    pub(crate) tape: OwnedTape<E, Cpu>,
+    pub(crate) tag: PhantomData<fn() -> Tag>,
+}
+
+/// A tensor that carries the tape.
+pub type Traced<S, E> = Tensor<S, E, Cpu, OwnedTape<E, Cpu>>;
+
+impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
+    /// The points, with the tape.
+    pub fn into_points(self) -> Traced<S, E> {
+        self.points.put_tape(self.tape)
+    }
+    /// The log-density of the points, with the tape.
+    pub fn into_log_prob(self) -> Traced<L, E> {
+        self.log_prob.put_tape(self.tape)
+    }
+    /// The points with the tape, and the log-density. Gradients by the log-density reach the parameters once it is combined
+    /// with something that carries the tape.
+    pub fn into_parts(self) -> (Traced<S, E>, Tensor<L, E, Cpu>) {
+        (self.points.put_tape(self.tape), self.log_prob)
+    }
+    /// Plain copies, without the tape.
+    pub fn detached(&self) -> Sample<Tag, S, L, E> {
+        Sample { points: self.points.clone(), log_prob: self.log_prob.clone(), tag: PhantomData }
+    }
+}
+
+/// Points with named columns: what the accessors that `flow!` makes for named manifolds work on.
+pub trait Columns {
+    /// The flow's type.
+    type Tag;
+    /// Some columns of the points.
+    type Columns<const LEN: usize>;
+    /// `LEN` columns from number `START` on.
+    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN>;
+}
+
+fn cut<E: Element>(data: &[E], columns: usize, start: usize, len: usize) -> Vec<E> {
+    data.chunks_exact(columns).flat_map(|row| row[start..start + len].iter().copied()).collect()
+}
+
+impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, Const<N>), L, E> {
+    type Tag = Tag;
+    type Columns<const LEN: usize> = Tensor<(B, Const<LEN>), E, Cpu>;
+    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
+        let data = cut(&self.points.as_vec(), N, START, LEN);
+        self.points.device().tensor_from_vec(data, (self.points.shape().0, Const))
+    }
+}
+
+impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, usize, Const<N>), L, E> {
+    type Tag = Tag;
+    type Columns<const LEN: usize> = Tensor<(B, usize, Const<LEN>), E, Cpu>;
+    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
+        let data = cut(&self.points.as_vec(), N, START, LEN);
+        let shape = self.points.shape();
+        self.points.device().tensor_from_vec(data, (shape.0, shape.1, Const))
+    }
+}

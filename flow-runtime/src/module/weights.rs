@@ -1,0 +1,384 @@
+//! Weights as dfdx tensors: what a flow is built into.
+//!
+//! Each head, matrix and stack of hidden layers of the kernels has a built twin here that holds its tensors. The flat order of
+//! the kernels is the order of the fields.
+
+use super::Element;
+use crate::kernels::{Block, Dense, Free, Given, LowRank, Predicted};
+use crate::layers::Chain;
+use crate::manifolds::Manifold;
+use core::marker::PhantomData;
+use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection, TensorOptions};
+use dfdx::shapes::{ConstShape, Dtype, Rank1, Rank2};
+use dfdx::tensor::{Cpu, CpuError, Gradients, Storage, Tensor};
+use dfdx::tensor_ops::Device;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Tensors that stand for one stretch of the kernels' flat weights.
+pub trait Weights<E: Element>: Clone + 'static {
+    /// Appends all numbers.
+    fn read(&self, flat: &mut Vec<E>);
+    /// Takes all numbers from the front of `flat`.
+    fn write(&mut self, flat: &mut &[E]);
+    /// Adds gradients, taken from the front of `flat`.
+    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError>;
+    /// Name and length of each tensor in order.
+    fn names(&self, prefix: &str, names: &mut Vec<(String, usize)>);
+}
+
+impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
+    fn read(&self, flat: &mut Vec<E>) {
+        let start = flat.len();
+        flat.resize(start + S::default().num_elements(), E::default());
+        self.copy_into(&mut flat[start..]);
+    }
+    fn write(&mut self, flat: &mut &[E]) {
+        let (own, rest) = flat.split_at(S::default().num_elements());
+        self.copy_from(own);
+        *flat = rest;
+    }
+    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError> {
+        let (own, rest) = flat.split_at(S::default().num_elements());
+        let into = gradients.get_or_alloc_mut(self)?;
+        into.iter_mut().zip(own).for_each(|(sum, g)| *sum += *g);
+        *flat = rest;
+        Ok(())
+    }
+    fn names(&self, prefix: &str, names: &mut Vec<(String, usize)>) {
+        names.push((prefix.into(), S::default().num_elements()));
+    }
+}
+
+/// How far networks start from zero: uniform numbers within 1/sqrt(inputs), divided by this (layers.md 3.3), so that a flow starts
+/// at the parameters it would have without a network.
+const DAMPING: f64 = 1000.0;
+
+fn seeded<S: ConstShape, E: Dtype, D: Device<E>>(tensor: &Tensor<S, E, D>) -> StdRng {
+    StdRng::seed_from_u64(tensor.device().random_u64())
+}
+
+fn fill<S: ConstShape, E: Dtype, D: Device<E>>(tensor: &mut Tensor<S, E, D>, mut value: impl FnMut() -> f64) {
+    let values: Vec<E> = (0..S::default().num_elements()).map(|_| E::from_f64(value()).unwrap_or_default()).collect();
+    tensor.copy_from(&values);
+}
+
+/// Damped uniform numbers for `INPUTS` inputs.
+fn damped<S, E, D, const INPUTS: usize>(tensor: &mut Tensor<S, E, D>) -> Result<(), D::Err>
+where
+    S: ConstShape,
+    E: Dtype,
+    D: Device<E>,
+{
+    let mut rng = seeded(tensor);
+    let bound = 1.0 / (INPUTS.max(1) as f64).sqrt();
+    fill(tensor, || rng.random_range(-bound..=bound) / DAMPING);
+    Ok(())
+}
+
+/// Damped normal numbers, for low-rank matrices.
+fn damped_normal<S: ConstShape, E: Dtype, D: Device<E>>(tensor: &mut Tensor<S, E, D>) -> Result<(), D::Err> {
+    let mut rng = seeded(tensor);
+    fill(tensor, || rng.sample::<f64, _>(rand_distr::StandardNormal) / DAMPING);
+    Ok(())
+}
+
+/// Parameters that a chain starts from.
+fn start<M, C, S, E, D>(tensor: &mut Tensor<S, E, D>) -> Result<(), D::Err>
+where
+    M: Manifold,
+    C: Chain<M>,
+    S: ConstShape,
+    E: Dtype,
+    D: Device<E>,
+{
+    let mut params = vec![0.0; C::PARAMS];
+    C::initial(&mut seeded(tensor), &mut params);
+    let mut params = params.into_iter();
+    fill(tensor, || params.next().unwrap_or_default());
+    Ok(())
+}
+
+/// Implements [`Weights`] field by field.
+macro_rules! weights_by_field {
+    ([$($generics:tt)*] $t:ty { $($field:ident = $name:literal),* }) => {
+        impl<$($generics)*> Weights<E> for $t {
+            fn read(&self, _flat: &mut Vec<E>) {
+                $(self.$field.read(_flat);)*
+            }
+            fn write(&mut self, _flat: &mut &[E]) {
+                $(self.$field.write(_flat);)*
+            }
+            fn give(&self, _gradients: &mut Gradients<E, Cpu>, _flat: &mut &[E]) -> Result<(), CpuError> {
+                $(self.$field.give(_gradients, _flat)?;)*
+                Ok(())
+            }
+            fn names(&self, _prefix: &str, _names: &mut Vec<(String, usize)>) {
+                $(self.$field.names(&format!("{_prefix}{}", $name), _names);)*
+            }
+        }
+    };
+}
+
+/// No tensors.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl dfdx::nn::ZeroSizedModule for Nothing {}
+weights_by_field!([E: Element] Nothing {});
+
+/// A full matrix.
+#[derive(Clone, Debug)]
+pub struct DenseMatrix<const I: usize, const O: usize, E: Dtype, D: Storage<E>> {
+    /// Row-major, one row an output.
+    pub weight: Tensor<Rank2<O, I>, E, D>,
+}
+
+impl<const I: usize, const O: usize, E: Dtype, D: Device<E>> TensorCollection<E, D> for DenseMatrix<I, O, E, D> {
+    type To<E2: Dtype, D2: Device<E2>> = DenseMatrix<I, O, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let options = TensorOptions::reset_with(damped::<Rank2<O, I>, E, D, I>);
+        visitor.visit_fields(Self::tensor("weight", |s| &s.weight, |s| &mut s.weight, options), |weight| DenseMatrix {
+            weight,
+        })
+    }
+}
+weights_by_field!([const I: usize, const O: usize, E: Element] DenseMatrix<I, O, E, Cpu> { weight = "weight" });
+
+/// A matrix as a product, or a full one where that is smaller: see [`LowRank`].
+#[derive(Clone, Debug)]
+pub struct LowRankMatrix<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Storage<E>> {
+    /// Left factor.
+    pub u: Tensor<Rank2<O, K>, E, D>,
+    /// Right factor.
+    pub v: Tensor<Rank2<K, I>, E, D>,
+    /// Full matrix.
+    pub weight: Tensor<Rank2<O, FULL>, E, D>,
+}
+
+impl<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for LowRankMatrix<I, O, K, FULL, E, D>
+{
+    type To<E2: Dtype, D2: Device<E2>> = LowRankMatrix<I, O, K, FULL, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let full = TensorOptions::reset_with(damped::<Rank2<O, FULL>, E, D, I>);
+        visitor.visit_fields(
+            (
+                Self::tensor("u", |s| &s.u, |s| &mut s.u, TensorOptions::reset_with(damped_normal)),
+                Self::tensor("v", |s| &s.v, |s| &mut s.v, TensorOptions::reset_with(damped_normal)),
+                Self::tensor("weight", |s| &s.weight, |s| &mut s.weight, full),
+            ),
+            |(u, v, weight)| LowRankMatrix { u, v, weight },
+        )
+    }
+}
+weights_by_field!(
+    [const I: usize, const O: usize, const K: usize, const FULL: usize, E: Element]
+    LowRankMatrix<I, O, K, FULL, E, Cpu> { u = "u", v = "v", weight = "weight" }
+);
+
+/// Hidden layers: a matrix, its bias, and the layers after it.
+#[derive(Clone, Debug)]
+pub struct HiddenWeights<W, const I: usize, const O: usize, Rest, E: Dtype, D: Storage<E>> {
+    /// The matrix.
+    pub matrix: W,
+    /// The bias.
+    pub bias: Tensor<Rank1<O>, E, D>,
+    /// The layers after it.
+    pub next: Rest,
+}
+
+impl<W, const I: usize, const O: usize, Rest, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for HiddenWeights<W, I, O, Rest, E, D>
+where
+    W: TensorCollection<E, D>,
+    Rest: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = HiddenWeights<W::To<E2, D2>, I, O, Rest::To<E2, D2>, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let bias = TensorOptions::reset_with(damped::<Rank1<O>, E, D, I>);
+        visitor.visit_fields(
+            (
+                Self::module("matrix", |s| &s.matrix, |s| &mut s.matrix),
+                Self::tensor("bias", |s| &s.bias, |s| &mut s.bias, bias),
+                Self::module("next", |s| &s.next, |s| &mut s.next),
+            ),
+            |(matrix, bias, next)| HiddenWeights { matrix, bias, next },
+        )
+    }
+}
+weights_by_field!(
+    [W: Weights<E>, const I: usize, const O: usize, Rest: Weights<E>, E: Element]
+    HiddenWeights<W, I, O, Rest, E, Cpu> { matrix = "", bias = "bias", next = "next." }
+);
+
+/// Free parameters of a chain.
+#[derive(Debug)]
+pub struct FreeWeights<M, C, const P: usize, E: Dtype, D: Storage<E>> {
+    /// The flat parameter vector.
+    pub params: Tensor<Rank1<P>, E, D>,
+    chain: PhantomData<fn() -> (M, C)>,
+}
+
+impl<M, C, const P: usize, E: Dtype, D: Storage<E>> Clone for FreeWeights<M, C, P, E, D> {
+    fn clone(&self) -> Self {
+        FreeWeights { params: self.params.clone(), chain: PhantomData }
+    }
+}
+
+impl<M: Manifold, C: Chain<M>, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for FreeWeights<M, C, P, E, D>
+{
+    type To<E2: Dtype, D2: Device<E2>> = FreeWeights<M, C, P, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let options = TensorOptions::reset_with(start::<M, C, Rank1<P>, E, D>);
+        visitor.visit_fields(Self::tensor("params", |s| &s.params, |s| &mut s.params, options), |params| FreeWeights {
+            params,
+            chain: PhantomData,
+        })
+    }
+}
+weights_by_field!(
+    [M: Manifold, C: Chain<M>, const P: usize, E: Element] FreeWeights<M, C, P, E, Cpu> { params = "params" }
+);
+
+/// A network that predicts the parameters of a chain.
+#[derive(Debug)]
+pub struct PredictedWeights<M, C, H, W, const P: usize, E: Dtype, D: Storage<E>> {
+    /// The hidden layers.
+    pub hidden: H,
+    /// The last matrix.
+    pub matrix: W,
+    /// The last bias: the parameters the chain starts from.
+    pub bias: Tensor<Rank1<P>, E, D>,
+    chain: PhantomData<fn() -> (M, C)>,
+}
+
+impl<M, C, H: Clone, W: Clone, const P: usize, E: Dtype, D: Storage<E>> Clone
+    for PredictedWeights<M, C, H, W, P, E, D>
+{
+    fn clone(&self) -> Self {
+        let (hidden, matrix, bias) = (self.hidden.clone(), self.matrix.clone(), self.bias.clone());
+        PredictedWeights { hidden, matrix, bias, chain: PhantomData }
+    }
+}
+
+impl<M, C, H, W, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for PredictedWeights<M, C, H, W, P, E, D>
+where
+    M: Manifold,
+    C: Chain<M>,
+    H: TensorCollection<E, D>,
+    W: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = PredictedWeights<M, C, H::To<E2, D2>, W::To<E2, D2>, P, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let bias = TensorOptions::reset_with(start::<M, C, Rank1<P>, E, D>);
+        visitor.visit_fields(
+            (
+                Self::module("hidden", |s| &s.hidden, |s| &mut s.hidden),
+                Self::module("matrix", |s| &s.matrix, |s| &mut s.matrix),
+                Self::tensor("bias", |s| &s.bias, |s| &mut s.bias, bias),
+            ),
+            |(hidden, matrix, bias)| PredictedWeights { hidden, matrix, bias, chain: PhantomData },
+        )
+    }
+}
+weights_by_field!(
+    [M: Manifold, C: Chain<M>, H: Weights<E>, W: Weights<E>, const P: usize, E: Element]
+    PredictedWeights<M, C, H, W, P, E, Cpu> { hidden = "hidden.", matrix = "output.", bias = "output.bias" }
+);
+
+/// The weights of one block and of those after it.
+#[derive(Clone, Debug)]
+pub struct BlockWeights<H, Rest> {
+    /// This block's.
+    pub head: H,
+    /// Those of the blocks after it.
+    pub next: Rest,
+}
+
+impl<H, Rest, E: Dtype, D: Device<E>> TensorCollection<E, D> for BlockWeights<H, Rest>
+where
+    H: TensorCollection<E, D>,
+    Rest: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = BlockWeights<H::To<E2, D2>, Rest::To<E2, D2>>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        visitor.visit_fields(
+            (Self::module("head", |s| &s.head, |s| &mut s.head), Self::module("next", |s| &s.next, |s| &mut s.next)),
+            |(head, next)| BlockWeights { head, next },
+        )
+    }
+}
+weights_by_field!(
+    [H: Weights<E>, Rest: Weights<E>, E: Element] BlockWeights<H, Rest> { head = "", next = "next." }
+);
+
+/// A part of a flow that can be built on a device: matrices, hidden layers, blocks.
+pub trait BuildWeights<E: Dtype, D: Device<E>> {
+    /// Its tensors.
+    type Built: TensorCollection<E, D, To<E, D> = Self::Built> + Clone;
+}
+
+impl<E: Dtype, D: Device<E>> BuildWeights<E, D> for () {
+    type Built = Nothing;
+}
+
+impl<const I: usize, const O: usize, E: Dtype, D: Device<E>> BuildWeights<E, D> for Dense<I, O> {
+    type Built = DenseMatrix<I, O, E, D>;
+}
+
+impl<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Device<E>> BuildWeights<E, D>
+    for LowRank<I, O, K, FULL>
+{
+    type Built = LowRankMatrix<I, O, K, FULL, E, D>;
+}
+
+impl<M, C, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Free<P>>, Rest)
+where
+    M: Manifold,
+    C: Chain<M>,
+    Rest: BuildWeights<E, D>,
+{
+    type Built = BlockWeights<FreeWeights<M, C, P, E, D>, Rest::Built>;
+}
+
+impl<M, C, const FROM: usize, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D>
+    for (Block<M, C, Given<FROM, P>>, Rest)
+where
+    Rest: BuildWeights<E, D>,
+{
+    type Built = BlockWeights<Nothing, Rest::Built>;
+}
+
+/// What holds for both kinds of matrices.
+macro_rules! for_matrix {
+    ([$($generics:tt)*] $matrix:ty) => {
+        impl<$($generics)*, Rest: BuildWeights<E, D>, E: Dtype, D: Device<E>> BuildWeights<E, D> for ($matrix, Rest) {
+            type Built = HiddenWeights<<$matrix as BuildWeights<E, D>>::Built, I, O, Rest::Built, E, D>;
+        }
+
+        impl<M, C, const FROM: usize, const COUNT: usize, H, $($generics)*, Rest, E: Dtype, D: Device<E>>
+            BuildWeights<E, D> for (Block<M, C, Predicted<FROM, COUNT, H, $matrix>>, Rest)
+        where
+            M: Manifold,
+            C: Chain<M>,
+            H: BuildWeights<E, D>,
+            Rest: BuildWeights<E, D>,
+        {
+            type Built = BlockWeights<
+                PredictedWeights<M, C, H::Built, <$matrix as BuildWeights<E, D>>::Built, O, E, D>,
+                Rest::Built,
+            >;
+        }
+    };
+}
+for_matrix!([const I: usize, const O: usize] Dense<I, O>);
+for_matrix!([const I: usize, const O: usize, const K: usize, const FULL: usize] LowRank<I, O, K, FULL>);
