@@ -9,6 +9,7 @@ pub mod layers;
 pub mod manifolds;
 pub mod module;
 pub mod numeric;
+pub mod trainers;
 
 pub use error::{Error, Place};
-pub use module::{Built, Evaluation, Flow, Notation};
+pub use module::{Built, Evaluation, FileError, Flow, Frozen, Notation};

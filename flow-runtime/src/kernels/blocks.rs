@@ -10,6 +10,7 @@ use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real, Scalar};
 use core::marker::PhantomData;
 use core::ops::Range;
+use rand::Rng;
 
 /// One manifold with its chain and the source of its parameters.
 pub struct Block<M, C, H>(PhantomData<(M, C, H)>);
@@ -237,6 +238,9 @@ pub trait Blocks: Send + Sync + 'static {
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]);
     /// What is wrong with a point: manifold and message.
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)>;
+    /// Parameters that start a fit near rows of `columns` intrinsic coordinates, for the blocks that can learn from them: free
+    /// parameters, or the last bias of a network.
+    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, weights: &mut [f64]);
     /// Notation, letters and parameter counts of each block.
     fn describe(blocks: &mut Vec<BlockSummary>);
 }
@@ -297,6 +301,7 @@ impl Blocks for () {
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None
     }
+    fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: At, _: &[f64], _: usize, _: &mut [f64]) {}
     fn describe(_: &mut Vec<BlockSummary>) {}
 }
 
@@ -702,6 +707,20 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = point.split_at(if embedded { M::EMBED } else { M::DIM });
         let wrong = if embedded { M::check_embedded(own) } else { M::check_intrinsic(own) };
         wrong.map(|message| (index, message)).or_else(|| Rest::check(rest, embedded, index + 1))
+    }
+    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, weights: &mut [f64]) {
+        // The parameters are the last of a head's weights; a head without weights of its own has nothing to start.
+        if H::WEIGHTS >= C::PARAMS && H::WEIGHTS > 0 {
+            let mut own = vec![0.0; points.len() / columns * M::EMBED];
+            for (row, point) in own.chunks_exact_mut(M::EMBED).zip(points.chunks_exact(columns)) {
+                M::embed(&point[at.dim..][..M::DIM], row, &mut 0.0);
+            }
+            let mut params = vec![0.0; C::PARAMS];
+            if C::initial_from_data(rng, &mut own, &mut params) {
+                weights[at.weights + H::WEIGHTS - C::PARAMS..][..C::PARAMS].copy_from_slice(&params);
+            }
+        }
+        Rest::initial_from_data(rng, Block::<M, C, H>::after(at), points, columns, weights);
     }
     fn describe(blocks: &mut Vec<BlockSummary>) {
         let mut letters = Vec::new();

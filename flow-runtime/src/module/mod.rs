@@ -1,11 +1,16 @@
 //! The dfdx side: parameters as tensors, the fused operation on the tape, builders and built flows.
 
+mod files;
 mod flow;
+mod freeze;
 mod points;
 mod samples;
 mod weights;
 
+pub use files::FileError;
+pub(crate) use flow::check_points;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
+pub use freeze::{FeatureRow, Frozen};
 pub use points::{FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
 pub use samples::{Columns, Sample, Traced, TracedSample};
 pub use weights::{BuildWeights, Weights};

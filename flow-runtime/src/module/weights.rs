@@ -23,8 +23,8 @@ pub trait Weights<E: Element>: Clone + 'static {
     fn write(&mut self, flat: &mut &[E]);
     /// Adds gradients, taken from the front of `flat`.
     fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError>;
-    /// Name and length of each tensor in order.
-    fn names(&self, prefix: &str, names: &mut Vec<(String, usize)>);
+    /// Name and shape of each tensor in order.
+    fn names(&self, prefix: &str, names: &mut Vec<(String, Vec<usize>)>);
 }
 
 impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
@@ -45,8 +45,8 @@ impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
         *flat = rest;
         Ok(())
     }
-    fn names(&self, prefix: &str, names: &mut Vec<(String, usize)>) {
-        names.push((prefix.into(), S::default().num_elements()));
+    fn names(&self, prefix: &str, names: &mut Vec<(String, Vec<usize>)>) {
+        names.push((prefix.into(), S::default().concrete().into_iter().collect()));
     }
 }
 
@@ -113,7 +113,7 @@ macro_rules! weights_by_field {
                 $(self.$field.give(_gradients, _flat)?;)*
                 Ok(())
             }
-            fn names(&self, _prefix: &str, _names: &mut Vec<(String, usize)>) {
+            fn names(&self, _prefix: &str, _names: &mut Vec<(String, Vec<usize>)>) {
                 $(self.$field.names(&format!("{_prefix}{}", $name), _names);)*
             }
         }

@@ -1,0 +1,95 @@
+//! Adam and AdamW over flat vectors, with a state that can be saved.
+
+use crate::numeric::Scalar;
+use serde::{Deserialize, Serialize};
+
+/// Adam (Kingma and Ba, arXiv:1412.6980), with decoupled weight decay (AdamW, Loshchilov and Hutter, arXiv:1711.05101) where
+/// `weight_decay` is above zero.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Adam {
+    /// Learning rate.
+    pub rate: f64,
+    /// Memory of the mean gradient and of its square.
+    pub betas: [f64; 2],
+    /// Added to the root of the mean square.
+    pub epsilon: f64,
+    /// Decoupled decay of all weights, per step and unit of learning rate.
+    pub weight_decay: f64,
+}
+
+impl Default for Adam {
+    fn default() -> Self {
+        Adam { rate: 1e-3, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// The optimiser's memory: all that a later run needs to go on.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AdamState {
+    /// Steps made.
+    pub step: u64,
+    /// Mean gradient.
+    pub mean: Vec<f64>,
+    /// Mean square gradient.
+    pub square: Vec<f64>,
+}
+
+impl Adam {
+    /// One step: changes `values` along `gradient`, at `factor` times the learning rate.
+    pub fn update<T: Scalar>(&self, state: &mut AdamState, values: &mut [T], gradient: &[T], factor: f64) {
+        state.mean.resize(values.len(), 0.0);
+        state.square.resize(values.len(), 0.0);
+        state.step += 1;
+        let [b1, b2] = self.betas;
+        let correct = |beta: f64| 1.0 - beta.powf(state.step as f64);
+        let (c1, c2) = (correct(b1), correct(b2));
+        let rate = self.rate * factor;
+        for (((value, g), mean), square) in values.iter_mut().zip(gradient).zip(&mut state.mean).zip(&mut state.square)
+        {
+            let g = g.widen();
+            *mean = b1 * *mean + (1.0 - b1) * g;
+            *square = b2 * *square + (1.0 - b2) * g * g;
+            let step = (*mean / c1) / ((*square / c2).sqrt() + self.epsilon);
+            let old = value.widen();
+            *value = T::narrow(old - rate * (step + self.weight_decay * old));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn first_steps_are_those_of_the_paper() {
+        let adam = Adam { rate: 0.1, weight_decay: 0.5, ..Adam::default() };
+        let mut state = AdamState::default();
+        let mut x = [2.0_f64];
+        adam.update(&mut state, &mut x, &[3.0], 1.0);
+        // The first step has the length of the rate, whatever the gradient; decay takes rate * decay * x.
+        assert!((x[0] - (2.0 - 0.1 * (1.0 + 0.5 * 2.0))).abs() < 1e-8);
+        adam.update(&mut state, &mut x, &[-1.0], 0.5);
+        let (m, v) = ((0.9 * 0.3 - 0.1) / (1.0 - 0.81), (0.999 * 0.009 + 0.001) / (1.0 - 0.998_001));
+        let expected = 1.8 - 0.05 * (m / (f64::sqrt(v) + 1e-8) + 0.5 * 1.8);
+        assert!((x[0] - expected).abs() < 1e-9, "{} {expected}", x[0]);
+    }
+
+    #[test]
+    fn a_saved_state_goes_on_as_if_never_stopped() {
+        let adam = Adam::default();
+        let run = |steps: std::ops::Range<usize>, state: &mut AdamState, x: &mut [f64; 2]| {
+            for i in steps {
+                let g = [x[0] + (i as f64).sin(), 3.0 * x[1]];
+                adam.update(state, x, &g, 1.0);
+            }
+        };
+        let (mut a, mut x) = (AdamState::default(), [1.0, -2.0]);
+        run(0..20, &mut a, &mut x);
+        let (mut b, mut y) = (AdamState::default(), [1.0, -2.0]);
+        run(0..7, &mut b, &mut y);
+        let text = serde_json::to_string(&b).unwrap();
+        let mut b: AdamState = serde_json::from_str(&text).unwrap();
+        run(7..20, &mut b, &mut y);
+        assert_eq!((x, a), (y, b));
+    }
+}
