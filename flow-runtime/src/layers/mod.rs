@@ -10,6 +10,7 @@
 #[macro_use]
 mod options;
 mod chain;
+mod gauss1d;
 pub(crate) mod lane_mlp;
 pub mod laws;
 pub(crate) mod moebius;
