@@ -16,6 +16,7 @@ pub mod laws;
 pub(crate) mod moebius;
 mod orientation;
 pub(crate) mod rotation;
+pub(crate) mod spline;
 
 pub use chain::{Chain, Fault};
 pub use options::{Options, decode};
