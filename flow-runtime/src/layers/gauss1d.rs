@@ -7,7 +7,8 @@
 //! Psi(x) = ln F - ln S,    Psi'(x) = p / (F S)
 //! ```
 //!
-//! All in the log domain, so that both tails are straight lines for any x. The single reflection of the one-dimensional rotation turns
+//! All in the log domain, so that both tails are straight lines for any x. (The published code drops e^u for u < -20 in ln S, up to 2e-9;
+//! here nothing is dropped.) The single reflection of the one-dimensional rotation turns
 //! x into -x whatever its number is: target side u, base side y = Psi(-u).
 //!
 //! Parameters: reflection (1, inert), means (10), raw log widths (10), raw log weights (10).
@@ -214,7 +215,8 @@ mod tests {
     fn derivatives_equal_differences() {
         let raw = parameters();
         let difference = |g: &dyn Fn(f64) -> f64| (8.0 * (g(2e-4) - g(-2e-4)) - g(4e-4) + g(-4e-4)) / 24e-4;
-        let directions: [fn(&[f64], f64) -> (f64, f64); 2] = [inverse, |raw, y| {
+        type Direction = fn(&[f64], f64) -> (f64, f64);
+        let directions: [Direction; 2] = [inverse, |raw, y| {
             let (u, ln_slope, _) = forward(raw, y);
             (u, -ln_slope)
         }];

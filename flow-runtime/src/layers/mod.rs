@@ -16,15 +16,18 @@ pub mod laws;
 pub(crate) mod moebius;
 mod orientation;
 pub(crate) mod rotation;
+mod segmented;
 pub(crate) mod spline;
 
 pub use chain::{Chain, Fault};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedRotation, SegmentedSphere, Zenith, ZenithLetter};
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::orientation::y;
+    pub use super::segmented::n;
 }
 
 use crate::manifolds::Manifold;
