@@ -13,6 +13,7 @@ mod affine;
 mod chain;
 mod gaussianization;
 mod identity;
+mod gauss1d;
 pub(crate) mod lane_mlp;
 pub mod laws;
 pub(crate) mod moebius;
@@ -20,6 +21,8 @@ mod orientation;
 mod place;
 pub(crate) mod rotation;
 mod width;
+mod segmented;
+pub(crate) mod spline;
 
 pub use affine::{Affine, AffineOptions, CovType};
 pub use chain::{Chain, Fault, Letter};
@@ -28,6 +31,7 @@ pub use identity::{Identity, IdentityOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedRotation, SegmentedSphere, Zenith, ZenithLetter};
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
@@ -35,6 +39,7 @@ pub mod settings {
     pub use super::gaussianization::g;
     pub use super::identity::x;
     pub use super::orientation::y;
+    pub use super::segmented::n;
 }
 
 use crate::manifolds::Manifold;

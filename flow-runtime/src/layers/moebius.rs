@@ -294,7 +294,8 @@ mod tests {
         let numbers = prepared_numbers(&PARAMETERS);
         let (cot_angle, cot_ln) = (0.7, -1.3);
         // The same combination of results for any parameters and angle, without jumps of the angle.
-        let directions: [fn(&[f64], [f64; 2]) -> ([f64; 2], f64); 2] = [
+        type Direction = fn(&[f64], [f64; 2]) -> ([f64; 2], f64);
+        let directions: [Direction; 2] = [
             |numbers, e| {
                 let (image, slope) = map(numbers, e);
                 (image, slope.ln())
@@ -305,7 +306,7 @@ mod tests {
             },
         ];
         for (which, f) in directions.iter().enumerate() {
-            for x in [0.4, -2.0, 3.14, PI] {
+            for x in [0.4, -2.0, 3.1, PI] {
                 let (to, _) = f(&numbers, unit(x));
                 let mut cot_prepared = vec![0.0; numbers.len()];
                 let cot_x = if which == 0 {
