@@ -13,6 +13,7 @@ mod chain;
 pub mod laws;
 mod orientation;
 pub(crate) mod rotation;
+pub(crate) mod spline;
 
 pub use chain::{Chain, Fault};
 pub use options::{Options, decode};
