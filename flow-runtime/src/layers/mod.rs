@@ -10,6 +10,7 @@
 #[macro_use]
 mod options;
 mod chain;
+mod circular_spline;
 pub mod laws;
 mod orientation;
 pub(crate) mod rotation;
