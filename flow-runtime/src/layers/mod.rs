@@ -11,17 +11,20 @@
 mod options;
 mod chain;
 mod circular_spline;
+mod fisher;
 pub mod laws;
 mod orientation;
 pub(crate) mod rotation;
 pub(crate) mod spline;
 
 pub use chain::{Chain, Fault};
+pub use fisher::{FisherFlow, FisherOptions, KappaPrediction, RotationMode};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
+    pub use super::fisher::f;
     pub use super::orientation::y;
 }
 

@@ -7,6 +7,7 @@ mod euclidean;
 mod sphere;
 
 pub use euclidean::Euclidean;
+pub(crate) use sphere::half_squares;
 pub use sphere::{Circle, Sphere2};
 
 use crate::numeric::Real;
