@@ -120,15 +120,13 @@ impl CircularOptions {
 
     /// Cotangents of [`CircularOptions::turn`]: returns those of (factor, angle), adds those of the prepared numbers.
     #[inline(always)]
-    #[allow(clippy::too_many_arguments)]
     pub fn turn_vjp<R: Real, P: Lift<R>>(
         &self,
         prepared: &[P],
         factor: R,
         angle: R,
         inverse: bool,
-        cot_turn: R,
-        cot_ln: R,
+        (cot_turn, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> (R, R) {
         let height = prepared[0].lift();
@@ -311,7 +309,7 @@ mod tests {
                     assert!(close(small / factor, turn / 1e-8, 1e-6), "{small} {turn}");
                     assert!(close(small_ln / factor, ln / 1e-8, 1e-6), "{small_ln} {ln}");
                     let mut cot = [0.0; 2];
-                    let (_, by_angle) = PLAIN.turn_vjp(&prepared, factor, angle, inverse, 1.0, 1.0, &mut cot);
+                    let (_, by_angle) = PLAIN.turn_vjp(&prepared, factor, angle, inverse, (1.0, 1.0), &mut cot);
                     assert!(by_angle.abs() < 10.0 * factor, "{by_angle}");
                 }
             }
@@ -344,7 +342,7 @@ mod tests {
 
                     let mut cot = vec![0.0; options.prepared()];
                     let (cot_factor, cot_angle) =
-                        options.turn_vjp(&prepared, factor, angle, inverse, by_turn, by_ln, &mut cot);
+                        options.turn_vjp(&prepared, factor, angle, inverse, (by_turn, by_ln), &mut cot);
                     let mut cot_params = vec![0.0; options.params()];
                     options.prepare_vjp(&cot, &mut cot_params);
                     let mut pairs = vec![

@@ -16,6 +16,9 @@
 //! of their product: no angle is formed, and all is smooth at the poles, where ratios are positive and finite. Log-determinants are those of
 //! area, d phi dz, so no ln sin(theta) appears either.
 //!
+//! The published layer clips cos(theta) and the base plane near the poles, forms e^(2 kappa) - 1 literally and rounds the
+//! boundary of the splines to two decimals (layers.md P11, Q3, Q18, Q19); here the exact thing is done instead.
+//!
 //! Parameters: [rotation][kappa][vertical splines, letter by letter][circular splines, letter by letter].
 
 use super::circular_spline::CircularOptions;
@@ -292,7 +295,6 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         scratch: &[R],
         inverse: bool,
         cot: PlaceCot<R>,
-        cot_log_det: R,
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let (zero, half) = (R::zero(), R::constant(0.5));
@@ -311,7 +313,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             cot_old = tilt(&at);
         }
         let mut cot_level = Ends { low: R::select(acts, cot_up * width, zero), high: zero };
-        let cot_ln = R::select(acts, cot_log_det, zero);
+        let cot_ln = R::select(acts, cot.log_det, zero);
         for letter in Self::order(Self::VERTICALS, inverse).rev() {
             let (options, (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter));
             let level = load(&scratch[Self::LEVELS..], letter + usize::from(inverse));
@@ -323,7 +325,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             };
         }
         let up = (cot_level.low - cot_level.high) / width - cot_old;
-        PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up) }
+        PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up), ..cot }
     }
 
     // Step 2: splines around the axis.
@@ -376,7 +378,6 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         scratch: &[R],
         inverse: bool,
         cot: PlaceCot<R>,
-        cot_log_det: R,
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let options = const { Self::OPTIONS.circular() };
@@ -392,8 +393,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
                 factor,
                 azimuth,
                 inverse,
-                cot_turned + cot_azimuth,
-                cot_log_det,
+                (cot_turned + cot_azimuth, cot.log_det),
                 &mut cot_prepared[range],
             );
             cot_factor += by_factor;
@@ -407,6 +407,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             x: cos * cot.x + sin * cot.y - by_square * at.y,
             y: cos * cot.y - sin * cot.x + by_square * at.x,
             up: cot.up + cot_factor * slope,
+            ..cot
         }
     }
 
@@ -430,7 +431,6 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         to: Place<R>,
         inverse: bool,
         cot: PlaceCot<R>,
-        cot_log_det: R,
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let twice = prepared[Self::KAPPA.1].lift();
@@ -449,10 +449,15 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let [by_log, by_twice]: [R; 2] = core::array::from_fn(|i| {
             cot_near * scaled.near.grad[i]
                 + cot_squared * (scaled.near_ratio.grad[i] / near_ratio + scaled.far_ratio.grad[i] / far_ratio)
-                + cot_log_det * scaled.ln.grad[i]
+                + cot.log_det * scaled.ln.grad[i]
         });
         cot_prepared[Self::KAPPA.1] += by_twice;
-        PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: sign * by_log / least.max(R::constant(floor::<R>())) }
+        PlaceCot {
+            x: cot.x * stretch,
+            y: cot.y * stretch,
+            up: sign * by_log / least.max(R::constant(floor::<R>())),
+            ..cot
+        }
     }
 
     /// (low, high) as (distance to the pole of concentration, to the other one), and the other way round.
@@ -581,20 +586,20 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) {
         let at = |place| Place::load(scratch, place);
-        let mut bar = PlaceCot::from_vector(cot);
+        let mut bar = PlaceCot::from_vector(cot, cot_log_det);
         if Self::VERTICALS > 0 {
             let (from, to) = (at(Self::AT_LIFTED), at(Self::AT_BASE));
-            bar = Self::vertical_vjp(prepared, from, to, scratch, true, bar, cot_log_det, cot_prepared);
+            bar = Self::vertical_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
         if Self::CIRCULARS > 0 {
             let (from, to) = (at(Self::AT_TURNED), at(Self::AT_LIFTED));
-            bar = Self::circular_vjp(prepared, from, to, scratch, true, bar, cot_log_det, cot_prepared);
+            bar = Self::circular_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
         if Self::TILTED {
             bar = bar.tilted(&at(Self::AT_TURNED), false);
         }
         let (from, to) = (at(Self::AT_SCALED), at(Self::AT_TILTED));
-        bar = Self::scaling_vjp(prepared, from, to, true, bar, cot_log_det, cot_prepared);
+        bar = Self::scaling_vjp(prepared, from, to, true, bar, cot_prepared);
         cot.copy_from_slice(&bar.vector(&from));
         Self::rotate_vjp(prepared, &mut from.vector(), true, cot, cot_prepared);
     }
@@ -633,18 +638,18 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         let mut v = to.vector();
         Self::rotate(prepared, &mut v, false);
         Self::rotate_vjp(prepared, &mut v, false, cot, cot_prepared);
-        let mut bar = PlaceCot::from_vector(cot);
-        bar = Self::scaling_vjp(prepared, from, to, false, bar, cot_log_det, cot_prepared);
+        let mut bar = PlaceCot::from_vector(cot, cot_log_det);
+        bar = Self::scaling_vjp(prepared, from, to, false, bar, cot_prepared);
         if Self::TILTED {
             bar = bar.tilted(&from, true);
         }
         if Self::CIRCULARS > 0 {
             let (from, to) = (at(Self::AT_LIFTED), at(Self::AT_TURNED));
-            bar = Self::circular_vjp(prepared, from, to, scratch, false, bar, cot_log_det, cot_prepared);
+            bar = Self::circular_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
         if Self::VERTICALS > 0 {
             let (from, to) = (at(Self::AT_BASE), at(Self::AT_LIFTED));
-            bar = Self::vertical_vjp(prepared, from, to, scratch, false, bar, cot_log_det, cot_prepared);
+            bar = Self::vertical_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
         cot.copy_from_slice(&bar.vector(&at(Self::AT_BASE)));
     }
@@ -712,13 +717,15 @@ struct PlaceCot<R> {
     y: R,
     /// Of `low`, with `high` = 1 - `low`.
     up: R,
+    /// Of the log-determinant added on the way.
+    log_det: R,
 }
 
 impl<R: Real> PlaceCot<R> {
     /// From those of [`Place::vector`].
     #[inline(always)]
-    fn from_vector(cot: &[R]) -> Self {
-        PlaceCot { x: cot[0], y: cot[1], up: cot[2].scale(2.0) }
+    fn from_vector(cot: &[R], log_det: R) -> Self {
+        PlaceCot { x: cot[0], y: cot[1], up: cot[2].scale(2.0), log_det }
     }
     /// To those of the unit vector: along the sphere d low = dz / 2 = -(x dx + y dy) / (2 z). The latter is taken around
     /// the poles, where `up` may be large while nothing of dz lies along the sphere.
@@ -733,7 +740,7 @@ impl<R: Real> PlaceCot<R> {
     /// Those behind [`Place::tilted`] turned back (or forward) to those before it; `at` is the point that these here belong to.
     #[inline(always)]
     fn tilted(&self, at: &Place<R>, inverse: bool) -> Self {
-        Self::from_vector(&tilt(self.vector(at), inverse))
+        Self::from_vector(&tilt(self.vector(at), inverse), self.log_det)
     }
 }
 
@@ -886,8 +893,7 @@ mod tests {
             points.push(vec![0.0, rho, -z]);
         }
         for z in [-0.7, 0.4] {
-            let rho = (1.0 - z * z) as f64;
-            let rho = rho.sqrt();
+            let rho = f64::sqrt(1.0 - z * z);
             points.push(vec![-rho, 0.0, z]);
             points.push(vec![-rho, -0.0, z]);
             points.push(vec![-rho, 1e-13, z]);
@@ -1037,15 +1043,22 @@ mod tests {
         }
     }
 
+    /// Where the raw concentration stands among the parameters.
+    trait Fisher: Layer<Sphere2> {
+        const KAPPA: usize;
+    }
+    impl<Opts: Options<FisherOptions>> Fisher for FisherFlow<Opts> {
+        const KAPPA: usize = Self::KAPPA.0;
+    }
+
     #[test]
     fn nothing_breaks_anywhere() {
-        fn finite<C: Layer<Sphere2>, T: Scalar>(kappa: f64, spread: f64, rng: &mut StdRng) {
+        fn finite<C: Fisher, T: Scalar>(kappa: f64, spread: f64, rng: &mut StdRng) {
             let raw: f64 = kappa.ln();
             let mut points = special_points();
             points.extend([1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9].map(at));
             let mut params = random_params::<Sphere2, (C, ())>(rng, spread);
-            let place = if C::PARAMS == 1 || params.len() < 10 { 0 } else { 9 };
-            params[place] = raw;
+            params[C::KAPPA] = raw;
             let params: Vec<T> = params.iter().map(|p| T::from_f64(*p)).collect();
             for point in points {
                 for inverse in [true, false] {
