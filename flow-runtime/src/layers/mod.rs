@@ -11,31 +11,36 @@
 mod options;
 mod affine;
 mod chain;
+mod circular_spline;
+mod fisher;
+mod gauss1d;
 mod gaussianization;
 mod identity;
-mod gauss1d;
 pub(crate) mod lane_mlp;
 pub mod laws;
 pub(crate) mod moebius;
 mod orientation;
 mod place;
 pub(crate) mod rotation;
-mod width;
 mod segmented;
 pub(crate) mod spline;
+mod width;
 
 pub use affine::{Affine, AffineOptions, CovType};
 pub use chain::{Chain, Fault, Letter};
+pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode};
 pub use identity::{Identity, IdentityOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedRotation, SegmentedSphere, Zenith, ZenithLetter};
+pub use rotation::SphereRotation;
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;
     pub use super::orientation::y;

@@ -5,6 +5,16 @@
 
 use crate::numeric::{Lift, Real, Scalar};
 
+choices! {
+    /// How a layer on the sphere rotates.
+    pub enum SphereRotation {
+        /// Householder reflections.
+        Householder = "householder",
+        /// Three plane rotations (Givens angles).
+        Angles = "angles",
+    }
+}
+
 /// v / |v| for `count` vectors of `dim` numbers (layers.md P5: the order v_1, v_2, ..).
 pub(crate) fn householder_prepare<P: Real>(dim: usize, params: &[P], prepared: &mut [P]) {
     for (v, unit) in params.chunks_exact(dim).zip(prepared.chunks_exact_mut(dim)) {

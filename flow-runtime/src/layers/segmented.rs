@@ -31,22 +31,12 @@ use super::rotation::{
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, decode, gauss1d, lane_mlp, moebius};
+use super::{Layer, Options, SphereRotation, decode, gauss1d, lane_mlp, moebius};
 use crate::manifolds::{Sphere2, half_squares};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-
-choices! {
-    /// How layer n rotates the sphere.
-    pub enum SegmentedRotation {
-        /// One reflection (of three given, layers.md Q30).
-        Householder = "householder",
-        /// Three Givens rotations.
-        Angles = "angles",
-    }
-}
 
 /// A map of the polar angle in layer n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +115,7 @@ options! {
         /// Whether the sphere is rotated.
         add_rotation: bool = true, decode::flag;
         /// How the sphere is rotated.
-        rotation_mode: SegmentedRotation = SegmentedRotation::Householder, SegmentedRotation::from_code;
+        rotation_mode: SphereRotation = SphereRotation::Householder, SphereRotation::from_code;
         /// Number of Moebius maps of the azimuth.
         num_basis_functions: i64 = 10, decode::int;
         /// Letters of the polar angle: r or g, repeated.
@@ -412,8 +402,8 @@ impl<Opts: Options<SegmentedOptions>> SegmentedSphere<Opts> {
     /// Numbers of the rotation: parameters, those of them that act, and prepared numbers.
     const ROTATION: (usize, usize, usize) = match (Self::OPTIONS.add_rotation, Self::OPTIONS.rotation_mode) {
         (false, _) => (0, 0, 0),
-        (true, SegmentedRotation::Householder) => (9, 3, 3),
-        (true, SegmentedRotation::Angles) => (3, 3, 6),
+        (true, SphereRotation::Householder) => (9, 3, 3),
+        (true, SphereRotation::Angles) => (3, 3, 6),
     };
     const ZENITH: usize = Self::LETTERS * Self::LETTER.params();
     /// Widths of the network and how many they are.
@@ -494,15 +484,15 @@ impl<Opts: Options<SegmentedOptions>> SegmentedSphere<Opts> {
     #[inline(always)]
     fn rotate<R: Real, P: Lift<R>>(rotation: &[P], x: &mut [R]) {
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder(3, rotation, x),
-            SegmentedRotation::Angles => angles(3, rotation, x),
+            SphereRotation::Householder => householder(3, rotation, x),
+            SphereRotation::Angles => angles(3, rotation, x),
         }
     }
     #[inline(always)]
     fn rotate_back<R: Real, P: Lift<R>>(rotation: &[P], x: &mut [R]) {
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder_transpose(3, rotation, x),
-            SegmentedRotation::Angles => angles_transpose(3, rotation, x),
+            SphereRotation::Householder => householder_transpose(3, rotation, x),
+            SphereRotation::Angles => angles_transpose(3, rotation, x),
         }
     }
 }
@@ -512,6 +502,10 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
     const PREPARED: usize = Self::ROTATION.2 + Self::WEIGHTS + moebius::prepared(Self::COMPONENTS);
     const SCRATCH: usize = 2 * POLAR + Self::HEIGHTS + Self::HIDDEN + 2 * Self::ZENITH;
     const NAME: &'static str = "n";
+
+    fn options() -> String {
+        Opts::VALUE.written()
+    }
 
     /// Rotation and mixture from N(0, 1); the network starts close to a constant: the identity of the polar angle.
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
@@ -531,8 +525,8 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
         let (given_weights, given_mixture) = rest.split_at(Self::WEIGHTS);
         let (rotation, weights, mixture) = Self::sections_mut(prepared);
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder_prepare(3, &given[..Self::ROTATION.1], rotation),
-            SegmentedRotation::Angles => angles_prepare(&given[..Self::ROTATION.1], rotation),
+            SphereRotation::Householder => householder_prepare(3, &given[..Self::ROTATION.1], rotation),
+            SphereRotation::Angles => angles_prepare(&given[..Self::ROTATION.1], rotation),
         }
         weights.copy_from_slice(given_weights);
         moebius::prepare(given_mixture, mixture);
@@ -546,8 +540,8 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
         let (cot_rotation, cot_weights, cot_mixture) = Self::sections(cot_prepared);
         let (acting, cot_acting) = (&given[..Self::ROTATION.1], &mut cot_given[..Self::ROTATION.1]);
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder_prepare_vjp(3, acting, rotation, cot_rotation, cot_acting),
-            SegmentedRotation::Angles => angles_prepare_vjp(rotation, cot_rotation, cot_acting),
+            SphereRotation::Householder => householder_prepare_vjp(3, acting, rotation, cot_rotation, cot_acting),
+            SphereRotation::Angles => angles_prepare_vjp(rotation, cot_rotation, cot_acting),
         }
         for (out, cot) in cot_given_weights.iter_mut().zip(cot_weights) {
             *out += *cot;
@@ -613,8 +607,8 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
         target.cot_vector(cot_theta, cot_phi, cot);
         let x = &mut target.vector();
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder_transpose_vjp(3, rotation, x, cot, cot_rotation),
-            SegmentedRotation::Angles => angles_transpose_vjp(3, rotation, x, cot, cot_rotation),
+            SphereRotation::Householder => householder_transpose_vjp(3, rotation, x, cot, cot_rotation),
+            SphereRotation::Angles => angles_transpose_vjp(3, rotation, x, cot, cot_rotation),
         }
     }
 
@@ -661,8 +655,8 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
         let x = &mut target.vector();
         Self::rotate(rotation, x);
         match Self::OPTIONS.rotation_mode {
-            SegmentedRotation::Householder => householder_vjp(3, rotation, x, cot, cot_rotation),
-            SegmentedRotation::Angles => angles_vjp(3, rotation, x, cot, cot_rotation),
+            SphereRotation::Householder => householder_vjp(3, rotation, x, cot, cot_rotation),
+            SphereRotation::Angles => angles_vjp(3, rotation, x, cot, cot_rotation),
         }
         let (cot_theta, cot_phi) = target.cot_angles(cot);
 
@@ -841,17 +835,17 @@ mod tests {
     fn finite_at_the_poles<O: Options<SegmentedOptions>, T: Scalar>(seed: u64) {
         let mut rng = StdRng::seed_from_u64(seed);
         let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
-        let params: Vec<T> = params.iter().map(|p| T::from_f64(*p)).collect();
-        let zero = T::from_f64(0.0);
+        let params: Vec<T> = params.iter().map(|p| T::narrow(*p)).collect();
+        let zero = T::narrow(0.0);
         let mut numbers = vec![zero; <SegmentedSphere<O> as Layer<Sphere2>>::PREPARED];
         SegmentedSphere::<O>::prepare(&params, &mut numbers);
         for (rho, z) in
             [(0.0, 1.0), (0.0, -1.0), (T::TINY, 1.0), (T::TINY * 1e9, -1.0), (T::TINY.sqrt(), 1.0), (1e-6, -1.0)]
         {
             for inverse in [true, false] {
-                let mut x = [rho * 0.6, -rho * 0.8, z].map(T::from_f64);
+                let mut x = [rho * 0.6, -rho * 0.8, z].map(T::narrow);
                 let mut scratch = vec![zero; <SegmentedSphere<O> as Layer<Sphere2>>::SCRATCH];
-                let (mut log_det, mut cot) = (zero, [0.3, -0.8, 1.1].map(T::from_f64));
+                let (mut log_det, mut cot) = (zero, [0.3, -0.8, 1.1].map(T::narrow));
                 let mut cot_numbers = vec![zero; numbers.len()];
                 if inverse {
                     SegmentedSphere::<O>::inverse(&numbers, &mut x, &mut log_det, &mut scratch);
@@ -866,7 +860,7 @@ mod tests {
                     "{rho:e} {z} {inverse} {}: {x:?} {log_det} {cot:?}",
                     T::NAME
                 );
-                let on_axis = x[2].to_f64().abs() - 1.0;
+                let on_axis = x[2].widen().abs() - 1.0;
                 assert!(rho > 1e-20 || on_axis.abs() < 1e-6, "{rho:e} {z} {inverse}: {x:?}");
             }
         }

@@ -752,14 +752,12 @@ mod tests {
         };
         let f = dev.tensor_from_vec(features.concat(), (3usize, Const::<3>));
         let xt = dev.tensor_from_vec(x.concat(), (3usize, Const::<4>));
-        let at = |pdf: &_| -> GivenFlow<'_, Pdf, _, f64, usize, OwnedTape<f64, Cpu>> {
-            Flow::given(pdf, f.clone().traced(Gradients::leaky())).unwrap()
-        };
-        let evaluated = at(&pdf).log_prob(xt.clone().traced(Gradients::leaky())).unwrap().mean::<(), _>().backward();
+        let at = || pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+        let evaluated = at().log_prob(xt.clone().traced(Gradients::leaky())).unwrap().mean::<(), _>().backward();
         let by_x = evaluated.get(&xt).as_vec();
-        let (points, density) = at(&pdf).rsample_n(2, &mut seeded()).unwrap().into_parts();
+        let (points, density) = at().rsample_n(2, &mut seeded()).unwrap().into_parts();
         let sampled = points.mean::<(), _>().try_add(density.mean::<(), _>()).unwrap().backward();
-        let (points, density) = at(&pdf).rsample_n_embedded(2, &mut seeded()).unwrap().into_parts();
+        let (points, density) = at().rsample_n_embedded(2, &mut seeded()).unwrap().into_parts();
         let embedded = points.mean::<(), _>().try_add(density.mean::<(), _>() * 0.5).unwrap().backward();
         let mut flat = vec![0.0; pdf.flat_weights().len()];
         let mut by_f = vec![0.0; 9];

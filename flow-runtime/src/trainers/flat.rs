@@ -30,6 +30,14 @@ where
     }
 }
 
+/// The gradient of one tensor, zero if it got none.
+fn gradient_of<S: Shape, E: Element>(
+    gradients: &mut Gradients<E, Cpu>,
+    t: &Tensor<S, E, Cpu>,
+) -> Result<Vec<E>, CpuError> {
+    Ok(gradients.get_or_alloc_mut(t)?.to_vec())
+}
+
 struct Collect<'a, E: Element> {
     gradients: &'a mut Gradients<E, Cpu>,
     flat: Vec<E>,
@@ -49,7 +57,7 @@ where
         t: &Tensor<S, E, Cpu>,
     ) -> Result<Option<Tensor<S, E, Cpu>>, CpuError> {
         if options.do_gradient_update {
-            self.flat.extend(self.gradients.get_or_alloc_mut(t)?.iter().copied());
+            self.flat.extend(gradient_of(self.gradients, t)?);
         }
         Ok(None)
     }

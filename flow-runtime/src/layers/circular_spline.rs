@@ -1,0 +1,367 @@
+//! The smooth circular spline of two bins (layers.md 7.2), as a turn of an angle, for the layers that contain one.
+//!
+//! # The map
+//! Shifted so that the angle 0 is a fixed point, the middle of the second bin lies at 0 and that of the first at pi, on the
+//! argument and on the result, and the map is odd about both. So with widths w and heights h as shares of the circle and an
+//! angle measured from the middle of its bin, as a share u of the bin in [-1/2, 1/2],
+//! ```text
+//! angle' = h * 2 pi u / den      den = 1 + 2 (a - 1) (1/4 - u^2)      a = d w / h
+//! d angle' / d angle = (h / w) (1 + (a - 1) (1/2 + 2 u^2)) / den^2
+//! ```
+//! with one slope d for both knots, which makes the second derivative continuous around the circle.
+//!
+//! # Numbers
+//! Only the differences of the two width logits and of the two height logits matter. Everything is formed so that turn, ln
+//! derivative and their derivatives are proportional to these differences when they are small: a layer that fades the
+//! spline out towards a pole of the sphere multiplies them by a factor, and divides by the distance from the pole.
+
+use crate::numeric::{Dual, Lift, Real};
+use core::f64::consts::{PI, TAU};
+
+/// What a circular spline looks like.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct CircularOptions {
+    /// The first width and the first height are no parameters.
+    pub fix_first_width_n_height_to_zero: bool,
+    /// Nor is the second width.
+    pub also_fix_second_width_to_zero: bool,
+    /// Heights are given relative to widths.
+    pub independent_width_height_parametrization: bool,
+    /// Smallest width, as a share of the circle.
+    pub min_width: f64,
+    /// Smallest height, as a share of the circle.
+    pub min_height: f64,
+}
+
+impl CircularOptions {
+    /// The defaults of layers.md 7.2, without its rotation.
+    pub const DEFAULT: CircularOptions = CircularOptions {
+        fix_first_width_n_height_to_zero: false,
+        also_fix_second_width_to_zero: false,
+        independent_width_height_parametrization: false,
+        min_width: 1e-4,
+        min_height: 1e-4,
+    };
+
+    const fn widths(&self) -> usize {
+        2 - self.fix_first_width_n_height_to_zero as usize - self.also_fix_second_width_to_zero as usize
+    }
+    const fn heights(&self) -> usize {
+        2 - self.fix_first_width_n_height_to_zero as usize
+    }
+    /// Number of parameters: widths, heights.
+    pub const fn params(&self) -> usize {
+        assert!(
+            self.fix_first_width_n_height_to_zero || !self.also_fix_second_width_to_zero,
+            "also_fix_second_width_to_zero needs fix_first_width_n_height_to_zero"
+        );
+        assert!(
+            self.min_width > 0.0 && self.min_height > 0.0 && self.min_width < 0.5 && self.min_height < 0.5,
+            "min_width and min_height are positive shares of the circle, below one half"
+        );
+        self.widths() + self.heights()
+    }
+    /// Number of prepared numbers: the second logit minus the first, of the heights and (unless fixed) of the widths.
+    pub const fn prepared(&self) -> usize {
+        if self.also_fix_second_width_to_zero { 1 } else { 2 }
+    }
+
+    /// Last minus first of the logits at hand; those not at hand are zero.
+    #[inline(always)]
+    fn difference<P: Real>(logits: &[P]) -> P {
+        match logits {
+            [first, second] => *second - *first,
+            [second] => *second,
+            _ => P::zero(),
+        }
+    }
+    #[inline(always)]
+    fn difference_vjp<P: Real>(cot: P, cot_logits: &mut [P]) {
+        match cot_logits {
+            [first, second] => {
+                *first -= cot;
+                *second += cot;
+            }
+            [second] => *second += cot,
+            _ => {}
+        }
+    }
+
+    /// Parameters to differences of logits.
+    pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        let (widths, heights) = params.split_at(self.widths());
+        let width = Self::difference(widths);
+        let height = Self::difference(heights);
+        prepared[0] = if self.independent_width_height_parametrization { height + width } else { height };
+        if let Some(second) = prepared.get_mut(1) {
+            *second = width;
+        }
+    }
+    /// Cotangents of [`CircularOptions::prepare`].
+    pub fn prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
+        let (cot_widths, cot_heights) = cot_params.split_at_mut(self.widths());
+        Self::difference_vjp(cot_prepared[0], cot_heights);
+        if self.independent_width_height_parametrization {
+            Self::difference_vjp(cot_prepared[0], cot_widths);
+        }
+        if let Some(cot) = cot_prepared.get(1) {
+            Self::difference_vjp(*cot, cot_widths);
+        }
+    }
+
+    /// How far the spline (or its inverse) turns an angle in [-pi, pi], and ln of the derivative of the angle reached;
+    /// its parameters multiplied by `factor`.
+    #[inline(always)]
+    pub fn turn<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R, angle: R, inverse: bool) -> (R, R) {
+        let height = prepared[0].lift() * factor;
+        let width = prepared.get(1).map_or(R::zero(), |p| p.lift() * factor);
+        self.formula(angle, height, width, inverse)
+    }
+
+    /// Cotangents of [`CircularOptions::turn`]: returns those of (factor, angle), adds those of the prepared numbers.
+    #[inline(always)]
+    pub fn turn_vjp<R: Real, P: Lift<R>>(
+        &self,
+        prepared: &[P],
+        factor: R,
+        angle: R,
+        inverse: bool,
+        (cot_turn, cot_ln): (R, R),
+        cot_prepared: &mut [R],
+    ) -> (R, R) {
+        let height = prepared[0].lift();
+        let Some(width) = prepared.get(1) else {
+            let (turn, ln) = self.formula(
+                Dual::<R, 2>::input(angle, 0),
+                Dual::input(height * factor, 1),
+                Dual::fixed(R::zero()),
+                inverse,
+            );
+            let [cot_angle, cot_height] = core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
+            cot_prepared[0] += cot_height * factor;
+            return (cot_height * height, cot_angle);
+        };
+        let width = width.lift();
+        let (turn, ln) = self.formula(
+            Dual::<R, 3>::input(angle, 0),
+            Dual::input(height * factor, 1),
+            Dual::input(width * factor, 2),
+            inverse,
+        );
+        let [cot_angle, cot_height, cot_width] =
+            core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
+        cot_prepared[0] += cot_height * factor;
+        cot_prepared[1] += cot_width * factor;
+        (cot_height * height + cot_width * width, cot_angle)
+    }
+
+    #[inline(always)]
+    fn formula<R: Real>(&self, angle: R, height: R, width: R, inverse: bool) -> (R, R) {
+        let half = R::constant(0.5);
+        // Shares of the second bin: w = 1/2 + x, h = 1/2 + y.
+        let x = width.scale(0.5).tanh().scale(0.5 - self.min_width);
+        let y = height.scale(0.5).tanh().scale(0.5 - self.min_height);
+        // d - 1 of
+        // d = (h1 h2 + sqrt(h1 h2 (8 ((h2 w1)^2 + (h1 w2)^2) + (9 - 16 w1 w2) h1 h2))) / (4 w1 w2)
+        // with everything that cancels at x = y = 0 taken out. With H = 4 y^2, W = 4 x^2, C = 4 x y the square root is r / 4,
+        //     r^2 = (1 - H) (4 (1 - C)^2 + 16 (x - y)^2 + (5 + 4 W) (1 - H)) = 9 + (8 W - H - 16 C) (1 - H) - 9 H,
+        // and d - 1 = ((r - 3) / 4 + W - H / 4) / (1 - W).
+        let (hh, ww, cc) = (y.square().scale(4.0), x.square().scale(4.0), (x * y).scale(4.0));
+        let free = R::one() - hh;
+        let sum = (R::one() - cc).square().scale(4.0)
+            + (x - y).square().scale(16.0)
+            + (R::constant(5.0) + ww.scale(4.0)) * free;
+        let root = (free * sum).sqrt();
+        let above_9 = (ww.scale(8.0) - hh - cc.scale(16.0)) * free - hh.scale(9.0);
+        let slope_m1 = (above_9 / (root + R::constant(3.0)).scale(4.0) + ww - hh.scale(0.25)) / (R::one() - ww);
+
+        // The bin, and the angle from its middle.
+        let edge = half + if inverse { y } else { x };
+        let turned = R::select(angle.lt(R::zero()), angle + R::constant(PI), angle - R::constant(PI));
+        let second = angle.abs().le(edge.scale(PI));
+        let (sx, sy) = (R::select(second, x, -x), R::select(second, y, -y));
+        let from_middle = R::select(second, angle, turned);
+        let (w, h) = (half + sx, half + sy);
+        let excess = (sx - sy + slope_m1 * w) / h;
+        let a = (slope_m1 * w + w) / h;
+
+        let share = from_middle / (if inverse { h } else { w }).scale(TAU);
+        // Along the argument of the spline itself.
+        let (turn, u) = if inverse {
+            // 2 (a - 1) v u^2 + u - v (1 + a) / 2 = 0 for v = angle' / (2 pi h); the discriminant is a sum of positive terms.
+            let vv = share.square().scale(4.0);
+            let root = (R::one() - vv + a.square() * vv).sqrt();
+            let root_m1 = excess * (R::one() + a) * vv / (R::one() + root);
+            let u = share * (R::one() + a) / (R::one() + root);
+            (share * ((sx - sy).scale(2.0) + w * excess - h * root_m1) / (R::one() + root), u)
+        } else {
+            let dip = excess * (half - share.square().scale(2.0));
+            (share * (sy - sx - w * dip) / (R::one() + dip), share)
+        };
+        let rise = excess * (half + u.square().scale(2.0));
+        let dip = excess * (half - u.square().scale(2.0));
+        let ln = ((sy - sx) / w).ln_1p() + rise.ln_1p() - dip.ln_1p().scale(2.0);
+        (turn.scale(TAU), if inverse { -ln } else { ln })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{RngExt, SeedableRng, rngs::StdRng};
+    use rand_distr::StandardNormal;
+
+    const PLAIN: CircularOptions = CircularOptions::DEFAULT;
+    const FIRST: CircularOptions = CircularOptions { fix_first_width_n_height_to_zero: true, ..PLAIN };
+    const ALL: [CircularOptions; 4] = [
+        PLAIN,
+        FIRST,
+        CircularOptions { independent_width_height_parametrization: true, ..PLAIN },
+        CircularOptions {
+            also_fix_second_width_to_zero: true,
+            independent_width_height_parametrization: true,
+            ..FIRST
+        },
+    ];
+
+    fn prepared(options: &CircularOptions, params: &[f64]) -> Vec<f64> {
+        let mut prepared = vec![0.0; options.prepared()];
+        options.prepare(params, &mut prepared);
+        prepared
+    }
+    fn random(rng: &mut StdRng, n: usize) -> Vec<f64> {
+        (0..n).map(|_| rng.sample(StandardNormal)).collect()
+    }
+    fn close(a: f64, b: f64, tolerance: f64) -> bool {
+        (a - b).abs() <= tolerance * (1.0 + b.abs())
+    }
+
+    #[test]
+    fn parameters_are_counted_as_published() {
+        assert_eq!(ALL.map(|o| o.params()), [4, 2, 4, 1]);
+    }
+
+    /// The published formulas, word by word.
+    fn published(params: &[f64], x: f64) -> (f64, f64) {
+        let share = |a: f64, b: f64| TAU * (1e-4 + (1.0 - 2e-4) * a.exp() / (a.exp() + b.exp()));
+        let (w1, w2) = (share(params[0], params[1]), share(params[1], params[0]));
+        let (h1, h2) = (share(params[2], params[3]), share(params[3], params[2]));
+        let (hp, wp) = (h1 * h2, w1 * w2);
+        let squares = (h2 * w1).powi(2) + (h1 * w2).powi(2);
+        let d = (hp * (w1 + w2) + (hp * (8.0 * squares + (9.0 * (w1 + w2).powi(2) - 16.0 * wp) * hp)).sqrt())
+            / (4.0 * (h1 + h2) * wp);
+        let (e, g) = (w1 / 2.0 - PI, w1 / 2.0 - PI + w2);
+        let sx = PI - w1 / 2.0;
+        let sy = TAU - (h1 + h2 * e * (e * h1 - d * w1 * g) / (h1 * w2 * w2 + 2.0 * (h1 - d * w1) * e * g));
+        let u = if x < sx { x - sx + TAU } else { x - sx };
+        let (start, y0, w, h) = if u < w1 { (0.0, 0.0, w1, h1) } else { (w1, h1, w2, h2) };
+        let (t, sl) = ((u - start) / w, h / w);
+        let q = 2.0 * (d - sl);
+        let y = y0 + h * (sl * t * t + d * t * (1.0 - t)) / (sl + q * t * (1.0 - t)) + sy;
+        let slope =
+            sl * sl * (d * t * t + 2.0 * sl * t * (1.0 - t) + d * (1.0 - t).powi(2)) / (sl + q * t * (1.0 - t)).powi(2);
+        (if y > TAU { y - TAU } else { y }, slope.ln())
+    }
+
+    #[test]
+    fn the_map_is_the_published_one() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..200 {
+            let params = random(&mut rng, 4);
+            let x = TAU * rng.random::<f64>();
+            let (y, ln) = published(&params, x);
+            let angle = if x > PI { x - TAU } else { x };
+            let (turn, own) = PLAIN.turn(&prepared(&PLAIN, &params), 1.0, angle, false);
+            let off = (angle + turn - y).rem_euclid(TAU);
+            assert!(off.min(TAU - off) < 1e-12 && close(own, ln, 1e-12), "{params:?} {x}: {off} {own} {ln}");
+        }
+    }
+
+    #[test]
+    fn both_directions_invert_each_other_around_the_circle() {
+        let mut rng = StdRng::seed_from_u64(2);
+        for options in &ALL {
+            for round in 0..100 {
+                let prepared: Vec<f64> = prepared(options, &random(&mut rng, options.params()))
+                    .iter()
+                    .map(|p| p * f64::from(1 + round / 20))
+                    .collect();
+                let factor = rng.random::<f64>();
+                for angle in [0.0, PI, -PI, 1e-12, -1e-9, TAU * rng.random::<f64>() - PI] {
+                    let (there, ln_there) = options.turn(&prepared, factor, angle, true);
+                    let (back, ln_back) = options.turn(&prepared, factor, angle + there, false);
+                    let grown = 1e-14 * (1.0 + ln_back.exp());
+                    assert!((there + back).abs() < grown, "{options:?} {prepared:?} {angle}: {there} {back}");
+                    assert!(close(ln_there, -ln_back, 1e-10), "{options:?} {angle}: {ln_there} {ln_back}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_faded_spline_is_proportional_to_its_factor() {
+        let prepared = prepared(&PLAIN, &[0.4, -0.3, 0.9, 1.2]);
+        for inverse in [true, false] {
+            for angle in [0.3, 2.0, -3.0] {
+                let (turn, ln) = PLAIN.turn(&prepared, 1e-8, angle, inverse);
+                for factor in [1e-12, 1e-100, 1e-290] {
+                    let (small, small_ln) = PLAIN.turn(&prepared, factor, angle, inverse);
+                    assert!(close(small / factor, turn / 1e-8, 1e-6), "{small} {turn}");
+                    assert!(close(small_ln / factor, ln / 1e-8, 1e-6), "{small_ln} {ln}");
+                    let mut cot = [0.0; 2];
+                    let (_, by_angle) = PLAIN.turn_vjp(&prepared, factor, angle, inverse, (1.0, 1.0), &mut cot);
+                    assert!(by_angle.abs() < 10.0 * factor, "{by_angle}");
+                }
+            }
+        }
+        assert_eq!(PLAIN.turn(&prepared, 0.0, 1.0, true), (0.0, 0.0));
+    }
+
+    fn difference(mut f: impl FnMut(f64) -> f64) -> f64 {
+        let h = 1e-4;
+        (8.0 * (f(h) - f(-h)) - (f(2.0 * h) - f(-2.0 * h))) / (12.0 * h)
+    }
+
+    #[test]
+    fn derivatives_equal_differences() {
+        let mut rng = StdRng::seed_from_u64(3);
+        for options in &ALL {
+            for _ in 0..100 {
+                let params = random(&mut rng, options.params());
+                let (factor, angle) = (rng.random::<f64>(), TAU * rng.random::<f64>() - PI);
+                let (by_turn, by_ln): (f64, f64) = (rng.sample(StandardNormal), rng.sample(StandardNormal));
+                for inverse in [true, false] {
+                    let f = |params: &[f64], factor: f64, angle: f64| {
+                        let (turn, ln) = options.turn(&prepared(options, params), factor, angle, inverse);
+                        by_turn * turn + by_ln * ln
+                    };
+                    let prepared = prepared(options, &params);
+                    let (_, ln) = options.turn(&prepared, factor, angle, inverse);
+                    let slope = difference(|h| h + options.turn(&prepared, factor, angle + h, inverse).0).ln();
+                    assert!(close(ln, slope, 1e-8), "{options:?} {ln} {slope}");
+
+                    let mut cot = vec![0.0; options.prepared()];
+                    let (cot_factor, cot_angle) =
+                        options.turn_vjp(&prepared, factor, angle, inverse, (by_turn, by_ln), &mut cot);
+                    let mut cot_params = vec![0.0; options.params()];
+                    options.prepare_vjp(&cot, &mut cot_params);
+                    let mut pairs = vec![
+                        (cot_factor, difference(|h| f(&params, factor + h, angle))),
+                        (cot_angle, difference(|h| f(&params, factor, angle + h))),
+                    ];
+                    for k in 0..params.len() {
+                        let shifted = |h: f64| {
+                            let mut shifted = params.clone();
+                            shifted[k] += h;
+                            shifted
+                        };
+                        pairs.push((cot_params[k], difference(|h| f(&shifted(h), factor, angle))));
+                    }
+                    for (exact, numerical) in pairs {
+                        assert!(close(exact, numerical, 1e-6), "{options:?} {inverse} {angle}: {exact} {numerical}");
+                    }
+                }
+            }
+        }
+    }
+}
