@@ -3,3 +3,5 @@
 pub mod layers;
 pub mod manifolds;
 pub mod numeric;
+#[cfg(feature = "plot")]
+pub mod plot;
