@@ -6,9 +6,10 @@ use super::figure::{Panel, TITLE_SIZE};
 use super::parts::{self, STAR_RADIUS};
 use super::{Axis, ColourScale, Grid, LogDensities, LogDensity, PlotError, Rect, boxed, finite, masses};
 
-const PLOT: Rect = Rect { x: 46.0, y: 24.0, w: 200.0, h: 190.0 };
+const PLOT: Rect = Rect { x: 46.0, y: 8.0, w: 190.0, h: 165.0 };
 const BAR: [f64; 2] = [9.0, 12.0];
 const RIGHT: f64 = 64.0;
+const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 36.0;
 const LEGEND_HEIGHT: f64 = 18.0;
 
@@ -28,6 +29,7 @@ pub struct Density2d<'a> {
     masses: Vec<f64>,
     points: Vec<[f64; 2]>,
     points_label: String,
+    point_size: f64,
     truth: Option<[f64; 2]>,
 }
 
@@ -46,6 +48,7 @@ impl<'a> Density2d<'a> {
             masses: Vec::new(),
             points: Vec::new(),
             points_label: "samples".into(),
+            point_size: 1.0,
             truth: None,
         }
     }
@@ -100,6 +103,12 @@ impl<'a> Density2d<'a> {
         self
     }
 
+    /// The size of the points; 1 if not given, smaller for many.
+    pub fn point_size(mut self, size: f64) -> Self {
+        self.point_size = size;
+        self
+    }
+
     /// Marks the true values with a star.
     pub fn truth(mut self, x_y: [f64; 2]) -> Self {
         self.truth = Some(x_y);
@@ -131,6 +140,10 @@ impl<'a> Density2d<'a> {
         Grid::evaluate(cells, cells, density, place).map(Some)
     }
 
+    fn top(&self) -> f64 {
+        PLOT.y + if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
+    }
+
     fn legend(&self) -> Vec<parts::Entry> {
         let contours: &[f64] = if self.density.is_some() { &self.masses } else { &[] };
         let points = (!self.points.is_empty()).then_some(self.points_label.as_str());
@@ -142,12 +155,12 @@ impl Panel for Density2d<'_> {
     fn size(&self) -> [f64; 2] {
         let legend = if self.legend().is_empty() { 0.0 } else { LEGEND_HEIGHT };
         let right = if self.density.is_some() { RIGHT } else { 8.0 };
-        [PLOT.x + PLOT.w + right, PLOT.y + PLOT.h + BELOW + legend]
+        [PLOT.x + PLOT.w + right, self.top() + PLOT.h + BELOW + legend]
     }
 
     fn draw(&mut self, canvas: &mut Canvas, area: Rect) -> Result<(), PlotError> {
         self.check()?;
-        let plot = Rect { x: area.x + PLOT.x, y: area.y + PLOT.y, ..PLOT };
+        let plot = Rect { x: area.x + PLOT.x, y: area.y + self.top(), ..PLOT };
         let centre = plot.x + 0.5 * plot.w;
         canvas.text([centre, area.y + 11.0], &self.title, TITLE_SIZE, Anchor::Centre, BLACK);
         let grid = self.grid()?;
@@ -163,7 +176,7 @@ impl Panel for Density2d<'_> {
             parts::colour_bar(canvas, bar, true, &colours, &self.label);
         }
         for point in self.points.iter().filter(|point| inside(point)) {
-            parts::point(canvas, onto(*point));
+            parts::point(canvas, onto(*point), self.point_size);
         }
         if let Some(truth) = self.truth.filter(inside) {
             canvas.star(onto(truth), STAR_RADIUS, TRUTH);

@@ -6,7 +6,8 @@ use super::figure::{Figure, Panel, TITLE_SIZE};
 use super::parts::{self, Entry};
 use super::{Axis, PlotError, Rect, finite};
 
-const PLOT: Rect = Rect { x: 44.0, y: 24.0, w: 190.0, h: 130.0 };
+const PLOT: Rect = Rect { x: 44.0, y: 8.0, w: 190.0, h: 165.0 };
+const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 36.0;
 const LEGEND_HEIGHT: f64 = 18.0;
 /// Room above the highest bar.
@@ -92,6 +93,10 @@ impl Marginal {
         self.axis.value(i as f64 / self.bins as f64)
     }
 
+    fn top(&self) -> f64 {
+        PLOT.y + if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
+    }
+
     fn legend(&self) -> Vec<Entry> {
         let names = self.samples.iter().map(|s| &s.0).chain(self.curves.iter().map(|c| &c.0));
         let named = names.enumerate().filter(|(_, name)| !name.is_empty());
@@ -108,12 +113,12 @@ fn colour(rank: usize) -> Colour {
 impl Panel for Marginal {
     fn size(&self) -> [f64; 2] {
         let legend = if self.legend().is_empty() { 0.0 } else { LEGEND_HEIGHT };
-        [PLOT.x + PLOT.w + 10.0, PLOT.y + PLOT.h + BELOW + legend]
+        [PLOT.x + PLOT.w + 10.0, self.top() + PLOT.h + BELOW + legend]
     }
 
     fn draw(&mut self, canvas: &mut Canvas, area: Rect) -> Result<(), PlotError> {
         self.check()?;
-        let plot = Rect { x: area.x + PLOT.x, y: area.y + PLOT.y, ..PLOT };
+        let plot = Rect { x: area.x + PLOT.x, y: area.y + self.top(), ..PLOT };
         let centre = plot.x + 0.5 * plot.w;
         canvas.text([centre, area.y + 11.0], &self.title, TITLE_SIZE, Anchor::Centre, BLACK);
         let histograms: Vec<_> = self.samples.iter().map(|(_, samples)| self.histogram(samples)).collect();

@@ -1,7 +1,7 @@
 //! What several panels draw alike: axes, contours, the legend, the colour bar.
 
 use super::axis::Axis;
-use super::canvas::{Anchor, Canvas, Pen};
+use super::canvas::{Anchor, Canvas, Pen, corners};
 use super::colour::{BLACK, Colour, Colours, INK, TRUTH, WHITE, faded, viridis};
 use super::figure::{LABEL_SIZE, TICK_SIZE};
 use super::grid::Grid;
@@ -9,7 +9,7 @@ use super::{Rect, contour};
 
 const TICK: f64 = 3.5;
 const FRAME: f64 = 0.8;
-pub(crate) const POINT_RADIUS: f64 = 1.3;
+const POINT_RADIUS: f64 = 1.3;
 pub(crate) const STAR_RADIUS: f64 = 5.5;
 
 /// Dashes of the contours, from the innermost to the outermost.
@@ -74,10 +74,14 @@ fn sorted(masses: &[f64]) -> Vec<f64> {
     masses
 }
 
-pub(crate) fn point(canvas: &mut Canvas, at: [f64; 2]) {
-    canvas.disk(at, POINT_RADIUS + 0.45, faded(BLACK, 0.55));
-    canvas.disk(at, POINT_RADIUS, WHITE);
+/// A white disk with a dark rim, seen on every colour of the map and on paper.
+pub(crate) fn point(canvas: &mut Canvas, at: [f64; 2], size: f64) {
+    canvas.disk(at, size * (POINT_RADIUS + 0.45), faded(BLACK, 0.55));
+    canvas.disk(at, size * POINT_RADIUS, WHITE);
 }
+
+/// Contours are white: in the legend they lie on this colour of the map.
+const LEGEND_GROUND: f64 = 0.35;
 
 /// A legend entry: its sign and its words.
 pub(crate) enum Entry {
@@ -118,8 +122,11 @@ pub(crate) fn legend(canvas: &mut Canvas, [x, y]: [f64; 2], entries: &[Entry]) {
         let line = [[left, y], [left + SIGN, y]];
         let middle = [left + 0.5 * SIGN, y];
         match entry {
-            Entry::Contour(rank, _) => contour(canvas, &line, *rank),
-            Entry::Points(_) => point(canvas, middle),
+            Entry::Contour(rank, _) => {
+                canvas.fill(&corners(Rect { x: left, y: y - 4.0, w: SIGN, h: 8.0 }, false), viridis(LEGEND_GROUND));
+                contour(canvas, &[[left + 1.5, y], [left + SIGN - 1.5, y]], *rank);
+            }
+            Entry::Points(_) => point(canvas, middle, 1.0),
             Entry::Truth => canvas.star(middle, STAR_RADIUS, TRUTH),
             Entry::Line(colour, _) => canvas.line(&line, &Pen::new(*colour, 2.0)),
             Entry::TruthLine => canvas.line(&line, &truth_pen()),

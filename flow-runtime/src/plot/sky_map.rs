@@ -12,8 +12,8 @@ use core::f64::consts::{PI, TAU};
 const WIDTH: f64 = 560.0;
 const HEIGHT: f64 = 0.5 * WIDTH;
 const SIDE: f64 = 34.0;
-const TITLE_HEIGHT: f64 = 30.0;
-const ABOVE: f64 = 8.0;
+const TITLE_HEIGHT: f64 = 20.0;
+const ABOVE: f64 = 4.0;
 const LEGEND_HEIGHT: f64 = 24.0;
 const BAR_HEIGHT: f64 = 52.0;
 const BAR: [f64; 2] = [300.0, 9.0];
@@ -48,6 +48,7 @@ pub struct SkyMap<'a> {
     masses: Vec<f64>,
     points: Vec<[f64; 2]>,
     points_label: String,
+    point_size: f64,
     truth: Option<[f64; 2]>,
 }
 
@@ -66,6 +67,7 @@ impl<'a> SkyMap<'a> {
             masses: Vec::new(),
             points: Vec::new(),
             points_label: "events".into(),
+            point_size: 1.0,
             truth: None,
         }
     }
@@ -124,6 +126,12 @@ impl<'a> SkyMap<'a> {
     pub fn points(mut self, label: impl Into<String>, points: &[[f64; 2]]) -> Self {
         self.points_label = label.into();
         self.points = points.to_vec();
+        self
+    }
+
+    /// The size of the points; 1 if not given, smaller for many.
+    pub fn point_size(mut self, size: f64) -> Self {
+        self.point_size = size;
         self
     }
 
@@ -209,7 +217,7 @@ impl Panel for SkyMap<'_> {
             }
         });
         for point in &self.points {
-            parts::point(canvas, onto(*point));
+            parts::point(canvas, onto(*point), self.point_size);
         }
         canvas.line(&rim, &Pen::new(INK, 1.0));
         labels(canvas, map, projection, self.view, self.centre, grid.is_some());
@@ -257,7 +265,9 @@ fn labels(canvas: &mut Canvas, map: Rect, projection: Mollweide, view: View, cen
     let left_edge = if view == View::Sky { PI } else { -PI };
     for degrees in (GRATICULE..180).step_by(GRATICULE as usize) {
         let [x, y] = place(map, projection.at(f64::from(degrees).to_radians(), left_edge));
-        canvas.text([x - 5.0, y], &parallel_name(view, degrees), TICK_SIZE, Anchor::Right, INK);
+        // Beside the rim, which leans away from the equator.
+        let up = 4.0 * f64::from(90 - degrees) / 60.0;
+        canvas.text([x - 6.0, y - up], &parallel_name(view, degrees), TICK_SIZE, Anchor::Right, INK);
     }
     let colours = if on_colours { [WHITE, faded(BLACK, 0.5)] } else { [INK, WHITE] };
     let centre_degrees = centre.to_degrees();
