@@ -1,15 +1,67 @@
 //! Conditional probability densities on products of manifolds, written in one line and checked by the compiler.
+//!
+//! [`flow!`] turns a line of notation into a type; dfdx builds the type into a module; the module evaluates, samples, and
+//! differentiates both.
+//!
+//! ```
+//! use dfdx::prelude::*;
+//! use flow_runtime::flow;
+//!
+//! // A vertex in space and a direction on the sphere, given 32 features.
+//! type EventPdf = flow!(e3 + s2 : gggg + n | cond 32);
+//!
+//! let dev = Cpu::default();
+//! let pdf = dev.build_module::<EventPdf, f64>();
+//! let features = [[0.1; 32]; 2];
+//! // x, y, z, theta, phi of two events
+//! let x = [[0.3, -1.2, 0.5, 1.1, 4.0], [0.0, 0.7, -0.2, 2.0, 0.3]];
+//! let log_prob = pdf.given(&features)?.log_prob(&x)?;
+//! assert!(log_prob.array().iter().all(|p| p.is_finite()));
+//! # Ok::<(), flow_runtime::Error>(())
+//! ```
+//!
+//! # Map of the crate
+//! | module | what is in it |
+//! |---|---|
+//! | [`numeric`] | numbers, lanes of numbers, numbers with derivatives; special functions; root finding |
+//! | [`manifolds`] | coordinates, embeddings, base maps |
+//! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
+//! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
+//! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
+//! | [`density`] | what estimators and trainers see of a density |
+//! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | `plot` | pictures (feature `plot`) |
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
 
+extern crate self as flow_runtime;
+
+pub mod density;
 mod error;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
 pub mod module;
 pub mod numeric;
+#[cfg(feature = "plot")]
+pub mod plot;
 pub mod trainers;
 
+pub use density::Density;
 pub use error::{Error, Place};
-pub use module::{Built, Evaluation, FileError, Flow, Frozen, Notation};
+pub use flow_macros::flow;
+pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation};
+pub use trainers::{Adam, Fit, FitError, History, Schedule};
+
+/// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, full_columns, low_rank};
+    pub use crate::layers::{
+        Affine, Chain, First, FisherFlow, Gaussianization, Identity, Last, Middle, Only, Orientation, SegmentedSphere, settings,
+    };
+    pub use crate::manifolds::{Circle, Euclidean, Manifold, Sphere2};
+    pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
+    pub use dfdx;
+}

@@ -303,6 +303,37 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Ok((points, log_prob, weights))
     }
 
+    /// Log-densities of plain rows, shared out evenly over the rows of features.
+    pub(crate) fn rows_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
+        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let found = points.len();
+        if found == 0 || given == 0 {
+            return Err(Error::Empty { argument: "points" });
+        }
+        let repeat = found / (given * S::Blocks::DIM);
+        if found != repeat * given * S::Blocks::DIM {
+            return Err(Error::Length { argument: "points", expected: (repeat + 1) * given * S::Blocks::DIM, found });
+        }
+        check_features(features, S::Features::COUNT.max(1))?;
+        check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
+        let weights = self.flat_weights();
+        let mut log_prob = vec![E::default(); given * repeat];
+        let job = Self::job(&weights, features, repeat, Coordinates::Intrinsic);
+        kernels::evaluate::<S::Blocks, E>(job, points, &mut log_prob, &mut []).map_err(explain::<S::Blocks>)?;
+        Ok(log_prob)
+    }
+
+    /// `n` plain rows for each row of features, with their log-densities.
+    pub(crate) fn rows_draw<G: Rng + ?Sized>(
+        &self,
+        features: &[E],
+        n: usize,
+        rng: &mut G,
+    ) -> Result<(Vec<E>, Vec<E>), Error> {
+        let (points, log_prob, _) = self.generate(features, n, Coordinates::Intrinsic, rng)?;
+        Ok((points, log_prob))
+    }
+
     fn draw<G: Rng + ?Sized, Sh: Shape, L: Shape>(
         &self,
         features: &[E],
@@ -514,6 +545,15 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
 pub struct GivenFlow<'a, S, W, E: Element, FB, FT> {
     flow: &'a Flow<S, W, E, Cpu>,
     features: Rows<FB, E, FT>,
+}
+
+impl<S, W, E: Element, FB, FT> GivenFlow<'_, S, W, E, FB, FT> {
+    pub(crate) fn flow(&self) -> &Flow<S, W, E, Cpu> {
+        self.flow
+    }
+    pub(crate) fn features(&self) -> &Rows<FB, E, FT> {
+        &self.features
+    }
 }
 
 impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim, FT>

@@ -1,0 +1,322 @@
+//! Antialiased lines, areas, images and text on a bitmap. Lengths are in points (1/72 inch at print size) from the upper left
+//! corner; a factor turns them into pixels.
+
+use super::PlotError;
+use super::colour::{Colour, WHITE};
+use tiny_skia::{
+    FillRule, LineCap, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke,
+    StrokeDash, Transform,
+};
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
+
+/// A rectangle: upper left corner, width and height, in points.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rect {
+    /// left edge
+    pub x: f64,
+    /// upper edge
+    pub y: f64,
+    /// width
+    pub w: f64,
+    /// height
+    pub h: f64,
+}
+
+impl Rect {
+    /// The point at fractions of the width (from the left) and of the height (from the bottom).
+    pub fn at(&self, [u, v]: [f64; 2]) -> [f64; 2] {
+        [self.x + u * self.w, self.y + (1.0 - v) * self.h]
+    }
+}
+
+/// Which part of a text lies at the given point.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Anchor {
+    /// the left end, at half the height of capitals
+    Left,
+    /// the middle
+    Centre,
+    /// the right end, at half the height of capitals
+    Right,
+    /// the middle, the text running upwards
+    Upwards,
+}
+
+/// How a line is drawn.
+#[derive(Clone, Debug)]
+pub(crate) struct Pen {
+    pub colour: Colour,
+    pub width: f64,
+    pub dash: &'static [f32],
+}
+
+impl Pen {
+    pub(crate) fn new(colour: Colour, width: f64) -> Self {
+        Self { colour, width, dash: &[] }
+    }
+
+    pub(crate) fn dashed(self, dash: &'static [f32]) -> Self {
+        Self { dash, ..self }
+    }
+}
+
+/// A white page to draw on.
+pub struct Canvas {
+    pixels: Pixmap,
+    scale: f64,
+    clip: Option<Mask>,
+    font: Face<'static>,
+}
+
+/// The most pixels of a picture: more is a slip of the pen and would not fit into memory.
+const MOST_PIXELS: f64 = 4e8;
+
+impl Canvas {
+    /// A page of width and height in points, with `scale` pixels a point.
+    pub fn new([width, height]: [f64; 2], scale: f64) -> Result<Self, PlotError> {
+        let [w, h] = [width, height].map(|length| (length * scale).ceil());
+        let usable = w >= 1.0 && h >= 1.0 && w * h <= MOST_PIXELS;
+        let pixels = usable.then(|| Pixmap::new(w as u32, h as u32)).flatten().ok_or_else(|| PlotError::Option {
+            what: "the size of the picture",
+            given: format!("{w} x {h} pixels"),
+            wanted: "at least one pixel and at most 400 million are possible",
+        })?;
+        let font = Face::parse(notosans::REGULAR_TTF, 0).map_err(|e| PlotError::Encode(format!("the font: {e}")))?;
+        let mut canvas = Self { pixels, scale, clip: None, font };
+        canvas.pixels.fill(tiny_skia::Color::WHITE);
+        Ok(canvas)
+    }
+
+    /// The page as a PNG file.
+    pub fn png(&self) -> Result<Vec<u8>, PlotError> {
+        self.pixels.encode_png().map_err(|e| PlotError::Encode(e.to_string()))
+    }
+
+    /// The colour of the pixel at a point of the page.
+    pub fn colour_at(&self, [x, y]: [f64; 2]) -> Option<Colour> {
+        let pixel = self.pixels.pixel((x * self.scale) as u32, (y * self.scale) as u32)?.demultiply();
+        Some([pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()])
+    }
+
+    /// Draws inside a closed outline only, until the closure ends.
+    pub(crate) fn clipped<R>(&mut self, outline: &[[f64; 2]], draw: impl FnOnce(&mut Self) -> R) -> R {
+        let mut mask = Mask::new(self.pixels.width(), self.pixels.height());
+        if let (Some(mask), Some(path)) = (mask.as_mut(), path(outline, true)) {
+            mask.fill_path(&path, FillRule::Winding, true, self.pixels_a_point());
+        }
+        let before = std::mem::replace(&mut self.clip, mask);
+        let result = draw(self);
+        self.clip = before;
+        result
+    }
+
+    pub(crate) fn line(&mut self, points: &[[f64; 2]], pen: &Pen) {
+        if let Some(path) = path(points, points.len() > 2 && points.first() == points.last()) {
+            self.stroke(&path, pen, self.pixels_a_point());
+        }
+    }
+
+    pub(crate) fn fill(&mut self, outline: &[[f64; 2]], colour: Colour) {
+        if let Some(path) = path(outline, true) {
+            let (at, clip) = (self.pixels_a_point(), self.clip.as_ref());
+            self.pixels.fill_path(&path, &paint(colour), FillRule::Winding, at, clip);
+        }
+    }
+
+    pub(crate) fn frame(&mut self, rect: Rect, pen: &Pen) {
+        self.line(&corners(rect, true), pen);
+    }
+
+    pub(crate) fn disk(&mut self, [x, y]: [f64; 2], radius: f64, colour: Colour) {
+        if let Some(path) = PathBuilder::from_circle(x as f32, y as f32, radius as f32) {
+            let (at, clip) = (self.pixels_a_point(), self.clip.as_ref());
+            self.pixels.fill_path(&path, &paint(colour), FillRule::Winding, at, clip);
+        }
+    }
+
+    /// A five-pointed star with a white rim.
+    pub(crate) fn star(&mut self, [x, y]: [f64; 2], radius: f64, colour: Colour) {
+        const INNER: f64 = 0.42;
+        let mut tips: Vec<[f64; 2]> = (0..10)
+            .map(|i| {
+                let (r, angle) = (if i % 2 == 0 { radius } else { INNER * radius }, f64::from(i) * 36f64.to_radians());
+                [x + r * angle.sin(), y - r * angle.cos()]
+            })
+            .collect();
+        tips.push(tips[0]);
+        self.line(&tips, &Pen::new(WHITE, 2.0));
+        self.fill(&tips, colour);
+    }
+
+    /// Colours every pixel of a rectangle; the closure gets fractions of the width and, from the top, of the height.
+    pub(crate) fn shade(&mut self, rect: Rect, colour: impl Fn(f64, f64) -> Option<Colour>) {
+        let device = |v: f64| (v * self.scale).round() as i32;
+        let (left, top) = (device(rect.x), device(rect.y));
+        let (w, h) = ((device(rect.x + rect.w) - left).max(1), (device(rect.y + rect.h) - top).max(1));
+        let Some(mut image) = Pixmap::new(w as u32, h as u32) else { return };
+        for (i, pixel) in image.pixels_mut().iter_mut().enumerate() {
+            let (column, row) = (i as i32 % w, i as i32 / w);
+            let at = (f64::from(column) + 0.5) / f64::from(w);
+            if let Some([r, g, b, _]) = colour(at, (f64::from(row) + 0.5) / f64::from(h)) {
+                *pixel = PremultipliedColorU8::from_rgba(r, g, b, 255).unwrap_or(PremultipliedColorU8::TRANSPARENT);
+            }
+        }
+        let plain = PixmapPaint::default();
+        self.pixels.draw_pixmap(left, top, image.as_ref(), &plain, Transform::identity(), self.clip.as_ref());
+    }
+
+    /// Writes one line of text.
+    pub(crate) fn text(&mut self, at: [f64; 2], text: &str, size: f64, anchor: Anchor, colour: Colour) {
+        self.written(at, text, size, anchor, |canvas, path, place| {
+            canvas.pixels.fill_path(path, &paint(colour), FillRule::Winding, place, canvas.clip.as_ref());
+        });
+    }
+
+    /// Writes text with a rim of another colour, readable on a picture.
+    pub(crate) fn rimmed_text(&mut self, at: [f64; 2], text: &str, size: f64, colours: [Colour; 2]) {
+        self.written(at, text, size, Anchor::Centre, |canvas, path, place| {
+            canvas.stroke(path, &Pen::new(colours[1], 1.6), place);
+            canvas.pixels.fill_path(path, &paint(colours[0]), FillRule::Winding, place, canvas.clip.as_ref());
+        });
+    }
+
+    /// The width of a line of text.
+    pub(crate) fn width(&self, text: &str, size: f64) -> f64 {
+        let advances = text.chars().map(|c| self.letter(c)).map(|(glyph, share, _)| self.advance(glyph) * share);
+        advances.sum::<f64>() * size / self.em()
+    }
+
+    fn written(
+        &mut self,
+        [x, y]: [f64; 2],
+        text: &str,
+        size: f64,
+        anchor: Anchor,
+        draw: impl FnOnce(&mut Self, &Path, Transform),
+    ) {
+        let unit = size / self.em();
+        let mut outline = Glyphs { path: PathBuilder::new(), unit: unit as f32, x: 0.0, up: 0.0 };
+        for c in text.chars() {
+            let (glyph, share, up) = self.letter(c);
+            (outline.unit, outline.up) = ((unit * share) as f32, (size * up) as f32);
+            self.font.outline_glyph(glyph, &mut outline);
+            outline.x += (self.advance(glyph) * unit * share) as f32;
+        }
+        let (width, capitals) = (f64::from(outline.x), f64::from(self.font.capital_height().unwrap_or(700)) * unit);
+        let Some(path) = outline.path.finish() else { return };
+        let back = match anchor {
+            Anchor::Left => 0.0,
+            Anchor::Centre | Anchor::Upwards => 0.5 * width,
+            Anchor::Right => width,
+        };
+        let centred = Transform::from_translate(-back as f32, 0.5 * capitals as f32);
+        let turned = if anchor == Anchor::Upwards { centred.post_rotate(-90.0) } else { centred };
+        let place = turned.post_translate(x as f32, y as f32).post_concat(self.pixels_a_point());
+        draw(self, &path, place);
+    }
+
+    fn stroke(&mut self, path: &Path, pen: &Pen, place: Transform) {
+        let stroke = Stroke {
+            width: pen.width as f32,
+            line_cap: if pen.dash.is_empty() { LineCap::Round } else { LineCap::Butt },
+            line_join: LineJoin::Round,
+            dash: StrokeDash::new(pen.dash.to_vec(), 0.0),
+            ..Stroke::default()
+        };
+        self.pixels.stroke_path(path, &paint(pen.colour), &stroke, place, self.clip.as_ref());
+    }
+
+    /// A character's glyph, its share of the size and how far it is raised. The font has no superscript minus: a small raised one
+    /// stands for it.
+    fn letter(&self, character: char) -> (GlyphId, f64, f64) {
+        let (character, share, up) = if character == '⁻' { ('−', 0.6, 0.33) } else { (character, 1.0, 0.0) };
+        (self.font.glyph_index(character).unwrap_or_default(), share, up)
+    }
+
+    fn advance(&self, glyph: GlyphId) -> f64 {
+        f64::from(self.font.glyph_hor_advance(glyph).unwrap_or(0))
+    }
+
+    fn em(&self) -> f64 {
+        f64::from(self.font.units_per_em())
+    }
+
+    fn pixels_a_point(&self) -> Transform {
+        Transform::from_scale(self.scale as f32, self.scale as f32)
+    }
+}
+
+/// The corners of a rectangle, with the first one again at the end where it is to be drawn as a line.
+pub(crate) fn corners(rect: Rect, again: bool) -> Vec<[f64; 2]> {
+    let mut corners = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]].map(|at| rect.at(at)).to_vec();
+    corners.extend(again.then_some(corners[0]));
+    corners
+}
+
+fn path(points: &[[f64; 2]], closed: bool) -> Option<Path> {
+    let mut path = PathBuilder::new();
+    let (first, rest) = points.split_first()?;
+    path.move_to(first[0] as f32, first[1] as f32);
+    for [x, y] in rest {
+        path.line_to(*x as f32, *y as f32);
+    }
+    if closed {
+        path.close();
+    }
+    path.finish()
+}
+
+fn paint([r, g, b, a]: Colour) -> Paint<'static> {
+    let mut paint = Paint::default();
+    paint.set_color_rgba8(r, g, b, a);
+    paint
+}
+
+/// Font outlines (y upwards, in font units) become a path (y downwards, in points).
+struct Glyphs {
+    path: PathBuilder,
+    unit: f32,
+    x: f32,
+    up: f32,
+}
+
+impl Glyphs {
+    fn at(&self, x: f32, y: f32) -> (f32, f32) {
+        (self.x + x * self.unit, -y * self.unit - self.up)
+    }
+}
+
+impl OutlineBuilder for Glyphs {
+    fn move_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.move_to(x, y);
+    }
+    fn line_to(&mut self, x: f32, y: f32) {
+        let (x, y) = self.at(x, y);
+        self.path.line_to(x, y);
+    }
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        let ((x1, y1), (x, y)) = (self.at(x1, y1), self.at(x, y));
+        self.path.quad_to(x1, y1, x, y);
+    }
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        let ((x1, y1), (x2, y2), (x, y)) = (self.at(x1, y1), self.at(x2, y2), self.at(x, y));
+        self.path.cubic_to(x1, y1, x2, y2, x, y);
+    }
+    fn close(&mut self) {
+        self.path.close();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_font_has_every_character_that_labels_use() {
+        let canvas = Canvas::new([10.0, 10.0], 1.0).unwrap();
+        for c in "−°θφ×⁻⁰¹²³⁴⁵⁶⁷⁸⁹ABCxyz0123456789%(),./".chars() {
+            assert_ne!(canvas.letter(c).0, GlyphId(0), "{c}");
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Figures of densities and samples, written as PNG (cargo feature `plot`).
+//!
+//! A [`Figure`] is a grid of panels; a single [`Panel`] can also be saved by itself. Nothing here knows what a flow is:
+//! densities come in as closures from a batch of points to log-densities, samples as slices.
+//!
+//! | file | what it draws or computes |
+//! |---|---|
+//! | [`sky_map`](SkyMap) | a density on the sphere, in Mollweide's equal-area projection |
+//! | [`density2d`](Density2d) | a density on a rectangle |
+//! | [`marginal`](Marginal) | histograms and curves of one coordinate |
+//! | [`figure`](Figure) | panels side by side, and the file |
+//! | [`grid`](Grid) | a density on cells: integral, credible levels |
+//! | [`mollweide`](Mollweide) | the projection and its inverse |
+//! | `contour` | lines of one level on a grid |
+//! | [`axis`](Axis), `colour`, [`canvas`](Canvas) | ticks, colours, antialiased lines and text |
+//!
+//! ```
+//! use flow_runtime::plot::{Axis, Density2d, Panel};
+//!
+//! let normal = |points: &[[f64; 2]]| -> Vec<f64> {
+//!     points.iter().map(|[x, y]| -0.5 * (x * x + y * y) - std::f64::consts::TAU.ln()).collect()
+//! };
+//! let png = Density2d::new(Axis::linear("x (m)", -4.0, 4.0), Axis::linear("y (m)", -4.0, 4.0))
+//!     .density(normal)
+//!     .contours(&[0.5, 0.9])
+//!     .png()?;
+//! assert!(png.starts_with(b"\x89PNG"));
+//! # Ok::<(), flow_runtime::plot::PlotError>(())
+//! ```
+
+mod axis;
+mod canvas;
+mod colour;
+mod contour;
+mod density2d;
+mod figure;
+mod grid;
+mod marginal;
+mod mollweide;
+mod parts;
+mod sky_map;
+
+pub use axis::Axis;
+pub use canvas::{Anchor, Canvas, Rect};
+pub use colour::{Colour, ColourScale};
+pub use density2d::Density2d;
+pub use figure::{Figure, Panel};
+pub use grid::Grid;
+pub use marginal::{Marginal, marginals};
+pub use mollweide::Mollweide;
+pub use sky_map::{SkyMap, View};
+
+use std::path::PathBuf;
+
+/// The error of a user's closure.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What can go wrong between a density and a picture of it.
+#[derive(Debug, thiserror::Error)]
+pub enum PlotError {
+    /// The density closure gave another number of values than it was given points.
+    #[error("the density was asked at {asked} points and returned {returned} values: return one log-density a point")]
+    Count {
+        /// points given
+        asked: usize,
+        /// values returned
+        returned: usize,
+    },
+    /// The density closure returned NaN or plus infinity.
+    #[error("the log-density at point ({}, {}) is {value}: a finite number or -inf (density zero) is needed", point[0], point[1])]
+    NotADensity {
+        /// where
+        point: [f64; 2],
+        /// what was returned
+        value: f64,
+    },
+    /// The density is zero wherever the picture looks.
+    #[error("the density is zero at every point of the picture: check the range and the units of the axes")]
+    Empty,
+    /// The density closure failed.
+    #[error("the density could not be evaluated: {0}")]
+    Density(#[source] BoxError),
+    /// An axis, a range, a size or a probability is not usable.
+    #[error("{what} is {given}: {wanted}")]
+    Option {
+        /// the argument
+        what: &'static str,
+        /// what was given
+        given: String,
+        /// what is possible
+        wanted: &'static str,
+    },
+    /// A point, sample or curve holds NaN or an infinity.
+    #[error("{what} {row} is {value}: only finite numbers can be drawn")]
+    NotFinite {
+        /// which list
+        what: String,
+        /// index in it
+        row: usize,
+        /// the number
+        value: f64,
+    },
+    /// The picture could not be encoded.
+    #[error("the picture could not be encoded as PNG: {0}")]
+    Encode(String),
+    /// The file could not be written.
+    #[error("{} could not be written: {source}", path.display())]
+    Write {
+        /// the file
+        path: PathBuf,
+        /// why
+        source: std::io::Error,
+    },
+}
+
+/// What a density closure may return: the log-densities, or a `Result` of them.
+pub trait LogDensities {
+    /// The values, or why there are none.
+    fn into_result(self) -> Result<Vec<f64>, BoxError>;
+}
+
+impl LogDensities for Vec<f64> {
+    fn into_result(self) -> Result<Vec<f64>, BoxError> {
+        Ok(self)
+    }
+}
+
+impl<E: Into<BoxError>> LogDensities for Result<Vec<f64>, E> {
+    fn into_result(self) -> Result<Vec<f64>, BoxError> {
+        self.map_err(Into::into)
+    }
+}
+
+/// A density closure, owned by a panel until it is drawn.
+type LogDensity<'a> = Box<dyn FnMut(&[[f64; 2]]) -> Result<Vec<f64>, BoxError> + 'a>;
+
+/// Boxes a closure, so that panels hold one type.
+fn boxed<'a, R: LogDensities>(mut density: impl FnMut(&[[f64; 2]]) -> R + 'a) -> LogDensity<'a> {
+    Box::new(move |points| density(points).into_result())
+}
+
+/// Refuses a list with a NaN or an infinity in it.
+fn finite<'p>(what: &str, values: impl IntoIterator<Item = &'p f64>, per_row: usize) -> Result<(), PlotError> {
+    match values.into_iter().enumerate().find(|(_, value)| !value.is_finite()) {
+        Some((i, value)) => Err(PlotError::NotFinite { what: what.into(), row: i / per_row, value: *value }),
+        None => Ok(()),
+    }
+}
+
+/// Refuses a probability outside (0, 1).
+fn masses(given: &[f64]) -> Result<(), PlotError> {
+    match given.iter().find(|mass| !(0.0 < **mass && **mass < 1.0)) {
+        Some(mass) => Err(PlotError::Option {
+            what: "the probability of a contour",
+            given: mass.to_string(),
+            wanted: "a number between 0 and 1, such as 0.9",
+        }),
+        None => Ok(()),
+    }
+}
