@@ -151,6 +151,11 @@ pub enum ClauseKind {
 }
 
 impl Literal {
+    /// Whether it is a number.
+    pub fn is_number(&self) -> bool {
+        matches!(self.value, Written::Int(_) | Written::Float(_))
+    }
+
     /// The value as the table knows it; `None` for a text without quotes.
     pub fn value(&self) -> Option<Value<'_>> {
         Some(match &self.value {
@@ -313,35 +318,39 @@ pub fn list(items: impl IntoIterator<Item = impl Display>, between: &str) -> Str
 /// Tokens of a type as a person would write them: `my::Layer<3>`, not `my :: Layer < 3 >`.
 pub fn print(tokens: TokenStream) -> String {
     let mut text = String::new();
-    // Whether a space must follow what was printed last, before a word and before a sign.
-    let (mut before_word, mut before_sign) = (false, false);
+    let mut before: Option<TokenTree> = None;
     for token in tokens {
-        let (piece, is_word) = match &token {
-            TokenTree::Group(group) => {
-                let inner = print(group.stream());
-                let piece = match group.delimiter() {
-                    Delimiter::Parenthesis => format!("({inner})"),
-                    Delimiter::Bracket => format!("[{inner}]"),
-                    Delimiter::Brace => format!("{{{inner}}}"),
-                    Delimiter::None => inner,
-                };
-                (piece, false)
-            }
-            TokenTree::Punct(sign) => (sign.as_char().to_string(), false),
-            word => (word.to_string(), true),
-        };
-        let is_sign = matches!(token, TokenTree::Punct(_));
-        if is_word && before_word || is_sign && before_sign {
+        if before.as_ref().is_some_and(|before| apart(before, &token)) {
             text.push(' ');
         }
-        (before_word, before_sign) = match &token {
-            // Two signs that were apart must stay apart.
-            TokenTree::Punct(sign) => {
-                (matches!(sign.as_char(), ',' | ';' | '+' | '='), sign.spacing() == Spacing::Alone)
+        text += &match &token {
+            TokenTree::Group(group) => {
+                let inner = print(group.stream());
+                match group.delimiter() {
+                    Delimiter::Parenthesis => format!("({inner})"),
+                    Delimiter::Bracket => format!("[{inner}]"),
+                    Delimiter::Brace => format!("{{ {inner} }}"),
+                    Delimiter::None => inner,
+                }
             }
-            _ => (true, false),
+            other => other.to_string(),
         };
-        text += &piece;
+        before = Some(token);
     }
     text
+}
+
+/// Whether a space stands between two tokens: so that words stay two words, signs stay two signs, and for looks.
+fn apart(before: &TokenTree, after: &TokenTree) -> bool {
+    match (before, after) {
+        (TokenTree::Punct(before), TokenTree::Punct(after)) => {
+            let (joint, before) = (before.spacing() == Spacing::Joint, before.as_char());
+            !joint && (matches!(after.as_char(), '+' | '=') || !matches!(before, '<' | '>' | '&'))
+        }
+        (TokenTree::Punct(sign), TokenTree::Group(_)) => matches!(sign.as_char(), ',' | ';' | '+' | '='),
+        (TokenTree::Punct(sign), _) => matches!(sign.as_char(), ',' | ';' | '+' | '=' | '>'),
+        (_, TokenTree::Punct(sign)) => matches!(sign.as_char(), '+' | '='),
+        (_, TokenTree::Group(group)) => group.delimiter() == Delimiter::Brace,
+        _ => true,
+    }
 }

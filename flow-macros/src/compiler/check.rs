@@ -48,13 +48,15 @@ pub fn space(kind: &str) -> Result<(&'static table::Manifold, usize), String> {
     if digits.is_empty() {
         return Err(say::no_dimension(kind));
     }
-    let canonical = |dim: &usize| dim.to_string() == digits;
-    let Some(dim) = digits.parse().ok().filter(canonical) else { return Err(say::wrong_dimension(kind, letter)) };
+    let Ok(dim) = digits.parse::<usize>() else { return Err(say::wrong_dimension(kind, letter)) };
+    if digits.starts_with('0') && dim > 0 {
+        return Err(say::leading_zero(kind, &format!("{letter}{dim}")));
+    }
     let row = table::manifold(letter, dim).ok_or_else(|| say::wrong_dimension(kind, letter))?;
     if row.type_name.is_none() { Err(say::not_built(kind, row)) } else { Ok((row, dim)) }
 }
 
-/// A manifold of the notation: the space if it exists, else its row if only the version lacks it.
+/// The manifolds of the notation, those that exist.
 fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
     let mut one = |manifold: &Manifold| {
         let Manifold { kind, bounds, .. } = manifold;
@@ -163,7 +165,7 @@ fn clauses<'a>(spec: &'a Spec, errors: &mut Diagnostics) -> Clauses<'a> {
             ClauseKind::Poisson => errors.report(word.span(), say::no_poisson()),
             ClauseKind::Defaults(settings) => {
                 if let Some(row) = defaults(spec, word, errors) {
-                    known_options(&text, &[row], settings, errors);
+                    known_options(&text, &[row], settings, true, errors);
                     all.defaults.push((row, settings));
                 }
             }
@@ -271,7 +273,11 @@ fn chains(
             continue;
         };
         let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.unraw().to_string());
-        let space = spaces.get(place).and_then(|space| space.ok()).zip(kind.as_deref());
+        let place = match (spaces.get(place), &kind) {
+            (Some(Ok(space)), Some(kind)) => Place::On(*space, kind),
+            (Some(_), _) => Place::Unknown,
+            (None, _) => Place::Nowhere,
+        };
         let length = chain.links.iter().map(Link::len).sum();
         if length > LONGEST {
             errors.report(span_of_chain(chain), say::too_long("layers in one chain", length, LONGEST));
@@ -283,7 +289,7 @@ fn chains(
             match link {
                 Link::Own(layer) => layers.push(Layer::Own(layer.clone())),
                 Link::Word(word, settings) => {
-                    layers.extend(self::word(word, settings, space, defaults, &mut told, errors))
+                    layers.extend(self::word(word, settings, place, defaults, &mut told, errors))
                 }
             }
         }
@@ -302,11 +308,22 @@ impl Link {
     }
 }
 
+/// What a chain stands on.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// A manifold, and how it is written.
+    On(Space, &'a str),
+    /// A manifold that does not exist, which has been reported.
+    Unknown,
+    /// No manifold.
+    Nowhere,
+}
+
 /// The layers of a word.
 fn word(
     word: &Ident,
     settings: &[Setting],
-    space: Option<(Space, &str)>,
+    place: Place,
     defaults: &Defaults,
     told: &mut HashSet<*const Setting>,
     errors: &mut Diagnostics,
@@ -320,7 +337,13 @@ fn word(
             _ => {}
         }
     }
-    if !unknown.is_empty() {
+    // What is on a manifold that does not exist may have letters that do not exist.
+    let (judged, space) = match place {
+        Place::On(space, kind) => (true, Some((space, kind))),
+        Place::Nowhere => (true, None),
+        Place::Unknown => (false, None),
+    };
+    if !unknown.is_empty() && judged {
         errors.report(word.span(), say::unknown_letters(&text, &unknown, space));
     }
     if let Some((space, kind)) = space {
@@ -328,9 +351,7 @@ fn word(
             errors.report(word.span(), say::wrong_manifold(row, space, kind));
         }
     }
-    if unknown.is_empty() || !rows.is_empty() {
-        known_options(&text, &rows, settings, errors);
-    }
+    known_options(&text, &rows, settings, unknown.is_empty(), errors);
     let options: Vec<_> = rows.iter().map(|row| (row.letter, options(row, settings, defaults, told, errors))).collect();
     let layer = |letter| {
         let (_, chosen) = options.iter().find(|(other, _)| *other == letter)?;
@@ -342,7 +363,13 @@ fn word(
 // ---- options -----------------------------------------------------------------------------------------------------
 
 /// Every option belongs to a letter of its word, is written once, and has a value it takes.
-fn known_options(word: &str, rows: &[&'static table::Letter], settings: &[Setting], errors: &mut Diagnostics) {
+fn known_options(
+    word: &str,
+    rows: &[&'static table::Letter],
+    settings: &[Setting],
+    all_letters_known: bool,
+    errors: &mut Diagnostics,
+) {
     let mut seen = HashSet::new();
     for setting in settings {
         let Setting { name, value } = setting;
@@ -351,7 +378,7 @@ fn known_options(word: &str, rows: &[&'static table::Letter], settings: &[Settin
             errors.report(name.span(), say::option_twice(&text));
         }
         let owners: Vec<_> = rows.iter().filter_map(|row| Some((row.letter, row.option(&text)?))).collect();
-        if owners.is_empty() {
+        if owners.is_empty() && all_letters_known {
             errors.report(name.span(), say::unknown_option(&text, word, rows));
         }
         if let Written::Bare(bare) = &value.value {

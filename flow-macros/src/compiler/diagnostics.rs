@@ -27,11 +27,6 @@ impl Diagnostics {
         result.map_err(|error| self.add(error)).ok()
     }
 
-    /// How many there are.
-    pub fn count(&self) -> usize {
-        self.errors.len()
-    }
-
     /// All of them.
     pub fn finish(mut self) -> Vec<syn::Error> {
         self.read = true;
@@ -90,7 +85,6 @@ pub const IN_CHAINS: &str = "a chain is words of layer letters, for example `ggg
 pub const IN_CLAUSES: &str = "clauses are separated by `,`, for example `| cond 32, hidden 128-128`";
 pub const IN_OPTIONS: &str =
     "options are `name = value`, separated by `,`, for example `(num_kde = 20, skip_model_offset = 1)`";
-pub const IN_BOUNDS: &str = "bounds are two numbers, for example `[-1, 1]`";
 pub const IN_HEADER: &str = "a named flow is written `pub struct Name = e3 : gggg`, with no generics, fields or body";
 pub const BRACES: &str = "braces have no meaning in the notation";
 
@@ -98,6 +92,10 @@ pub const BRACES: &str = "braces have no meaning in the notation";
 
 pub fn not_a_struct(word: &str) -> String {
     format!("`{word}` cannot be declared here: write `struct`, for example `pub struct Name = e3 : gggg`")
+}
+
+pub fn no_struct() -> String {
+    "attributes belong to a named flow: write `pub struct Name = e3 : gggg` after them, or leave them out".into()
 }
 
 pub fn no_equals() -> String {
@@ -118,13 +116,18 @@ fn manifolds() -> String {
 
 pub fn unknown_manifold(kind: &str) -> String {
     let lower = kind.to_ascii_lowercase();
-    let meant = super::check::space(&lower).is_ok() && lower != kind;
+    // In this order: asking for a space that is none ends here again.
+    let meant = lower != kind && super::check::space(&lower).is_ok();
     let meant = if meant { format!("; did you mean `{lower}`?") } else { String::new() };
     format!("`{kind}` is not a manifold of this version, which has {}{meant}", manifolds())
 }
 
 pub fn no_dimension(kind: &str) -> String {
     format!("`{kind}` lacks its dimension, for example `{kind}2`; this version has {}", manifolds())
+}
+
+pub fn leading_zero(kind: &str, canonical: &str) -> String {
+    format!("`{kind}` has a needless zero: write `{canonical}`")
 }
 
 pub fn wrong_dimension(kind: &str, prefix: char) -> String {
@@ -146,6 +149,10 @@ pub fn ancestor_bounds(text: &str, low: &str, high: &str) -> String {
 
 pub fn bounds_after(kind: &str) -> String {
     format!("`{kind}` takes no bounds: they belong to an interval, `i1[-1, 1]`; leave them out")
+}
+
+pub fn not_bounds(text: &str) -> String {
+    format!("`[{text}]` are no bounds: write two numbers, for example `[-1, 1]`")
 }
 
 pub fn bounds_order(low: &str, high: &str) -> String {
@@ -170,16 +177,21 @@ pub fn name_twice(name: &str) -> String {
 
 pub fn chain_without_manifold(chain: &str, manifolds: usize) -> String {
     format!(
-        "the chain `{chain}` has no manifold: {manifolds} {} written before the `:`; add one there, or remove the chain",
-        if manifolds == 1 { "is" } else { "are" }
+        "the chain `{chain}` has no manifold, there {} before the `:`: add one, or remove the chain",
+        counted(manifolds, "manifold")
     )
 }
 
 pub fn manifold_without_chain(manifold: &str, chains: usize) -> String {
     format!(
-        "the manifold `{manifold}` has no chain of layers: {chains} {} written after the `:`; add one there, or remove the manifold",
-        if chains == 1 { "is" } else { "are" }
+        "the manifold `{manifold}` has no chain of layers, there {} after the `:`: add one, or remove the manifold",
+        counted(chains, "chain")
     )
+}
+
+/// "is 1 chain", "are 2 chains".
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("is 1 {what}") } else { format!("are {number} {what}s") }
 }
 
 pub fn too_long(what: &str, has: usize, most: usize) -> String {
@@ -315,8 +327,14 @@ pub fn rule(letter: char, option: &str, value: f64, rule: &table::Rule, other: i
 
 // ---- clauses -----------------------------------------------------------------------------------------------------
 
+/// The words that begin a clause.
+pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "poisson"];
+
+pub fn no_bar(clause: &str) -> String {
+    format!("`{clause}` is a clause: write `|` before the first clause, for example {SHAPE}")
+}
+
 pub fn unknown_clause(word: &str) -> String {
-    const CLAUSES: &[&str] = &["cond", "hidden", "rank", "poisson"];
     let way_out = nearest(word, CLAUSES).map_or_else(
         || "there are `cond 32`, `hidden 128-128`, `rank 8`, and options of a letter, `g(num_kde = 20)`".into(),
         |near| format!("did you mean `{near}`?"),
@@ -343,7 +361,9 @@ pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
 
 pub fn list_length(word: &str, has: usize, manifolds: usize) -> String {
     format!(
-        "the list after `{word}` has {has} entries for {manifolds} manifolds: write one for each, or a single one without parentheses for all"
+        "the list after `{word}` has {has} entries, but there {}: write one entry for each, or a single one without \
+         parentheses for all",
+        counted(manifolds, "manifold")
     )
 }
 

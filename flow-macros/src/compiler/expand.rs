@@ -3,7 +3,7 @@
 
 use super::ast::{Block, ClauseKind, Density, Header, Link, Spec, list};
 use super::lower;
-use proc_macro2::TokenStream;
+use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
 
 /// The items of a named flow.
@@ -12,7 +12,13 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
     let Header { attributes, visibility, name } = header;
     let (docs, notation) = (docs(spec), spec.to_string());
     let flow = lower::density(density, &private, &quote!(#name));
-    let build = build_on_device(header, &private);
+    let own = quote!(<#name as #private::Notation>::Flow);
+    let build = build_on_device(
+        name,
+        &private,
+        |build| quote!(<#own as #build>::Built),
+        |build| quote!(<#own as #build>::try_build_on_device(device)),
+    );
     let parts = parts(header, &density.blocks, &private);
     quote! {
         #(#attributes)*
@@ -28,21 +34,29 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
     }
 }
 
-/// A named flow is a module of dfdx: building it builds its type.
-fn build_on_device(header: &Header, private: &TokenStream) -> TokenStream {
-    let name = &header.name;
+/// A named flow is a module of dfdx. `built` and `body` say what building it gives.
+// Underscores: the user's struct may be called `E`.
+fn build_on_device(
+    name: &Ident,
+    private: &TokenStream,
+    built: impl Fn(&TokenStream) -> TokenStream,
+    body: impl Fn(&TokenStream) -> TokenStream,
+) -> TokenStream {
     let dfdx = quote!(#private::dfdx);
     let cpu = quote!(#dfdx::tensor::Cpu);
-    let build = quote!(#dfdx::nn::BuildOnDevice<#cpu, E>);
-    let flow = quote!(<#name as #private::Notation>::Flow);
+    let build = quote!(#dfdx::nn::BuildOnDevice<#cpu, __E>);
+    let (built, body) = (built(&build), body(&build));
     quote! {
-        impl<E: #private::Element> #build for #name {
-            type Built = <#flow as #build>::Built;
+        impl<__E: #private::Element> #build for #name
+        where
+            #cpu: #dfdx::tensor_ops::Device<__E>,
+        {
+            type Built = #built;
 
             fn try_build_on_device(
                 device: &#cpu,
             ) -> ::core::result::Result<Self::Built, <#cpu as #dfdx::tensor::HasErr>::Err> {
-                <#flow as #build>::try_build_on_device(device)
+                #body
             }
         }
     }
@@ -76,11 +90,11 @@ fn parts(header: &Header, blocks: &[Block], private: &TokenStream) -> Option<Tok
         #visibility trait #parts: #private::Columns<Tag = #name> {
             #(#methods)*
         }
-        impl<Points: #private::Columns<Tag = #name>> #parts for Points {}
+        impl<__Points: #private::Columns<Tag = #name>> #parts for __Points {}
     })
 }
 
-fn parts_name(header: &Header) -> proc_macro2::Ident {
+fn parts_name(header: &Header) -> Ident {
     format_ident!("{}Parts", header.name, span = header.name.span())
 }
 
@@ -153,7 +167,18 @@ pub fn wrong_item(
     let private = quote!(#root::__private);
     let Header { attributes, visibility, name } = header;
     let flow = wrong_type(errors);
-    let build = quote!(#private::dfdx::nn::BuildOnDevice<#private::dfdx::tensor::Cpu, E>);
+    let own = quote!(<#name as #private::Notation>::Flow);
+    let build = build_on_device(
+        name,
+        &private,
+        |_| own.clone(),
+        |_| {
+            quote!({
+                let _ = device;
+                loop {}
+            })
+        },
+    );
     let named = spec.is_some_and(|spec| spec.manifolds.iter().flatten().any(|manifold| manifold.name.is_some()));
     let parts = named.then(|| {
         let parts = parts_name(header);
@@ -167,18 +192,7 @@ pub fn wrong_item(
             type Flow = #flow;
             const NOTATION: &'static str = "";
         }
-        impl<E: #private::Element> #build for #name {
-            type Built = <#name as #private::Notation>::Flow;
-
-            fn try_build_on_device(
-                _: &#private::dfdx::tensor::Cpu,
-            ) -> ::core::result::Result<
-                Self::Built,
-                <#private::dfdx::tensor::Cpu as #private::dfdx::tensor::HasErr>::Err,
-            > {
-                loop {}
-            }
-        }
+        #build
         #parts
     }
 }

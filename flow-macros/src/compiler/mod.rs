@@ -25,18 +25,17 @@ pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
 }
 
 /// What the macro expands to, or all that is wrong.
+// For tests and build scripts, which include this module.
+#[allow(dead_code)]
 pub fn compile(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Vec<syn::Error>> {
     translate(tokens, root).map_err(|wrong| wrong.errors)
 }
 
-/// The type of a checked density; see [`check`].
-pub fn lower_type(density: &Density, root: &TokenStream, tag: &TokenStream) -> TokenStream {
-    lower::density(density, &quote!(#root::__private), tag)
-}
-
-/// The notation as written and as checked, or all that is wrong.
-pub fn check(tokens: TokenStream) -> Result<(Option<Header>, Spec, Density), Vec<syn::Error>> {
-    understand(tokens).map_err(|wrong| wrong.errors)
+/// The type of a density alone, in item position too, or all that is wrong.
+#[allow(dead_code)]
+pub fn lower_type(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Vec<syn::Error>> {
+    let (_, _, density) = understand(tokens).map_err(|wrong| wrong.errors)?;
+    Ok(lower::density(&density, &quote!(#root::__private), &quote!(())))
 }
 
 /// What could be read, and what was wrong with it.
@@ -49,7 +48,7 @@ fn translate(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Wro
     let (header, spec, density) = understand(tokens)?;
     Ok(match header {
         Some(header) => expand::item(&header, &spec, &density, root),
-        None => lower_type(&density, root, &quote!(())),
+        None => lower::density(&density, &quote!(#root::__private), &quote!(())),
     })
 }
 

@@ -8,7 +8,7 @@ use super::ast::{
     Written, print,
 };
 use super::diagnostics::{self as say, Diagnostics};
-use proc_macro2::{Delimiter, Group, Ident, Span, TokenStream, TokenTree};
+use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Error, Result, Token, token};
@@ -71,7 +71,7 @@ fn starts_item(tokens: &[TokenTree]) -> bool {
 fn header(input: ParseStream) -> Result<Header> {
     let attributes = input.call(syn::Attribute::parse_outer)?;
     let visibility = input.parse()?;
-    let keyword = input.call(Ident::parse_any).map_err(|_| input.error(say::not_a_struct(&next(input))))?;
+    let keyword = input.call(Ident::parse_any).map_err(|_| Error::new(input.span(), say::no_struct()))?;
     if keyword != "struct" {
         return Err(Error::new(keyword.span(), say::not_a_struct(&keyword.to_string())));
     }
@@ -100,8 +100,11 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
         Some(_) => {}
     }
     let (body, clauses) = cut(tokens, '|');
+    let (body, clauses) = if clauses.is_none() { cut_before_clause(body, errors) } else { (body, clauses) };
     let (manifolds, chains) = cut(body, ':');
-    let no_colon = chains.is_none().then(|| (span_of(&manifolds), say::no_colon(&text_of(&manifolds))));
+    let no_colon = chains.is_none().then(|| wrong(&manifolds, say::no_colon(&text_of(&manifolds))));
+    let manifolds = no_commas(manifolds, say::IN_MANIFOLDS, errors);
+    let chains = chains.map(|(colon, chains)| (colon, no_commas(chains, say::IN_CHAINS, errors)));
     let spec = Spec {
         manifolds: pieces(manifolds, '+', chains.as_ref().map(|(colon, _)| (*colon, ':')))
             .into_iter()
@@ -119,8 +122,8 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
             pieces.into_iter().filter_map(|piece| errors.keep(clause(piece))).collect()
         }),
     };
-    if let Some((span, message)) = no_colon {
-        errors.report(span, message);
+    if let Some(error) = no_colon {
+        errors.add(error);
     }
     Some(spec)
 }
@@ -174,17 +177,45 @@ fn pieces(tokens: Vec<TokenTree>, sign: char, beside: Option<(Span, char)>) -> V
     all
 }
 
-fn text_of(tokens: &[TokenTree]) -> String {
-    print(tokens.iter().cloned().collect())
+/// Manifolds or chains with `+` for each comma between them, which is a slip.
+fn no_commas(tokens: Vec<TokenTree>, place: &str, errors: &mut Diagnostics) -> Vec<TokenTree> {
+    let mut plus = |comma: TokenTree| {
+        errors.report(comma.span(), say::unexpected(",", place));
+        let mut plus = Punct::new('+', Spacing::Alone);
+        plus.set_span(comma.span());
+        plus.into()
+    };
+    tokens.into_iter().map(|token| if is(&token, ',') { plus(token) } else { token }).collect()
 }
 
-/// The span of some tokens: all of them where the compiler can join spans, else the first.
-fn span_of(tokens: &[TokenTree]) -> Span {
-    match tokens {
-        [] => Span::call_site(),
-        [first, .., last] => first.span().join(last.span()).unwrap_or_else(|| first.span()),
-        [one] => one.span(),
+/// Clauses that follow a comma in the place of the `|`, which is a slip.
+fn cut_before_clause(
+    mut tokens: Vec<TokenTree>,
+    errors: &mut Diagnostics,
+) -> (Vec<TokenTree>, Option<(Span, Vec<TokenTree>)>) {
+    let begins =
+        |pair: &[TokenTree]| is(&pair[0], ',') && matches!(&pair[1], TokenTree::Ident(word) if is_clause(word));
+    let Some(place) = tokens.windows(2).position(begins) else { return (tokens, None) };
+    let clauses = tokens.split_off(place + 1);
+    let comma = tokens.pop().map_or_else(Span::call_site, |token| token.span());
+    errors.report(comma, say::no_bar(&clauses[0].to_string()));
+    (tokens, Some((comma, clauses)))
+}
+
+fn is_clause(word: &Ident) -> bool {
+    say::CLAUSES.iter().any(|clause| word == clause)
+}
+
+/// An error about all of some tokens.
+fn wrong(tokens: &[TokenTree], message: String) -> Error {
+    if tokens.is_empty() {
+        return Error::new(Span::call_site(), message);
     }
+    Error::new_spanned(tokens.iter().cloned().collect::<TokenStream>(), message)
+}
+
+fn text_of(tokens: &[TokenTree]) -> String {
+    print(tokens.iter().cloned().collect())
 }
 
 /// The next token as a person would write it.
@@ -212,7 +243,7 @@ fn unexpected(input: ParseStream, place: &str) -> Error {
 fn manifold(piece: Piece) -> Result<Manifold> {
     if let Some((low, high)) = ancestor_bounds(&text_of(&piece.tokens)) {
         let message = say::ancestor_bounds(&text_of(&piece.tokens), &low, &high);
-        return Err(Error::new(span_of(&piece.tokens), message));
+        return Err(wrong(&piece.tokens, message));
     }
     piece.read("a manifold", "e3", |input| {
         let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
@@ -239,21 +270,16 @@ fn ancestor_bounds(text: &str) -> Option<(String, String)> {
 fn bounds(input: ParseStream) -> Result<Bounds> {
     let inside;
     let brackets = syn::bracketed!(inside in input);
-    let low = number(&inside)?;
-    inside
-        .parse::<Token![,]>()
-        .map_err(|_| Error::new(brackets.span.join(), say::unexpected(&low.text, say::IN_BOUNDS)))?;
-    let high = number(&inside)?;
-    end(&inside, say::IN_BOUNDS)?;
-    Ok(Bounds { span: brackets.span.join(), ends: [low, high] })
-}
-
-fn number(input: ParseStream) -> Result<Literal> {
-    let (span, written) = (input.span(), next(input));
-    let literal = if input.is_empty() { None } else { Some(input.parse::<Literal>()?) };
-    literal.filter(|literal| matches!(literal.value, Written::Int(_) | Written::Float(_))).ok_or_else(|| {
-        Error::new(span, say::unexpected(if written.is_empty() { "]" } else { &written }, say::IN_BOUNDS))
-    })
+    let span = brackets.span.join();
+    let tokens: TokenStream = inside.parse()?;
+    let ends = |input: ParseStream| {
+        let low: Literal = input.parse()?;
+        input.parse::<Token![,]>()?;
+        Ok([low, input.parse()?])
+    };
+    let ends = ends.parse2(tokens.clone()).ok().filter(|ends| ends.iter().all(Literal::is_number));
+    let ends = ends.ok_or_else(|| Error::new(span, say::not_bounds(&print(tokens))))?;
+    Ok(Bounds { span, ends })
 }
 
 // ---- chains ------------------------------------------------------------------------------------------------------
@@ -273,6 +299,9 @@ fn link(input: ParseStream, after_own: bool) -> Result<Link> {
         let inside;
         let brackets = syn::bracketed!(inside in input);
         let tokens: TokenStream = inside.parse()?;
+        if tokens.is_empty() {
+            return Err(Error::new(brackets.span.join(), say::not_a_layer("", "nothing is written there")));
+        }
         let layer = syn::parse2(tokens.clone());
         return layer
             .map(Link::Own)
@@ -283,6 +312,9 @@ fn link(input: ParseStream, after_own: bool) -> Result<Link> {
         return Err(input.error(message));
     }
     let word = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_CHAINS))?;
+    if is_clause(&word) {
+        return Err(Error::new(word.span(), say::no_bar(&word.to_string())));
+    }
     let options = if input.peek(token::Paren) { settings(input, &word)? } else { Vec::new() };
     Ok(Link::Word(word, options))
 }
@@ -339,14 +371,14 @@ impl Parse for Literal {
     fn parse(input: ParseStream) -> Result<Literal> {
         let (start, written) = (input.span(), next(input));
         let minus = input.parse::<Option<Token![-]>>()?;
-        if minus.is_none() && input.peek(syn::Ident::peek_any) && !input.peek(syn::LitBool) {
+        if minus.is_none() && input.peek(Ident::peek_any) && !input.peek(syn::LitBool) {
             let word = input.call(Ident::parse_any)?.unraw().to_string();
             return Ok(Literal { span: start, text: word.clone(), value: Written::Bare(word) });
         }
         let sign = if minus.is_some() { "-" } else { "" };
         let no_value = |_| Error::new(start, say::wrong_quotes(&written));
         let literal = input.parse::<syn::Lit>().map_err(no_value)?;
-        let span = start.join(literal.span()).unwrap_or(start);
+        let span = start.join(literal.span()).unwrap_or_else(|| literal.span());
         let (value, text) = match &literal {
             syn::Lit::Int(int) => {
                 no_suffix(int.span(), &int.to_string(), int.suffix())?;
@@ -432,7 +464,10 @@ fn missing_number(input: ParseStream, word: &Ident, what: &str, example: &str) -
 }
 
 fn count(input: ParseStream, what: &str) -> Result<Count> {
-    let (span, written) = (input.span(), next(input));
+    let (span, mut written) = (input.span(), next(input));
+    if written == "-" {
+        written = text_of(&input.fork().parse::<TokenStream>()?.into_iter().take(2).collect::<Vec<_>>());
+    }
     let wrong = || Error::new(span, say::not_a_count(&written, what, LARGEST_COUNT));
     let literal = input.parse::<syn::LitInt>().map_err(|_| wrong())?;
     no_suffix(span, &written, literal.suffix())?;
