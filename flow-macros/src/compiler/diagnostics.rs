@@ -50,8 +50,9 @@ pub fn empty() -> String {
     format!("nothing is written here: a density is manifolds, `:` and a chain of layers for each, for example {SHAPE}")
 }
 
-pub fn quoted(text: &str) -> String {
-    format!("the notation is written without quotes: flow!({})", text.trim_matches('"'))
+/// Manifolds and chains come in one text, or in two as with the ancestor of this notation.
+pub fn quoted(texts: &[String]) -> String {
+    format!("the notation is written without quotes: flow!({})", texts.join(" : "))
 }
 
 pub fn no_colon(manifolds: &str) -> String {

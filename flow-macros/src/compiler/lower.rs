@@ -4,6 +4,7 @@ use super::ast::{Block, Chosen, Density, Features, Layer, Space};
 use super::table::{self, Argument, Parameters, Value};
 use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
 
 /// The type of a density. `private` is the path of the runtime's module for generated code, `tag` the type that tells this
 /// density from others.
@@ -60,7 +61,10 @@ pub fn sum(first: Option<usize>, blocks: &[Block], of: TokenStream, private: &To
 fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream {
     let block = &density.blocks[place];
     let (space, chain) = (space(&block.space, private), chain(block, private));
-    let params = quote!({ <#chain as #private::Chain<#space>>::PARAMS });
+    // Only a layer of the user's own can be the wrong one by now: let rustc point at it.
+    let own =
+        block.chain.iter().find_map(|layer| if let Layer::Own(layer) = layer { Some(layer.span()) } else { None });
+    let params = quote_spanned!(own.unwrap_or_else(Span::call_site)=> { <#chain as #private::Chain<#space>>::PARAMS });
     let head = head(density, place, &params, private);
     quote!(#private::Block<#space, #chain, #head>)
 }
@@ -161,7 +165,6 @@ fn options(row: &table::Letter, chosen: &[Chosen], private: &TokenStream) -> Tok
     let module = Ident::new(&row.letter.to_string(), Span::call_site());
     chosen.iter().fold(quote!(()), |rest, Chosen { option, span, code }| {
         let (name, code) = (Ident::new(option.name, *span), Literal::u128_suffixed(*code));
-        let path = quote_spanned!(*span=> #name);
-        quote!(#private::settings::#module::#path<#code, #rest>)
+        quote!(#private::settings::#module::#name<#code, #rest>)
     })
 }

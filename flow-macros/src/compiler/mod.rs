@@ -18,7 +18,7 @@ use quote::quote;
 
 /// What the macro expands to, with its errors as `compile_error!`s. `root` is the path of the runtime crate.
 pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
-    translate(tokens, root).unwrap_or_else(|Wrong { input, errors }| match input {
+    translate(tokens, root).unwrap_or_else(|Wrong { input, errors }| match *input {
         Input { is_item: true, header, spec } => expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root),
         Input { is_item: false, .. } => expand::wrong_type(&errors),
     })
@@ -40,7 +40,7 @@ pub fn lower_type(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream
 
 /// What could be read, and what was wrong with it.
 struct Wrong {
-    input: Input,
+    input: Box<Input>,
     errors: Vec<syn::Error>,
 }
 
@@ -59,6 +59,6 @@ fn understand(tokens: TokenStream) -> Result<(Option<Header>, Spec, Density), Wr
     let errors = errors.finish();
     match (input, density) {
         (Input { header, spec: Some(spec), .. }, Some(density)) if errors.is_empty() => Ok((header, spec, density)),
-        (input, _) => Err(Wrong { input, errors }),
+        (input, _) => Err(Wrong { input: Box::new(input), errors }),
     }
 }

@@ -93,8 +93,12 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
             errors.report(Span::call_site(), say::empty());
             return None;
         }
-        Some(TokenTree::Literal(text)) if matches!(syn::Lit::new(text.clone()), syn::Lit::Str(_)) => {
-            errors.report(text.span(), say::quoted(&text.to_string()));
+        Some(TokenTree::Literal(first)) if text_in_quotes(first).is_some() => {
+            let texts = tokens.iter().filter_map(|token| match token {
+                TokenTree::Literal(literal) => text_in_quotes(literal),
+                _ => None,
+            });
+            errors.report(first.span(), say::quoted(&texts.collect::<Vec<_>>()));
             return None;
         }
         Some(_) => {}
@@ -216,6 +220,14 @@ fn wrong(tokens: &[TokenTree], message: String) -> Error {
 
 fn text_of(tokens: &[TokenTree]) -> String {
     print(tokens.iter().cloned().collect())
+}
+
+/// What stands between the quotes, if it is a text.
+fn text_in_quotes(literal: &proc_macro2::Literal) -> Option<String> {
+    match syn::Lit::new(literal.clone()) {
+        syn::Lit::Str(text) => Some(text.value()),
+        _ => None,
+    }
 }
 
 /// The next token as a person would write it.

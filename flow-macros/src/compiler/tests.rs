@@ -238,7 +238,7 @@ fn the_notation_of_a_flow_gives_the_flow_again() {
 fn messages_about_the_whole() {
     says("", &["nothing is written here"]);
     says("\"e3 + s2 : g + n\"", &["without quotes: flow!(e3 + s2 : g + n)"]);
-    says("\"e3\", \"g\"", &["without quotes"]);
+    says("\"e3\", \"g\"", &["without quotes: flow!(e3 : g)"]);
     says("e3", &["`e3` has no `:`"]);
     says("e3 : g : g", &["a second `:`"]);
     says("e3 : g | cond 3 | rank 3", &["a second `|`"]);
