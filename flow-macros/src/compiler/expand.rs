@@ -70,8 +70,8 @@ fn parts(header: &Header, blocks: &[Block], private: &TokenStream) -> Option<Tok
         .enumerate()
         .filter_map(|(place, block)| {
             let part = block.name.as_ref()?;
-            let start = lower::sum(None, &blocks[..place], quote!(DIM), private);
-            let length = lower::sum(None, &blocks[place..=place], quote!(DIM), private);
+            let start = lower::argument(&lower::sum(None, &blocks[..place], quote!(DIM), private));
+            let length = lower::argument(&lower::sum(None, &blocks[place..=place], quote!(DIM), private));
             let doc = format!("The columns of `{part}`, {}.", block.space.row.name);
             Some(quote! {
                 #[doc = #doc]

@@ -2,15 +2,15 @@
 
 use super::ast::{Block, Chosen, Density, Features, Layer, Space};
 use super::table::{self, Argument, Parameters, Value};
-use proc_macro2::{Ident, Literal, Span, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
 
 /// The type of a density. `private` is the path of the runtime's module for generated code, `tag` the type that tells this
 /// density from others.
 pub fn density(density: &Density, private: &TokenStream, tag: &TokenStream) -> TokenStream {
-    let dim = sum(None, &density.blocks, quote!(DIM), private);
-    let embed = sum(None, &density.blocks, quote!(EMBED), private);
+    let dim = argument(&sum(None, &density.blocks, quote!(DIM), private));
+    let embed = argument(&sum(None, &density.blocks, quote!(EMBED), private));
     let blocks = nest((0..density.blocks.len()).map(|place| block(density, place, private)));
     match features(&density.features, private) {
         None => quote!(#private::Unconditional<#tag, #dim, #embed, #blocks>),
@@ -20,7 +20,12 @@ pub fn density(density: &Density, private: &TokenStream, tag: &TokenStream) -> T
 
 /// `(a, (b, ()))`: nested to the right, which rustc takes well.
 fn nest(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
-    items.rev().fold(quote!(()), |rest, item| quote!((#item, #rest)))
+    nest_at(Span::call_site(), items)
+}
+
+/// The same, for rustc to point at `span` if it finds something wrong.
+fn nest_at(span: Span, items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    items.rev().fold(quote_spanned!(span=> ()), |rest, item| quote_spanned!(span=> (#item, #rest)))
 }
 
 fn number(value: usize) -> Literal {
@@ -49,11 +54,14 @@ pub fn sum(first: Option<usize>, blocks: &[Block], of: TokenStream, private: &To
         let space = space(&block.space, private);
         quote!(<#space as #private::Manifold>::#of)
     });
-    match first.into_iter().chain(rest).collect::<Vec<_>>().as_slice() {
-        [] => quote!(0),
-        [only] if blocks.is_empty() => only.clone(),
-        terms => quote!({ #(#terms)+* }),
-    }
+    let terms: Vec<_> = first.into_iter().chain(rest).collect();
+    if terms.is_empty() { quote!(0) } else { quote!(#(#terms)+*) }
+}
+
+/// A number as an argument of a type: in braces unless it is a literal.
+pub fn argument(number: &TokenStream) -> TokenStream {
+    let literal = number.clone().into_iter().map(|token| matches!(token, TokenTree::Literal(_)));
+    if literal.eq([true]) { number.clone() } else { quote!({ #number }) }
 }
 
 // ---- blocks ------------------------------------------------------------------------------------------------------
@@ -61,10 +69,7 @@ pub fn sum(first: Option<usize>, blocks: &[Block], of: TokenStream, private: &To
 fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream {
     let block = &density.blocks[place];
     let (space, chain) = (space(&block.space, private), chain(block, private));
-    // Only a layer of the user's own can be the wrong one by now: let rustc point at it.
-    let own =
-        block.chain.iter().find_map(|layer| if let Layer::Own(layer) = layer { Some(layer.span()) } else { None });
-    let params = quote_spanned!(own.unwrap_or_else(Span::call_site)=> { <#chain as #private::Chain<#space>>::PARAMS });
+    let params = quote_spanned!(blame(&block.chain)=> <#chain as #private::Chain<#space>>::PARAMS);
     let head = head(density, place, &params, private);
     quote!(#private::Block<#space, #chain, #head>)
 }
@@ -86,11 +91,23 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
     };
     let sees_nothing = count == 0 && place == 0;
     if sees_nothing || !has_parameters(&block.chain) {
+        let params = argument(params);
         return quote!(#private::Free<#params>);
     }
-    let matrix = |inputs: &TokenStream, outputs: &TokenStream| match density.rank.map(number) {
-        None => quote!(#private::Dense<#inputs, #outputs>),
-        Some(rank) => quote!(#private::LowRank<#inputs, #outputs, #rank>),
+    let matrix = |inputs: &TokenStream, outputs: &TokenStream| {
+        let (columns, rows) = (argument(inputs), argument(outputs));
+        match density.rank.map(number) {
+            None => quote!(#private::Dense<#columns, #rows>),
+            // The runtime says what a rank makes of a matrix: nothing where the product would be the larger one.
+            Some(rank) => quote! {
+                #private::LowRank<
+                    #columns,
+                    #rows,
+                    { #private::low_rank(#rank, #inputs, #outputs) },
+                    { #private::full_columns(#rank, #inputs, #outputs) }
+                >
+            },
+        }
     };
     let mut inputs = sum((count > 0).then_some(count), &density.blocks[..place], quote!(EMBED), private);
     let mut hidden = Vec::new();
@@ -131,24 +148,33 @@ fn is(row: &table::Letter, chosen: &[Chosen], name: &str, value: Value) -> bool 
 
 fn chain(block: &Block, private: &TokenStream) -> TokenStream {
     let last = block.chain.len() - 1;
-    nest(block.chain.iter().enumerate().map(|(place, layer)| match layer {
-        Layer::Own(layer) => quote!(#layer),
-        Layer::Letter(row, span, chosen) => {
-            let name = Ident::new(row.type_name, *span);
-            let arguments = row.arguments.iter().map(|argument| match argument {
-                Argument::Dim => {
-                    let dim = number(block.space.dim);
-                    quote!(#dim)
-                }
-                Argument::Place => {
-                    let place = Ident::new(place_name(place, last), Span::call_site());
-                    quote!(#private::#place)
-                }
-            });
-            let options = options(row, chosen, private);
-            quote!(#private::#name<#(#arguments,)* #options>)
-        }
-    }))
+    nest_at(
+        blame(&block.chain),
+        block.chain.iter().enumerate().map(|(place, layer)| match layer {
+            Layer::Own(layer) => quote!(#layer),
+            Layer::Letter(row, span, chosen) => {
+                let name = Ident::new(row.type_name, *span);
+                let arguments = row.arguments.iter().map(|argument| match argument {
+                    Argument::Dim => {
+                        let dim = number(block.space.dim);
+                        quote!(#dim)
+                    }
+                    Argument::Place => {
+                        let place = Ident::new(place_name(place, last), Span::call_site());
+                        quote!(#private::#place)
+                    }
+                });
+                let options = options(row, chosen, private);
+                quote!(#private::#name<#(#arguments,)* #options>)
+            }
+        }),
+    )
+}
+
+/// Where rustc points if a chain does not fit its manifold: only a layer of the user's own can be at fault by now.
+fn blame(chain: &[Layer]) -> Span {
+    let own = chain.iter().find_map(|layer| if let Layer::Own(layer) = layer { Some(layer.span()) } else { None });
+    own.unwrap_or_else(Span::call_site)
 }
 
 fn place_name(place: usize, last: usize) -> &'static str {

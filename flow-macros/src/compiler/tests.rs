@@ -69,17 +69,31 @@ fn every_manifold_sees_the_features_and_the_manifolds_before_it() {
 
 #[test]
 fn lists_ranks_and_defaults() {
+    let low_rank = |inputs: &str, outputs: &str| {
+        let argument = |size: &str| if size.parse::<u8>().is_ok() { size.into() } else { format!("{{ {size} }}") };
+        let (columns, rows) = (argument(inputs), argument(outputs));
+        format!(
+            "LowRank<{columns}, {rows}, {{ low_rank(2, {inputs}, {outputs}) }}, {{ full_columns(2, {inputs}, {outputs}) }}>"
+        )
+    };
+    let (x, y) =
+        ("Identity<1, settings::x::add_offset<1u128, ()>>", "Orientation<settings::y::add_rotation<1u128, ()>>");
+    let (x_params, y_params) =
+        (format!("<({x}, ()) as Chain<Euclidean<1>>>::PARAMS"), format!("<({y}, ()) as Chain<Circle>>::PARAMS"));
     becomes(
         "e1 + s1 : x(add_offset = 1) + y(add_rotation = true) | cond (3, 5), hidden (8, 4-2), rank 2",
-        "Conditional<(), (Features<3>, (Features<5>, ())), \
-         { <Euclidean<1> as Manifold>::DIM + <Circle as Manifold>::DIM }, \
-         { <Euclidean<1> as Manifold>::EMBED + <Circle as Manifold>::EMBED }, \
-         (Block<Euclidean<1>, (Identity<1, settings::x::add_offset<1u128, ()>>, ()), \
-         Predicted<0, 3, (LowRank<3, 8, 2>, ()), \
-         LowRank<8, { <(Identity<1, settings::x::add_offset<1u128, ()>>, ()) as Chain<Euclidean<1>>>::PARAMS }, 2>>>, \
-         (Block<Circle, (Orientation<settings::y::add_rotation<1u128, ()>>, ()), \
-         Predicted<3, 5, (LowRank<{ 5 + <Euclidean<1> as Manifold>::EMBED }, 4, 2>, (LowRank<4, 2, 2>, ())), \
-         LowRank<2, { <(Orientation<settings::y::add_rotation<1u128, ()>>, ()) as Chain<Circle>>::PARAMS }, 2>>>, ()))>",
+        &format!(
+            "Conditional<(), (Features<3>, (Features<5>, ())), \
+             {{ <Euclidean<1> as Manifold>::DIM + <Circle as Manifold>::DIM }}, \
+             {{ <Euclidean<1> as Manifold>::EMBED + <Circle as Manifold>::EMBED }}, \
+             (Block<Euclidean<1>, ({x}, ()), Predicted<0, 3, ({}, ()), {}>>, \
+             (Block<Circle, ({y}, ()), Predicted<3, 5, ({}, ({}, ())), {}>>, ()))>",
+            low_rank("3", "8"),
+            low_rank("8", &x_params),
+            low_rank("5 + <Euclidean<1> as Manifold>::EMBED", "4"),
+            low_rank("4", "2"),
+            low_rank("2", &y_params),
+        ),
     );
 }
 

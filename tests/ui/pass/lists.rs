@@ -1,3 +1,5 @@
+#![deny(warnings)]
+
 use flow_runtime::__private::dfdx::{nn::DeviceBuildExt, tensor::Cpu};
 use flow_runtime::flow;
 
