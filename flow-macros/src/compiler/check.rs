@@ -432,7 +432,7 @@ fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Se
     };
     for rule in row.rules {
         let (name, test) = rule.needs;
-        let other = if let table::Test::Above(other) = test { Some(other) } else { None };
+        let other = if let table::Test::Above(other, _) = test { Some(other) } else { None };
         let involved: Vec<&str> = rule.when.iter().map(|(name, _)| *name).chain([name]).chain(other).collect();
         // A value that does not fit has been reported.
         let applies = involved.iter().all(|name| sound(name))

@@ -318,7 +318,7 @@ pub fn too_large(text: &str) -> String {
 pub fn rule(letter: char, option: &str, value: f64, rule: &table::Rule, other: impl Fn(&str) -> f64) -> String {
     let conditions = rule.when.iter().filter(|(name, _)| *name != option);
     let bound = match rule.needs.1 {
-        table::Test::Above(name) => Some(format!("`{name} = {}`", other(name))),
+        table::Test::Above(name, _) => Some(format!("`{name} = {}`", other(name))),
         _ => None,
     };
     let with =

@@ -111,7 +111,7 @@ pub enum Kind {
         /// The greatest number of them.
         most: usize,
     },
-    /// A text of layer widths: `"64-32"`.
+    /// A text of layer widths, `"64-32"`.
     Widths,
 }
 
@@ -146,8 +146,10 @@ pub enum Test {
     In(&'static [i64]),
     /// It is above 0.
     Positive,
-    /// It is above the value of another option.
-    Above(&'static str),
+    /// It is none of these.
+    NotIn(&'static [i64]),
+    /// It is above the value of another option less this number.
+    Above(&'static str, f64),
 }
 
 /// A text travels in the sixteen bytes of a `u128`.
@@ -228,7 +230,6 @@ const fn only(name: &'static str, value: i64, doc: &'static str) -> Opt {
     Opt { name, kind: Kind::Only(value), default: Value::Int(value), doc }
 }
 
-/// The first choice is the default unless `default` says otherwise.
 const fn choice(name: &'static str, of: &'static [&'static str], default: &'static str, doc: &'static str) -> Opt {
     Opt { name, kind: Kind::Choice(of), default: Value::Text(default), doc }
 }
@@ -250,7 +251,7 @@ const SMOOTH_WIDTHS_ARE_BOUNDED: Rule = Rule {
 };
 const WIDTHS_ARE_ORDERED: Rule = Rule {
     when: &[("upper_bound_for_widths", Test::Positive)],
-    needs: ("upper_bound_for_widths", Test::Above("lower_bound_for_widths")),
+    needs: ("upper_bound_for_widths", Test::Above("lower_bound_for_widths", 0.0)),
     why: "the bounds of the widths are the wrong way round",
 };
 
@@ -294,7 +295,7 @@ pub const LETTERS: &[Letter] = &[
             WIDTHS_ARE_ORDERED,
             Rule {
                 when: &[("fit_normalization", Test::In(&[1])), ("regulate_normalization", Test::In(&[1]))],
-                needs: ("upper_bound_for_norms", Test::Above("lower_bound_for_norms")),
+                needs: ("upper_bound_for_norms", Test::Above("lower_bound_for_norms", 0.0)),
                 why: "the bounds of the weights are the wrong way round",
             },
         ],
@@ -405,6 +406,22 @@ pub const LETTERS: &[Letter] = &[
                 when: &[("vertical_also_fix_second_width_to_zero", Test::In(&[1]))],
                 needs: ("vertical_fix_first_width_n_height_to_zero", Test::In(&[1])),
                 why: "the second follows the first: write `vertical_fix_first_width_n_height_to_zero = 1` too",
+            },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_also_fix_second_width_to_zero", Test::In(&[1])),
+                ],
+                needs: ("spline_num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin has no second width: write at least 2 bins",
+            },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_restrict_max_min_width_height_ratio", Test::Positive),
+                ],
+                needs: ("vertical_restrict_max_min_width_height_ratio", Test::Above("spline_num_basis_functions", 1.0)),
+                why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
             },
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
@@ -529,7 +546,8 @@ impl Kind {
             }
             (Kind::Widths, Value::Text(text)) => {
                 let width = |part: &str| {
-                    part.bytes().all(|byte| byte.is_ascii_digit()) && part.parse::<usize>().is_ok_and(|width| width > 0)
+                    part.bytes().all(|byte| byte.is_ascii_digit())
+                        && part.parse().is_ok_and(|width| (1..=MANY).contains(&width))
                 };
                 (text.len() <= LONGEST_TEXT && text.split('-').all(width)).then(|| bytes(text))
             }
@@ -575,7 +593,8 @@ impl Test {
         match self {
             Test::In(of) => of.iter().any(|one| *one as f64 == value),
             Test::Positive => value > 0.0,
-            Test::Above(name) => value > other(name),
+            Test::NotIn(of) => of.iter().all(|one| *one as f64 != value),
+            Test::Above(name, less) => value > other(name) - less,
         }
     }
 }
@@ -667,6 +686,7 @@ mod tests {
         assert_eq!(code('n', "hidden_dims", Value::Text("64-32")), Some(0x32_33_2d_34_36));
         assert_eq!(code('n', "hidden_dims", Value::Text("64-")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("0")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("9999999999")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("+64")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("1234-1234-1234-1234")), None);
         assert_eq!(code('n', "max_rank", Value::Int(-1)), Some(u128::MAX));

@@ -351,6 +351,14 @@ fn messages_about_rules_between_options() {
         &["smooth splines are built for 2 and 3 bins"],
     );
     says("s2 : f(vertical_also_fix_second_width_to_zero = 1)", &["the second follows the first"]);
+    let vertical = "s2 : f(add_vertical_rq_spline_flow = 1, ";
+    let fixed = "vertical_fix_first_width_n_height_to_zero = 1, vertical_also_fix_second_width_to_zero = 1";
+    says(&format!("{vertical} {fixed}, spline_num_basis_functions = 1)"), &["one bin has no second width"]);
+    says(
+        &format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4)"),
+        &["must exceed the number of bins less one"],
+    );
+    assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
     // One clause serves two words, and is wrong once.
     says("e3 : g t g | g(upper_bound_for_widths = -1)", &["a smooth saturation needs a bound"]);
 }
