@@ -240,7 +240,8 @@ const SOFTPLUS_FOR_WIDTH: Opt = flag("softplus_for_width", false, "widths by a s
 const CLAMP_WIDTHS: Opt = flag("clamp_widths", false, "clip raw widths before they are regulated");
 const WIDTH_SMOOTH_SATURATION: Opt = flag("width_smooth_saturation", true, "widths approach their bounds smoothly");
 const LOWER_BOUND_FOR_WIDTHS: Opt = positive("lower_bound_for_widths", 0.01, "smallest width");
-const UPPER_BOUND_FOR_WIDTHS: Opt = positive_or_minus_one("upper_bound_for_widths", 100.0, "greatest width; -1: none");
+const UPPER_BOUND_FOR_WIDTHS: Opt =
+    positive_or_minus_one("upper_bound_for_widths", 100.0, "greatest width, on top of the smallest; -1: none");
 const NUM_HOUSEHOLDER_ITER: Opt =
     count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: as many as there are dimensions");
 
@@ -268,7 +269,7 @@ pub const LETTERS: &[Letter] = &[
             flag("fit_normalization", true, "components have weights of their own"),
             flag("regulate_normalization", true, "the weights are bounded"),
             positive("lower_bound_for_norms", 1.0, "smallest unnormalised weight"),
-            positive("upper_bound_for_norms", 10.0, "greatest unnormalised weight"),
+            positive("upper_bound_for_norms", 10.0, "greatest unnormalised weight, on top of the smallest"),
             choice(
                 "inverse_function_type",
                 &["isigmoid", "inormal_partly_precise"],
@@ -352,7 +353,7 @@ pub const LETTERS: &[Letter] = &[
             flag("inverse_z_scaling", true, "concentrate around -z instead of +z before the rotation"),
             flag("add_rotation", true, "a rotation of the sphere"),
             choice("rotation_mode", &["householder", "angles"], "householder", "reflections or plane rotations"),
-            NUM_HOUSEHOLDER_ITER,
+            count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: 3"),
             flag("add_vertical_rq_spline_flow", false, "splines in z = cos theta"),
             Opt {
                 name: "vertical_flow_defs",
