@@ -1,1 +1,47 @@
-//! placeholder
+//! The `flow!` notation: parsed, checked and lowered to a type at compile time.
+//!
+//! This is the shell around [`compiler`], which does the work; flow-runtime re-exports the macro and gives the types it names
+//! their meaning.
+
+mod compiler;
+
+use proc_macro::TokenStream;
+use proc_macro_crate::{FoundCrate, crate_name};
+use proc_macro2::{Ident, Span};
+use quote::quote;
+
+/// A density on a product of manifolds, in one line.
+///
+/// ```text
+/// type EventPdf = flow!(e3 + s2 : gggg + n | cond 32);
+///
+/// flow! {
+///     /// Vertex and direction of an event, given 32 summary features.
+///     pub struct EventPdf = vertex@e3 + direction@s2 : gggg + n | cond 32, hidden 128-128
+/// }
+/// ```
+///
+/// Before the `:` stand the manifolds, after it one chain of layers for each, base side first: words of layer letters
+/// with options, `ggg(num_kde = 20) t(cov_type = "full")`, or layers of your own, `[my::Layer<3>]`. After the `|` stand
+/// clauses: `cond 32` (features given; `cond (3, 5)`: some for each manifold), `hidden 128-128` (widths of the networks),
+/// `rank 8` (low-rank matrices), `g(num_kde = 20)` (options of a letter everywhere). Each manifold is conditioned on the
+/// features given and on the manifolds before it.
+///
+/// Where a type stands the macro is that type. Where an item stands it declares a struct, documents it, and for named
+/// manifolds declares a trait `EventPdfParts` with their columns, `sample.vertex()`.
+#[proc_macro]
+pub fn flow(input: TokenStream) -> TokenStream {
+    compiler::expand(input.into(), &runtime()).into()
+}
+
+/// The path of the runtime, under the name that the caller's Cargo.toml gives it.
+fn runtime() -> proc_macro2::TokenStream {
+    match crate_name("flow-runtime") {
+        Ok(FoundCrate::Name(name)) => {
+            let name = Ident::new(&name, Span::call_site());
+            quote!(::#name)
+        }
+        // The runtime calls itself by its own name, in its documentation's examples too.
+        Ok(FoundCrate::Itself) | Err(_) => quote!(::flow_runtime),
+    }
+}

@@ -1,0 +1,356 @@
+//! What the phases hand to each other: the notation as written ([`Spec`]) and as checked ([`Density`]).
+
+use super::table::{self, Opt, Value};
+use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
+use quote::ToTokens;
+use std::fmt::{self, Display};
+use syn::ext::IdentExt;
+
+/// What the macro was given. A part that could not be read is `None` and has been reported.
+pub struct Input {
+    /// Whether it stands where an item stands.
+    pub is_item: bool,
+    /// `pub struct Name`, in item position.
+    pub header: Option<Header>,
+    /// The notation.
+    pub spec: Option<Spec>,
+}
+
+/// The struct that a flow in item position declares.
+pub struct Header {
+    /// Documentation and other attributes.
+    pub attributes: Vec<syn::Attribute>,
+    /// Who sees it.
+    pub visibility: syn::Visibility,
+    /// Its name.
+    pub name: Ident,
+}
+
+/// Manifolds, chains and clauses in the order written.
+pub struct Spec {
+    /// What stands before the colon.
+    pub manifolds: Vec<Option<Manifold>>,
+    /// What stands after it; empty if there was no colon.
+    pub chains: Vec<Option<Chain>>,
+    /// What stands after the bar.
+    pub clauses: Vec<Clause>,
+}
+
+/// `direction@s2`.
+#[derive(Clone)]
+pub struct Manifold {
+    /// The name before the `@`.
+    pub name: Option<Ident>,
+    /// `e3`.
+    pub kind: Ident,
+    /// `[-1, 1]`.
+    pub bounds: Option<Bounds>,
+}
+
+/// The ends of an interval.
+#[derive(Clone)]
+pub struct Bounds {
+    /// Where they are written.
+    pub span: Span,
+    /// The two numbers.
+    pub ends: [Literal; 2],
+}
+
+/// Layers, the base side first.
+#[derive(Clone)]
+pub struct Chain {
+    /// Words and layers of the user's own.
+    pub links: Vec<Link>,
+}
+
+/// A part of a chain.
+#[derive(Clone)]
+pub enum Link {
+    /// `ggg(num_kde = 20)`.
+    Word(Ident, Vec<Setting>),
+    /// `[my::Layer<3>]`.
+    Own(Box<syn::Type>),
+}
+
+/// `num_kde = 20`.
+#[derive(Clone)]
+pub struct Setting {
+    /// The option.
+    pub name: Ident,
+    /// Its value.
+    pub value: Literal,
+}
+
+/// A value as written.
+#[derive(Clone)]
+pub struct Literal {
+    /// Where it is written.
+    pub span: Span,
+    /// What it says.
+    pub value: Written,
+    /// How the notation is printed with it.
+    pub text: String,
+}
+
+/// What a [`Literal`] says.
+#[derive(Clone)]
+pub enum Written {
+    /// A whole number.
+    Int(i64),
+    /// A number with a point or an exponent, or one too large for a whole number.
+    Float(f64),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A text in quotes.
+    Text(String),
+    /// A text whose quotes are missing.
+    Bare(String),
+}
+
+/// A positive whole number.
+#[derive(Clone, Copy)]
+pub struct Count {
+    /// Where it is written.
+    pub span: Span,
+    /// The number.
+    pub value: usize,
+}
+
+/// `128-128`.
+#[derive(Clone)]
+pub struct Widths(pub Vec<Count>);
+
+/// What was written once for all manifolds, or once for each.
+pub enum Each<T> {
+    /// `cond 3`.
+    All(T),
+    /// `cond (3, 5)`, and where the list stands.
+    List(Span, Vec<T>),
+}
+
+/// A part of the notation after the bar.
+pub struct Clause {
+    /// Its first word.
+    pub word: Ident,
+    /// What it says.
+    pub kind: ClauseKind,
+}
+
+/// What a clause says.
+pub enum ClauseKind {
+    /// Features given.
+    Cond(Each<Count>),
+    /// Widths of the hidden layers.
+    Hidden(Each<Widths>),
+    /// Rank of the matrices.
+    Rank(Count),
+    /// A log-mean head.
+    Poisson,
+    /// Options of the letter for the whole notation.
+    Defaults(Vec<Setting>),
+}
+
+impl Literal {
+    /// Whether it is a number.
+    pub fn is_number(&self) -> bool {
+        matches!(self.value, Written::Int(_) | Written::Float(_))
+    }
+
+    /// The value as the table knows it; `None` for a text without quotes.
+    pub fn value(&self) -> Option<Value<'_>> {
+        Some(match &self.value {
+            Written::Int(number) => Value::Int(*number),
+            Written::Float(number) => Value::Float(*number),
+            Written::Flag(set) => Value::Flag(*set),
+            Written::Text(text) => Value::Text(text),
+            Written::Bare(_) => return None,
+        })
+    }
+}
+
+/// A density whose notation is sound.
+pub struct Density {
+    /// The features given.
+    pub features: Features,
+    /// One for each manifold.
+    pub blocks: Vec<Block>,
+    /// Rank of the networks' matrices; `None` for full ones.
+    pub rank: Option<usize>,
+}
+
+/// How many features are given.
+pub enum Features {
+    /// The density is unconditional.
+    None,
+    /// The same ones for every manifold.
+    Shared(usize),
+    /// Some of its own for each manifold.
+    Each(Vec<usize>),
+}
+
+/// A manifold, its chain, and the network that predicts the parameters of the chain.
+pub struct Block {
+    /// The name of its columns.
+    pub name: Option<Ident>,
+    /// The manifold.
+    pub space: Space,
+    /// The layers, the base side first.
+    pub chain: Vec<Layer>,
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+}
+
+/// A manifold that exists.
+#[derive(Clone, Copy)]
+pub struct Space {
+    /// Its row in the table.
+    pub row: &'static table::Manifold,
+    /// Its dimension.
+    pub dim: usize,
+    /// Where it is written.
+    pub span: Span,
+}
+
+/// A layer on its place.
+pub enum Layer {
+    /// A letter, where its word is written, and the options that are not left to their defaults.
+    Letter(&'static table::Letter, Span, Vec<Chosen>),
+    /// A layer of the user's own.
+    Own(Box<syn::Type>),
+}
+
+/// An option with its value.
+#[derive(Clone, Copy)]
+pub struct Chosen {
+    /// Its row in the table.
+    pub option: &'static Opt,
+    /// Where its name is written.
+    pub span: Span,
+    /// Its value as its type carries it.
+    pub code: u128,
+}
+
+/// The notation in its one canonical spelling; parsing that gives the same again.
+impl Display for Spec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} : {}", list(self.manifolds.iter().flatten(), " + "), list(self.chains.iter().flatten(), " + "))?;
+        if !self.clauses.is_empty() {
+            write!(f, " | {}", list(&self.clauses, ", "))?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Manifold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(name) = &self.name {
+            write!(f, "{name}@")?;
+        }
+        write!(f, "{}", self.kind)?;
+        if let Some(Bounds { ends: [low, high], .. }) = &self.bounds {
+            write!(f, "[{}, {}]", low.text, high.text)?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Chain {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(&self.links, " "))
+    }
+}
+
+impl Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Link::Word(word, settings) if settings.is_empty() => write!(f, "{}", word.unraw()),
+            Link::Word(word, settings) => write!(f, "{}({})", word.unraw(), list(settings, ", ")),
+            Link::Own(layer) => write!(f, "[{}]", print(layer.to_token_stream())),
+        }
+    }
+}
+
+impl Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} = {}", self.name, self.value.text)
+    }
+}
+
+impl Display for Clause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let word = self.word.unraw();
+        match &self.kind {
+            ClauseKind::Cond(features) => write!(f, "{word} {features}"),
+            ClauseKind::Hidden(widths) => write!(f, "{word} {widths}"),
+            ClauseKind::Rank(rank) => write!(f, "{word} {rank}"),
+            ClauseKind::Poisson => write!(f, "{word}"),
+            ClauseKind::Defaults(settings) => write!(f, "{word}({})", list(settings, ", ")),
+        }
+    }
+}
+
+impl<T: Display> Display for Each<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Each::All(one) => write!(f, "{one}"),
+            Each::List(_, items) => write!(f, "({})", list(items, ", ")),
+        }
+    }
+}
+
+impl Display for Count {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.value)
+    }
+}
+
+impl Display for Widths {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&list(&self.0, "-"))
+    }
+}
+
+/// Items with something between them.
+pub fn list(items: impl IntoIterator<Item = impl Display>, between: &str) -> String {
+    items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(between)
+}
+
+/// Tokens of a type as a person would write them: `my::Layer<3>`, not `my :: Layer < 3 >`.
+pub fn print(tokens: TokenStream) -> String {
+    let mut text = String::new();
+    let mut before: Option<TokenTree> = None;
+    for token in tokens {
+        if before.as_ref().is_some_and(|before| apart(before, &token)) {
+            text.push(' ');
+        }
+        text += &match &token {
+            TokenTree::Group(group) => {
+                let inner = print(group.stream());
+                match group.delimiter() {
+                    Delimiter::Parenthesis => format!("({inner})"),
+                    Delimiter::Bracket => format!("[{inner}]"),
+                    Delimiter::Brace => format!("{{ {inner} }}"),
+                    Delimiter::None => inner,
+                }
+            }
+            other => other.to_string(),
+        };
+        before = Some(token);
+    }
+    text
+}
+
+/// Whether a space stands between two tokens: so that words stay two words, signs stay two signs, and for looks.
+fn apart(before: &TokenTree, after: &TokenTree) -> bool {
+    match (before, after) {
+        (TokenTree::Punct(before), TokenTree::Punct(after)) => {
+            let (joint, before) = (before.spacing() == Spacing::Joint, before.as_char());
+            !joint && (matches!(after.as_char(), '+' | '=') || !matches!(before, '<' | '>' | '&'))
+        }
+        (TokenTree::Punct(sign), TokenTree::Group(_)) => matches!(sign.as_char(), ',' | ';' | '+' | '='),
+        (TokenTree::Punct(sign), _) => matches!(sign.as_char(), ',' | ';' | '+' | '=' | '>'),
+        (_, TokenTree::Punct(sign)) => matches!(sign.as_char(), '+' | '='),
+        (_, TokenTree::Group(group)) => group.delimiter() == Delimiter::Brace,
+        _ => true,
+    }
+}

@@ -1,0 +1,448 @@
+//! The notation as written to a density whose every part exists and fits, or messages.
+
+use super::ast::{
+    Block, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold, Setting, Space,
+    Spec, Widths, Written,
+};
+use super::diagnostics::{self as say, Diagnostics};
+use super::table::{self, Value};
+use proc_macro2::{Ident, Span};
+use std::collections::HashSet;
+use syn::ext::IdentExt;
+
+/// Width of the hidden layer of a network where none is written.
+const HIDDEN: usize = 128;
+
+/// Types nest once for each layer and each manifold; rustc stops at 128 levels, and some of them are the runtime's.
+const LONGEST: usize = 64;
+
+/// Checks everything; `None` where something that cannot be left out was wrong, and has been reported.
+pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
+    names(spec, errors);
+    let spaces = spaces(spec, errors);
+    as_many_chains_as_manifolds(spec, errors);
+    let clauses = clauses(spec, errors);
+    let chains = chains(spec, &spaces, &clauses.defaults, errors);
+    let features = features(&clauses, spec.manifolds.len(), errors);
+    let hidden = hidden(&clauses, spec.manifolds.len(), errors);
+    networks_exist(spec, &clauses, errors);
+
+    let blocks = spec.manifolds.iter().zip(spaces).zip(chains).zip(hidden);
+    let blocks = blocks.map(|(((manifold, space), chain), hidden)| {
+        Some(Block { name: manifold.as_ref()?.name.clone(), space: space.ok()?, chain: chain?, hidden })
+    });
+    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, rank: clauses.rank.map(|(_, rank)| rank.value) })
+}
+
+// ---- manifolds ---------------------------------------------------------------------------------------------------
+
+/// The manifold of a kind, `e3`; or what is wrong with it.
+pub fn space(kind: &str) -> Result<(&'static table::Manifold, usize), String> {
+    let digits = kind.trim_start_matches(|letter: char| !letter.is_ascii_digit());
+    let prefix = &kind[..kind.len() - digits.len()];
+    let mut letters = prefix.chars();
+    let (Some(letter), None) = (letters.next(), letters.next()) else { return Err(say::unknown_manifold(kind)) };
+    if !table::MANIFOLDS.iter().any(|row| row.prefix == letter) {
+        return Err(say::unknown_manifold(kind));
+    }
+    if digits.is_empty() {
+        return Err(say::no_dimension(kind));
+    }
+    let Ok(dim) = digits.parse::<usize>() else { return Err(say::wrong_dimension(kind, letter)) };
+    if digits.starts_with('0') && dim > 0 {
+        return Err(say::leading_zero(kind, &format!("{letter}{dim}")));
+    }
+    let row = table::manifold(letter, dim).ok_or_else(|| say::wrong_dimension(kind, letter))?;
+    if row.type_name.is_none() { Err(say::not_built(kind, row)) } else { Ok((row, dim)) }
+}
+
+/// The manifolds of the notation, those that exist.
+fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
+    let mut one = |manifold: &Manifold| {
+        let Manifold { kind, bounds, .. } = manifold;
+        let text = kind.unraw().to_string();
+        if let Some(bounds) = bounds {
+            let [low, high] = &bounds.ends;
+            let ordered = matches!(
+                (low.value().and_then(Value::number), high.value().and_then(Value::number)),
+                (Some(low), Some(high)) if low < high
+            );
+            if text != "i1" {
+                errors.report(bounds.span, say::bounds_after(&text));
+            } else if !ordered {
+                errors.report(bounds.span, say::bounds_order(&low.text, &high.text));
+            }
+        }
+        let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
+        Ok(Space { row, dim, span: kind.span() })
+    };
+    spec.manifolds.iter().map(|manifold| manifold.as_ref().map_or(Err(()), &mut one)).collect()
+}
+
+/// Names become methods.
+fn names(spec: &Spec, errors: &mut Diagnostics) {
+    let mut seen = HashSet::new();
+    for name in spec.manifolds.iter().flatten().filter_map(|manifold| manifold.name.as_ref()) {
+        let text = name.to_string();
+        let plain = |text: &str| {
+            let fits = text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            fits && !text.starts_with('_') && syn::parse_str::<Ident>(text).is_ok()
+        };
+        if !plain(&text) {
+            let better = snake_case(name.unraw().to_string().as_str());
+            errors.report(name.span(), say::name_style(&text, plain(&better).then_some(better)));
+        } else if !seen.insert(text) {
+            errors.report(name.span(), say::name_twice(&name.to_string()));
+        }
+    }
+}
+
+/// `EventVertex` as `event_vertex`.
+fn snake_case(name: &str) -> String {
+    let mut text = String::new();
+    for (place, letter) in name.trim_matches('_').char_indices() {
+        if letter.is_uppercase() && place > 0 && !text.ends_with('_') {
+            text.push('_');
+        }
+        text.extend(letter.to_lowercase());
+    }
+    text
+}
+
+/// Manifolds and chains are pairs.
+fn as_many_chains_as_manifolds(spec: &Spec, errors: &mut Diagnostics) {
+    let (manifolds, chains) = (spec.manifolds.len(), spec.chains.len());
+    if chains == 0 {
+        // There is no colon, which parsing has reported.
+        return;
+    }
+    for manifold in spec.manifolds.iter().skip(chains).flatten() {
+        errors.report(manifold.kind.span(), say::manifold_without_chain(&manifold.to_string(), chains));
+    }
+    for chain in spec.chains.iter().skip(manifolds).flatten() {
+        errors.report(span_of_chain(chain), say::chain_without_manifold(&chain.to_string(), manifolds));
+    }
+    if let Some(manifold) = spec.manifolds.get(LONGEST).and_then(Option::as_ref) {
+        errors.report(manifold.kind.span(), say::too_long("manifolds", manifolds, LONGEST));
+    }
+}
+
+fn span_of_chain(chain: &Chain) -> Span {
+    match chain.links.first() {
+        Some(Link::Word(word, _)) => word.span(),
+        Some(Link::Own(layer)) => syn::spanned::Spanned::span(layer),
+        None => Span::call_site(),
+    }
+}
+
+// ---- clauses -----------------------------------------------------------------------------------------------------
+
+/// The clauses by what they say.
+#[derive(Default)]
+struct Clauses<'a> {
+    cond: Option<&'a Each<Count>>,
+    hidden: Option<(&'a Ident, &'a Each<Widths>)>,
+    rank: Option<(&'a Ident, Count)>,
+    defaults: Vec<(&'static table::Letter, &'a [Setting])>,
+}
+
+fn clauses<'a>(spec: &'a Spec, errors: &mut Diagnostics) -> Clauses<'a> {
+    let mut all = Clauses::default();
+    let mut seen = HashSet::new();
+    for Clause { word, kind } in &spec.clauses {
+        let text = word.unraw().to_string();
+        if !seen.insert(text.clone()) {
+            errors.report(word.span(), say::clause_twice(&text));
+            continue;
+        }
+        match kind {
+            ClauseKind::Cond(features) => all.cond = Some(features),
+            ClauseKind::Hidden(widths) => all.hidden = Some((word, widths)),
+            ClauseKind::Rank(rank) if rank.value == 0 => {
+                errors.report(rank.span, say::zero("the rank", say::ZERO_RANK));
+            }
+            ClauseKind::Rank(rank) => all.rank = Some((word, *rank)),
+            ClauseKind::Poisson => errors.report(word.span(), say::no_poisson()),
+            ClauseKind::Defaults(settings) => {
+                if let Some(row) = defaults(spec, word, errors) {
+                    known_options(&text, &[row], settings, true, errors);
+                    all.defaults.push((row, settings));
+                }
+            }
+        }
+    }
+    all
+}
+
+/// The letter whose options a clause sets.
+fn defaults(spec: &Spec, word: &Ident, errors: &mut Diagnostics) -> Option<&'static table::Letter> {
+    let text = word.unraw().to_string();
+    let mut letters = text.chars();
+    let (Some(letter), None) = (letters.next(), letters.next()) else {
+        let all_known = text.chars().all(|letter| table::letter(letter).is_some());
+        errors.report(word.span(), if all_known { say::defaults_of_word(&text) } else { say::unknown_clause(&text) });
+        return None;
+    };
+    let Some(row) = table::letter(letter) else {
+        errors.report(word.span(), say::unknown_letters(&text, &[letter], None));
+        return None;
+    };
+    let has_letter = |chain: &Chain| {
+        chain.links.iter().any(|link| matches!(link, Link::Word(word, _) if word.unraw().to_string().contains(letter)))
+    };
+    // A chain that could not be read may have had it.
+    if spec.chains.iter().all(|chain| chain.as_ref().is_some_and(|chain| !has_letter(chain))) && !spec.chains.is_empty()
+    {
+        errors.report(word.span(), say::unused_defaults(letter));
+    }
+    Some(row)
+}
+
+fn features(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Features {
+    match clauses.cond {
+        None => Features::None,
+        Some(Each::All(count)) => {
+            if count.value == 0 {
+                errors.report(count.span, say::zero("the number of given features", say::ZERO_COND));
+            }
+            Features::Shared(count.value)
+        }
+        Some(Each::List(span, counts)) => {
+            for count in counts.iter().filter(|count| count.value == 0) {
+                errors.report(count.span, say::zero("the number of given features", say::ZERO_COND_LIST));
+            }
+            if counts.len() != manifolds {
+                errors.report(*span, say::list_length("cond", counts.len(), manifolds));
+            }
+            Features::Each(counts.iter().map(|count| count.value).collect())
+        }
+    }
+}
+
+/// The widths of every manifold's network.
+fn hidden(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Vec<Vec<usize>> {
+    let Some((_, written)) = clauses.hidden else { return vec![vec![HIDDEN]; manifolds] };
+    let mut values = |widths: &Widths| {
+        for width in widths.0.iter().filter(|width| width.value == 0) {
+            errors.report(width.span, say::zero("the width of a layer", say::ZERO_HIDDEN));
+        }
+        if let Some(width) = widths.0.get(LONGEST) {
+            errors.report(width.span, say::too_long("hidden layers", widths.0.len(), LONGEST));
+        }
+        widths.0.iter().map(|width| width.value).collect::<Vec<_>>()
+    };
+    match written {
+        Each::All(widths) => vec![values(widths); manifolds],
+        Each::List(span, list) => {
+            let all: Vec<_> = list.iter().map(&mut values).collect();
+            if list.len() != manifolds {
+                errors.report(*span, say::list_length("hidden", list.len(), manifolds));
+            }
+            all
+        }
+    }
+}
+
+/// What is said about networks is not said in vain.
+fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
+    if spec.manifolds.len() > 1 || spec.clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::Cond(_))) {
+        return;
+    }
+    for word in [clauses.hidden.map(|(word, _)| word), clauses.rank.map(|(word, _)| word)].into_iter().flatten() {
+        errors.report(word.span(), say::no_network(&word.to_string()));
+    }
+}
+
+// ---- chains ------------------------------------------------------------------------------------------------------
+
+type Defaults<'a> = [(&'static table::Letter, &'a [Setting])];
+
+/// The layers of every chain; those of a chain without a manifold are looked at too.
+fn chains(
+    spec: &Spec,
+    spaces: &[Result<Space, ()>],
+    defaults: &Defaults,
+    errors: &mut Diagnostics,
+) -> Vec<Option<Vec<Layer>>> {
+    // A setting that breaks a rule may serve many words; it is told once.
+    let mut told = HashSet::new();
+    let mut all = Vec::new();
+    for (place, chain) in spec.chains.iter().enumerate() {
+        let Some(chain) = chain else {
+            all.push(None);
+            continue;
+        };
+        let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.unraw().to_string());
+        let place = match (spaces.get(place), &kind) {
+            (Some(Ok(space)), Some(kind)) => Place::On(*space, kind),
+            (Some(_), _) => Place::Unknown,
+            (None, _) => Place::Nowhere,
+        };
+        let length = chain.links.iter().map(Link::len).sum();
+        if length > LONGEST {
+            errors.report(span_of_chain(chain), say::too_long("layers in one chain", length, LONGEST));
+            all.push(None);
+            continue;
+        }
+        let mut layers = Vec::new();
+        for link in &chain.links {
+            match link {
+                Link::Own(layer) => layers.push(Layer::Own(layer.clone())),
+                Link::Word(word, settings) => {
+                    layers.extend(self::word(word, settings, place, defaults, &mut told, errors))
+                }
+            }
+        }
+        all.push(Some(layers));
+    }
+    all
+}
+
+impl Link {
+    /// Number of layers.
+    fn len(&self) -> usize {
+        match self {
+            Link::Word(word, _) => word.unraw().to_string().chars().count(),
+            Link::Own(_) => 1,
+        }
+    }
+}
+
+/// What a chain stands on.
+#[derive(Clone, Copy)]
+enum Place<'a> {
+    /// A manifold, and how it is written.
+    On(Space, &'a str),
+    /// A manifold that does not exist, which has been reported.
+    Unknown,
+    /// No manifold.
+    Nowhere,
+}
+
+/// The layers of a word.
+fn word(
+    word: &Ident,
+    settings: &[Setting],
+    place: Place,
+    defaults: &Defaults,
+    told: &mut HashSet<*const Setting>,
+    errors: &mut Diagnostics,
+) -> Vec<Layer> {
+    let text = word.unraw().to_string();
+    let (mut rows, mut unknown) = (Vec::<&'static table::Letter>::new(), Vec::new());
+    for letter in text.chars() {
+        match table::letter(letter) {
+            Some(row) if !rows.iter().any(|other| other.letter == letter) => rows.push(row),
+            None if !unknown.contains(&letter) => unknown.push(letter),
+            _ => {}
+        }
+    }
+    // What is on a manifold that does not exist may have letters that do not exist.
+    let (judged, space) = match place {
+        Place::On(space, kind) => (true, Some((space, kind))),
+        Place::Nowhere => (true, None),
+        Place::Unknown => (false, None),
+    };
+    if !unknown.is_empty() && judged {
+        errors.report(word.span(), say::unknown_letters(&text, &unknown, space));
+    }
+    if let Some((space, kind)) = space {
+        for row in rows.iter().filter(|row| !row.on.contains(&space.row.key)) {
+            errors.report(word.span(), say::wrong_manifold(row, space, kind));
+        }
+    }
+    known_options(&text, &rows, settings, unknown.is_empty(), errors);
+    let options: Vec<_> = rows.iter().map(|row| (row.letter, options(row, settings, defaults, told, errors))).collect();
+    let layer = |letter| {
+        let (_, chosen) = options.iter().find(|(other, _)| *other == letter)?;
+        Some(Layer::Letter(table::letter(letter)?, word.span(), chosen.clone()))
+    };
+    text.chars().filter_map(layer).collect()
+}
+
+// ---- options -----------------------------------------------------------------------------------------------------
+
+/// Every option belongs to a letter of its word, is written once, and has a value it takes.
+fn known_options(
+    word: &str,
+    rows: &[&'static table::Letter],
+    settings: &[Setting],
+    all_letters_known: bool,
+    errors: &mut Diagnostics,
+) {
+    let mut seen = HashSet::new();
+    for setting in settings {
+        let Setting { name, value } = setting;
+        let text = name.to_string();
+        if !seen.insert(text.clone()) {
+            errors.report(name.span(), say::option_twice(&text));
+        }
+        let owners: Vec<_> = rows.iter().filter_map(|row| Some((row.letter, row.option(&text)?))).collect();
+        if owners.is_empty() && all_letters_known {
+            errors.report(name.span(), say::unknown_option(&text, word, rows));
+        }
+        if let Written::Bare(bare) = &value.value {
+            errors.report(value.span, say::quotes_missing(&text, bare));
+            continue;
+        }
+        // Letters of one word may take different values of an option; the first that does not take it is named.
+        let refuses = |(_, option): &&(char, &'static table::Opt)| encode(option, setting).is_none();
+        if let Some((letter, option)) = owners.iter().find(refuses) {
+            errors.report(value.span, say::wrong_value(*letter, option, &value.text));
+        }
+    }
+}
+
+fn encode(option: &table::Opt, setting: &Setting) -> Option<u128> {
+    option.kind.encode(setting.value.value()?)
+}
+
+/// The options of a letter in a word: the defaults of the whole notation, then the word's own, which override them.
+fn options(
+    row: &'static table::Letter,
+    own: &[Setting],
+    defaults: &Defaults,
+    told: &mut HashSet<*const Setting>,
+    errors: &mut Diagnostics,
+) -> Vec<Chosen> {
+    let defaults = defaults.iter().filter(|(other, _)| other.letter == row.letter).flat_map(|(_, settings)| *settings);
+    let overridden = |setting: &&Setting| own.iter().any(|other| other.name == setting.name);
+    let written: Vec<&Setting> = defaults.filter(|setting| !overridden(setting)).chain(own).collect();
+    rules(row, &written, told, errors);
+    let chosen = |setting: &&Setting| {
+        let option = row.option(&setting.name.to_string())?;
+        Some(Chosen { option, span: setting.name.span(), code: encode(option, setting)? })
+    };
+    written.iter().filter_map(chosen).collect()
+}
+
+/// What must hold between options.
+fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Setting>, errors: &mut Diagnostics) {
+    let setting = |name: &str| written.iter().rev().copied().find(|setting| setting.name == name);
+    let value = |name: &str| {
+        let value = match setting(name) {
+            Some(setting) => setting.value.value(),
+            None => row.option(name).map(|option| option.default),
+        };
+        value.and_then(Value::number).unwrap_or(f64::NAN)
+    };
+    let sound = |name: &str| {
+        let Some((setting, option)) = setting(name).zip(row.option(name)) else { return true };
+        encode(option, setting).is_some()
+    };
+    for rule in row.rules {
+        let (name, test) = rule.needs;
+        let other = if let table::Test::Above(other, _) = test { Some(other) } else { None };
+        let involved: Vec<&str> = rule.when.iter().map(|(name, _)| *name).chain([name]).chain(other).collect();
+        // A value that does not fit has been reported.
+        let applies = involved.iter().all(|name| sound(name))
+            && rule.when.iter().all(|(name, test)| test.holds(value(name), value));
+        if !applies || test.holds(value(name), value) {
+            continue;
+        }
+        let culprit = written.iter().rev().find(|setting| involved.iter().any(|name| setting.name == name));
+        if let Some(culprit) = culprit.filter(|culprit| told.insert(**culprit)) {
+            errors.report(culprit.name.span(), say::rule(row.letter, name, value(name), rule, value));
+        }
+    }
+}

@@ -1,0 +1,439 @@
+//! What the macro says about a notation that is wrong. Every message names what was written, what is wrong, and the way out.
+
+use super::ast::{Space, list};
+use super::table::{self, LETTERS, MANIFOLDS, Manifold};
+use proc_macro2::Span;
+
+/// Errors on their way to the user. Dropping some unread is a bug of the compiler, and panics.
+#[derive(Default)]
+pub struct Diagnostics {
+    errors: Vec<syn::Error>,
+    read: bool,
+}
+
+impl Diagnostics {
+    /// Adds a message.
+    pub fn report(&mut self, span: Span, message: String) {
+        self.errors.push(syn::Error::new(span, message));
+    }
+
+    /// Adds the messages of a parser.
+    pub fn add(&mut self, error: syn::Error) {
+        self.errors.extend(error);
+    }
+
+    /// Adds the messages of a failed step, and goes on without its result.
+    pub fn keep<T>(&mut self, result: syn::Result<T>) -> Option<T> {
+        result.map_err(|error| self.add(error)).ok()
+    }
+
+    /// All of them.
+    pub fn finish(mut self) -> Vec<syn::Error> {
+        self.read = true;
+        core::mem::take(&mut self.errors)
+    }
+}
+
+impl Drop for Diagnostics {
+    fn drop(&mut self) {
+        if !self.read && !std::thread::panicking() {
+            panic!("errors of a notation were dropped unread");
+        }
+    }
+}
+
+const SHAPE: &str = "`e3 + s2 : gggg + n | cond 32`";
+
+// ---- the notation as a whole -------------------------------------------------------------------------------------
+
+pub fn empty() -> String {
+    format!("nothing is written here: a density is manifolds, `:` and a chain of layers for each, for example {SHAPE}")
+}
+
+/// Manifolds and chains come in one text, or in two as with the ancestor of this notation.
+pub fn quoted(texts: &[String]) -> String {
+    format!("the notation is written without quotes: flow!({})", texts.join(" : "))
+}
+
+pub fn no_colon(manifolds: &str) -> String {
+    format!(
+        "`{manifolds}` has no `:`: after the manifolds come `:` and a chain of layers for each, for example {SHAPE}"
+    )
+}
+
+pub fn second(sign: char) -> String {
+    let role =
+        if sign == ':' { "between manifolds and chains" } else { "before the clauses; these are separated by `,`" };
+    format!("a second `{sign}`: there is one, {role}, for example {SHAPE}")
+}
+
+pub fn angle_open() -> String {
+    "the `<` has no `>` at the end: write both or neither".into()
+}
+
+pub fn missing(what: &str, sign: Option<char>, example: &str) -> String {
+    let place = sign.map_or_else(|| "here".into(), |sign| format!("beside this `{sign}`"));
+    format!("{what} is missing {place}, for example `{example}`")
+}
+
+pub fn unexpected(token: &str, place: &str) -> String {
+    format!("unexpected `{token}`: {place}")
+}
+
+pub const IN_MANIFOLDS: &str = "manifolds are joined by `+` and followed by `:`, for example `e3 + s2 : gggg + n`";
+pub const IN_CHAINS: &str = "a chain is words of layer letters, for example `ggg(num_kde = 20) t`, or your own layers in brackets, `[my::Layer]`; \
+     chains are joined by `+`, and `|` begins the clauses";
+pub const IN_CLAUSES: &str = "clauses are separated by `,`, for example `| cond 32, hidden 128-128`";
+pub const IN_OPTIONS: &str =
+    "options are `name = value`, separated by `,`, for example `(num_kde = 20, skip_model_offset = 1)`";
+pub const IN_HEADER: &str = "a named flow is written `pub struct Name = e3 : gggg`, with no generics, fields or body";
+pub const BRACES: &str = "braces have no meaning in the notation";
+
+// ---- the struct of a named flow ----------------------------------------------------------------------------------
+
+pub fn not_a_struct(word: &str) -> String {
+    format!("`{word}` cannot be declared here: write `struct`, for example `pub struct Name = e3 : gggg`")
+}
+
+pub fn no_struct() -> String {
+    "attributes belong to a named flow: write `pub struct Name = e3 : gggg` after them, or leave them out".into()
+}
+
+pub fn no_equals() -> String {
+    format!("`=` and the notation are missing, for example `pub struct Name = {}`", SHAPE.trim_matches('`'))
+}
+
+pub fn no_struct_name() -> String {
+    "the name of the struct is missing, for example `pub struct Name = e3 : gggg`".into()
+}
+
+// ---- manifolds ---------------------------------------------------------------------------------------------------
+
+/// What exists, from the table.
+fn manifolds() -> String {
+    let built = MANIFOLDS.iter().filter(|row| row.type_name.is_some());
+    list(built.map(|row| format!("{} ({})", row.notation(), row.name)), ", ")
+}
+
+pub fn unknown_manifold(kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    // In this order: asking for a space that is none ends here again.
+    let meant = lower != kind && super::check::space(&lower).is_ok();
+    let meant = if meant { format!("; did you mean `{lower}`?") } else { String::new() };
+    format!("`{kind}` is not a manifold of this version, which has {}{meant}", manifolds())
+}
+
+pub fn no_dimension(kind: &str) -> String {
+    format!("`{kind}` lacks its dimension, for example `{kind}2`; this version has {}", manifolds())
+}
+
+pub fn leading_zero(kind: &str, canonical: &str) -> String {
+    format!("`{kind}` has a needless zero: write `{canonical}`")
+}
+
+pub fn wrong_dimension(kind: &str, prefix: char) -> String {
+    let has: Vec<_> = MANIFOLDS.iter().filter(|row| row.prefix == prefix).collect();
+    let (least, most) = (has[0].dims.0, has[has.len() - 1].dims.1);
+    format!("`{kind}` is not a manifold of this version: the dimension of `{prefix}` goes from {least} to {most}")
+}
+
+pub fn not_built(kind: &str, row: &Manifold) -> String {
+    format!("`{kind}` is {}, which this version does not have yet: it has {}", row.name, manifolds())
+}
+
+pub fn ancestor_bounds(text: &str, low: &str, high: &str) -> String {
+    format!(
+        "`{text}` is written `i1[{low}, {high}]` here; but this version does not have intervals yet: it has {}",
+        manifolds()
+    )
+}
+
+pub fn bounds_after(kind: &str) -> String {
+    format!("`{kind}` takes no bounds: they belong to an interval, `i1[-1, 1]`; leave them out")
+}
+
+pub fn not_bounds(text: &str) -> String {
+    format!("`[{text}]` are no bounds: write two numbers, for example `[-1, 1]`")
+}
+
+pub fn bounds_order(low: &str, high: &str) -> String {
+    format!(
+        "the bounds `[{low}, {high}]` are the wrong way round or leave nothing between them: write the smaller number first"
+    )
+}
+
+pub fn name_style(name: &str, better: Option<String>) -> String {
+    let example = better.unwrap_or_else(|| "vertex".into());
+    format!(
+        "`{name}` cannot name a manifold: the name becomes a method, so write a plain lower-case word that is no keyword \
+         of Rust, for example `{example}`"
+    )
+}
+
+pub fn name_twice(name: &str) -> String {
+    format!("two manifolds are named `{name}`: give each its own name")
+}
+
+// ---- chains ------------------------------------------------------------------------------------------------------
+
+pub fn chain_without_manifold(chain: &str, manifolds: usize) -> String {
+    format!(
+        "the chain `{chain}` has no manifold, there {} before the `:`: add one, or remove the chain",
+        counted(manifolds, "manifold")
+    )
+}
+
+pub fn manifold_without_chain(manifold: &str, chains: usize) -> String {
+    format!(
+        "the manifold `{manifold}` has no chain of layers, there {} after the `:`: add one, or remove the manifold",
+        counted(chains, "chain")
+    )
+}
+
+/// "is 1 chain", "are 2 chains".
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("is 1 {what}") } else { format!("are {number} {what}s") }
+}
+
+pub fn too_long(what: &str, has: usize, most: usize) -> String {
+    format!("{has} {what}: at most {most} are possible, deeper types reach the recursion limit of rustc")
+}
+
+fn ticked(letters: impl IntoIterator<Item = char>) -> String {
+    list(letters.into_iter().map(|letter| format!("`{letter}`")), ", ")
+}
+
+/// The letters that act on a manifold, the nearest to `wanted` first.
+fn letters_on(space: Space, wanted: char) -> String {
+    let mut fitting: Vec<char> =
+        LETTERS.iter().filter(|row| row.on.contains(&space.row.key)).map(|row| row.letter).collect();
+    fitting.sort_by_key(|letter| (*letter as u32).abs_diff(wanted.to_ascii_lowercase() as u32));
+    ticked(fitting)
+}
+
+pub fn unknown_letters(word: &str, unknown: &[char], space: Option<(Space, &str)>) -> String {
+    let which = match unknown {
+        [one] if word.chars().eq([*one]) => format!("`{one}` is not a layer letter"),
+        [one] => format!("`{one}` in `{word}` is not a layer letter"),
+        many => format!("{} in `{word}` are not layer letters", ticked(many.iter().copied())),
+    };
+    match space {
+        Some((space, kind)) => format!("{which}: on `{kind}` there are {}", letters_on(space, unknown[0])),
+        None => format!("{which}: there are {}", ticked(LETTERS.iter().map(|row| row.letter))),
+    }
+}
+
+pub fn wrong_manifold(row: &table::Letter, space: Space, kind: &str) -> String {
+    let acts = MANIFOLDS.iter().filter(|m| row.on.contains(&m.key)).map(Manifold::notation);
+    format!(
+        "`{}` acts on {}, but `{kind}` is {}: use {}",
+        row.letter,
+        list(acts, ", "),
+        space.row.name,
+        letters_on(space, row.letter)
+    )
+}
+
+pub fn options_without_word() -> String {
+    "these options follow no word: write the letters first, for example `ggg(num_kde = 20)`".into()
+}
+
+pub fn options_of_own_layer() -> String {
+    "options belong to words of letters; what your own layer needs goes into its type, `[my::Layer<3>]`".into()
+}
+
+pub fn not_a_layer(written: &str, reason: &str) -> String {
+    format!("`[{written}]` is not a layer: brackets hold the type of a layer of your own, `[my::Layer<3>]` ({reason})")
+}
+
+// ---- options -----------------------------------------------------------------------------------------------------
+
+pub fn unknown_option(name: &str, word: &str, rows: &[&'static table::Letter]) -> String {
+    let names: Vec<_> = rows.iter().flat_map(|row| row.options).map(|option| option.name).collect();
+    let elsewhere: Vec<_> = LETTERS.iter().filter(|row| row.option(name).is_some()).map(|row| row.letter).collect();
+    let way_out = if let Some(near) = nearest(name, &names) {
+        format!("did you mean `{near}`?")
+    } else if !elsewhere.is_empty() {
+        format!("it is an option of {}", ticked(elsewhere))
+    } else {
+        let mut names = names;
+        names.sort_unstable();
+        names.dedup();
+        format!("there are {}", list(names.iter().map(|name| format!("`{name}`")), ", "))
+    };
+    format!("`{word}` has no option `{name}`: {way_out}")
+}
+
+pub fn option_twice(name: &str) -> String {
+    format!("`{name}` is written twice: keep one of the two")
+}
+
+pub fn no_options(word: &str) -> String {
+    format!("the options of `{word}` are missing, for example `{word}({})`", example_option(word))
+}
+
+pub fn empty_options(word: &str) -> String {
+    format!(
+        "the parentheses after `{word}` are empty: write options, for example `{word}({})`, or leave them out",
+        example_option(word)
+    )
+}
+
+fn example_option(word: &str) -> String {
+    let row = word.chars().next().and_then(table::letter).unwrap_or(&LETTERS[0]);
+    format!("{} = {}", row.options[0].name, row.options[0].default)
+}
+
+pub fn wrong_value(letter: char, option: &table::Opt, text: &str) -> String {
+    let table::Opt { name, kind, default, .. } = option;
+    let near = match kind {
+        table::Kind::Choice(of) => nearest(text.trim_matches('"'), of),
+        _ => None,
+    };
+    let near = near.map(|near| format!("; did you mean \"{near}\"?")).unwrap_or_default();
+    format!("`{name} = {text}` does not fit: `{name}` of `{letter}` takes {} (default {default}){near}", kind.expects())
+}
+
+pub fn quotes_missing(name: &str, text: &str) -> String {
+    format!("`{text}` is a text: write it in quotes, `{name} = \"{text}\"`")
+}
+
+pub fn wrong_quotes(text: &str) -> String {
+    format!(
+        "`{text}` is not a value of the notation: write a number, `true`, `false`, or a text in plain quotes, \"full\""
+    )
+}
+
+pub fn suffix(text: &str, suffix: &str) -> String {
+    format!(
+        "`{text}` has a suffix: numbers are written without a type, `{}`",
+        text.trim_end_matches(suffix).trim_end_matches('_')
+    )
+}
+
+pub fn too_large(text: &str) -> String {
+    format!("`{text}` is too large for a number: write a finite one")
+}
+
+pub fn rule(letter: char, option: &str, value: f64, rule: &table::Rule, other: impl Fn(&str) -> f64) -> String {
+    let conditions = rule.when.iter().filter(|(name, _)| *name != option);
+    let bound = match rule.needs.1 {
+        table::Test::Above(name, _) => Some(format!("`{name} = {}`", other(name))),
+        _ => None,
+    };
+    let with =
+        bound.unwrap_or_else(|| list(conditions.map(|(name, _)| format!("`{name} = {}`", other(name))), " and "));
+    format!("`{option} = {value}` does not go with {with} in `{letter}`: {}", rule.why)
+}
+
+// ---- clauses -----------------------------------------------------------------------------------------------------
+
+/// The words that begin a clause.
+pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "poisson"];
+
+pub fn no_bar(clause: &str) -> String {
+    format!("`{clause}` is a clause: write `|` before the first clause, for example {SHAPE}")
+}
+
+pub fn unknown_clause(word: &str) -> String {
+    let way_out = nearest(word, CLAUSES).map_or_else(
+        || "there are `cond 32`, `hidden 128-128`, `rank 8`, and options of a letter, `g(num_kde = 20)`".into(),
+        |near| format!("did you mean `{near}`?"),
+    );
+    format!("`{word}` is not a clause: {way_out}")
+}
+
+pub fn clause_twice(word: &str) -> String {
+    format!("the clause `{word}` is written twice: keep one of the two")
+}
+
+pub fn zero(what: &str, way_out: &str) -> String {
+    format!("{what} is 0: {way_out}")
+}
+
+pub const ZERO_COND: &str = "leave the clause out for a density without given features";
+pub const ZERO_COND_LIST: &str = "every manifold of a list is given at least one feature";
+pub const ZERO_HIDDEN: &str = "write a width of at least 1";
+pub const ZERO_RANK: &str = "leave the clause out for full matrices";
+
+pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
+    format!("`{text}` does not fit: {what} is a whole number from 1 to {most}")
+}
+
+pub fn list_length(word: &str, has: usize, manifolds: usize) -> String {
+    format!(
+        "the list after `{word}` has {has} entries, but there {}: write one entry for each, or a single one without \
+         parentheses for all",
+        counted(manifolds, "manifold")
+    )
+}
+
+pub fn no_network(word: &str) -> String {
+    format!(
+        "`{word}` is about networks, and this density has none: with one manifold and no `cond` its parameters are free; \
+         leave `{word}` out, or add `cond`"
+    )
+}
+
+pub fn no_poisson() -> String {
+    "`poisson` asks for a log-mean head beside the density, which this version does not have: leave it out".into()
+}
+
+pub fn defaults_of_word(word: &str) -> String {
+    format!(
+        "`{word}(..)` after the bar sets options of one letter in the whole notation: write one clause for each letter"
+    )
+}
+
+pub fn unused_defaults(letter: char) -> String {
+    format!("`{letter}(..)` sets options of the letter `{letter}`, which no chain has: leave it out, or use the letter")
+}
+
+// ---- near words --------------------------------------------------------------------------------------------------
+
+/// The nearest of some names, if it is near enough to have been meant.
+fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
+    // A slip changes a letter or two; long names allow for a word left out.
+    let limit = 1 + word.chars().count().min(64) / 4;
+    names.iter().map(|name| (distance(word, name), *name)).min().filter(|(far, _)| *far <= limit).map(|(_, name)| name)
+}
+
+/// The number of letters to insert, remove, replace, or swap with their neighbour.
+fn distance(a: &str, b: &str) -> usize {
+    // Long enough for every name; a word longer than that is near to none.
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().take(80).collect(), b.chars().take(80).collect());
+    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
+    for i in 1..=a.len() {
+        let mut row = vec![i];
+        for j in 1..=b.len() {
+            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
+            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                least = least.min(rows[i - 2][j - 2] + 1);
+            }
+            row.push(least);
+        }
+        rows.push(row);
+    }
+    rows[a.len()][b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "unread")]
+    fn errors_are_not_forgotten() {
+        Diagnostics::default().report(Span::call_site(), "x".into());
+    }
+
+    #[test]
+    fn near_words() {
+        assert_eq!(distance("", "abc"), 3);
+        assert_eq!(distance("num_kde", "nmu_kde"), 1);
+        assert_eq!(distance("ful", "full"), 1);
+        assert_eq!(nearest("num_kdes", &["num_kde", "cov_type"]), Some("num_kde"));
+        assert_eq!(nearest("banana", &["num_kde", "cov_type"]), None);
+    }
+}

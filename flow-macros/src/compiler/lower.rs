@@ -1,0 +1,196 @@
+//! A density to the type that stands for it. Nothing can go wrong here.
+
+use super::ast::{Block, Chosen, Density, Features, Layer, Space};
+use super::table::{self, Argument, Parameters, Value};
+use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
+use quote::{quote, quote_spanned};
+use syn::spanned::Spanned;
+
+/// The type of a density. `private` is the path of the runtime's module for generated code, `tag` the type that tells this
+/// density from others.
+pub fn density(density: &Density, private: &TokenStream, tag: &TokenStream) -> TokenStream {
+    let dim = argument(&sum(None, &density.blocks, quote!(DIM), private));
+    let embed = argument(&sum(None, &density.blocks, quote!(EMBED), private));
+    let blocks = nest((0..density.blocks.len()).map(|place| block(density, place, private)));
+    match features(&density.features, private) {
+        None => quote!(#private::Unconditional<#tag, #dim, #embed, #blocks>),
+        Some(features) => quote!(#private::Conditional<#tag, #features, #dim, #embed, #blocks>),
+    }
+}
+
+/// `(a, (b, ()))`: nested to the right, which rustc takes well.
+fn nest(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    nest_at(Span::call_site(), items)
+}
+
+/// The same, for rustc to point at `span` if it finds something wrong.
+fn nest_at(span: Span, items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
+    items.rev().fold(quote_spanned!(span=> ()), |rest, item| quote_spanned!(span=> (#item, #rest)))
+}
+
+fn number(value: usize) -> Literal {
+    Literal::usize_unsuffixed(value)
+}
+
+fn features(features: &Features, private: &TokenStream) -> Option<TokenStream> {
+    let one = |count: &usize| {
+        let count = number(*count);
+        quote!(#private::Features<#count>)
+    };
+    match features {
+        Features::None => None,
+        Features::Shared(count) => Some(one(count)),
+        Features::Each(counts) => Some(nest(counts.iter().map(one))),
+    }
+}
+
+/// A number and a constant of some manifolds, added.
+pub fn sum(first: Option<usize>, blocks: &[Block], of: TokenStream, private: &TokenStream) -> TokenStream {
+    let first = first.map(|first| {
+        let first = number(first);
+        quote!(#first)
+    });
+    let rest = blocks.iter().map(|block| {
+        let space = space(&block.space, private);
+        quote!(<#space as #private::Manifold>::#of)
+    });
+    let terms: Vec<_> = first.into_iter().chain(rest).collect();
+    if terms.is_empty() { quote!(0) } else { quote!(#(#terms)+*) }
+}
+
+/// A number as an argument of a type: in braces unless it is a literal.
+pub fn argument(number: &TokenStream) -> TokenStream {
+    let literal = number.clone().into_iter().map(|token| matches!(token, TokenTree::Literal(_)));
+    if literal.eq([true]) { number.clone() } else { quote!({ #number }) }
+}
+
+// ---- blocks ------------------------------------------------------------------------------------------------------
+
+fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream {
+    let block = &density.blocks[place];
+    let (space, chain) = (space(&block.space, private), chain(block, private));
+    let params = quote_spanned!(blame(&block.chain)=> <#chain as #private::Chain<#space>>::PARAMS);
+    let head = head(density, place, &params, private);
+    quote!(#private::Block<#space, #chain, #head>)
+}
+
+pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
+    // Checking lets no manifold pass that has no type.
+    let (name, counted) = space.row.type_name.unwrap_or(("Euclidean", true));
+    let (name, dim) = (Ident::new(name, space.span), number(space.dim));
+    if counted { quote!(#private::#name<#dim>) } else { quote!(#private::#name) }
+}
+
+/// Where the parameters of a chain come from: nowhere else, or a network.
+fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenStream) -> TokenStream {
+    let block = &density.blocks[place];
+    let (from, count) = match &density.features {
+        Features::None => (0, 0),
+        Features::Shared(count) => (0, *count),
+        Features::Each(counts) => (counts[..place].iter().sum(), counts[place]),
+    };
+    let sees_nothing = count == 0 && place == 0;
+    if sees_nothing || !has_parameters(&block.chain) {
+        let params = argument(params);
+        return quote!(#private::Free<#params>);
+    }
+    let matrix = |inputs: &TokenStream, outputs: &TokenStream| {
+        let (columns, rows) = (argument(inputs), argument(outputs));
+        match density.rank.map(number) {
+            None => quote!(#private::Dense<#columns, #rows>),
+            // The runtime says what a rank makes of a matrix: nothing where the product would be the larger one.
+            Some(rank) => quote! {
+                #private::LowRank<
+                    #columns,
+                    #rows,
+                    { #private::low_rank(#rank, #inputs, #outputs) },
+                    { #private::full_columns(#rank, #inputs, #outputs) }
+                >
+            },
+        }
+    };
+    let mut inputs = sum((count > 0).then_some(count), &density.blocks[..place], quote!(EMBED), private);
+    let mut hidden = Vec::new();
+    for width in &block.hidden {
+        let width = number(*width);
+        let outputs = quote!(#width);
+        hidden.push(matrix(&inputs, &outputs));
+        inputs = outputs;
+    }
+    let (hidden, output) = (nest(hidden.into_iter()), matrix(&inputs, params));
+    let (from, count) = (number(from), number(count));
+    quote!(#private::Predicted<#from, #count, #hidden, #output>)
+}
+
+/// Whether any layer has parameters, as far as the notation tells.
+fn has_parameters(chain: &[Layer]) -> bool {
+    chain.iter().enumerate().any(|(place, layer)| match layer {
+        Layer::Own(_) => true,
+        Layer::Letter(row, _, chosen) => match row.parameters {
+            Parameters::Always => true,
+            Parameters::If(flag) => is(row, chosen, flag, Value::Int(1)),
+            Parameters::Unless(name, choice) => {
+                let offset = place + 1 == chain.len() && is(row, chosen, "skip_model_offset", Value::Int(0));
+                offset || !is(row, chosen, name, Value::Text(choice))
+            }
+        },
+    })
+}
+
+/// Whether an option has a value.
+fn is(row: &table::Letter, chosen: &[Chosen], name: &str, value: Value) -> bool {
+    let Some(option) = row.option(name) else { return false };
+    let written = chosen.iter().find(|chosen| chosen.option.name == name).map(|chosen| chosen.code);
+    written.or_else(|| option.kind.encode(option.default)) == option.kind.encode(value)
+}
+
+// ---- chains ------------------------------------------------------------------------------------------------------
+
+fn chain(block: &Block, private: &TokenStream) -> TokenStream {
+    let last = block.chain.len() - 1;
+    nest_at(
+        blame(&block.chain),
+        block.chain.iter().enumerate().map(|(place, layer)| match layer {
+            Layer::Own(layer) => quote!(#layer),
+            Layer::Letter(row, span, chosen) => {
+                let name = Ident::new(row.type_name, *span);
+                let arguments = row.arguments.iter().map(|argument| match argument {
+                    Argument::Dim => {
+                        let dim = number(block.space.dim);
+                        quote!(#dim)
+                    }
+                    Argument::Place => {
+                        let place = Ident::new(place_name(place, last), Span::call_site());
+                        quote!(#private::#place)
+                    }
+                });
+                let options = options(row, chosen, private);
+                quote!(#private::#name<#(#arguments,)* #options>)
+            }
+        }),
+    )
+}
+
+/// Where rustc points if a chain does not fit its manifold: only a layer of the user's own can be at fault by now.
+fn blame(chain: &[Layer]) -> Span {
+    let own = chain.iter().find_map(|layer| if let Layer::Own(layer) = layer { Some(layer.span()) } else { None });
+    own.unwrap_or_else(Span::call_site)
+}
+
+fn place_name(place: usize, last: usize) -> &'static str {
+    match (place == 0, place == last) {
+        (true, true) => "Only",
+        (true, false) => "First",
+        (false, true) => "Last",
+        (false, false) => "Middle",
+    }
+}
+
+/// The options as types, the last one outermost.
+fn options(row: &table::Letter, chosen: &[Chosen], private: &TokenStream) -> TokenStream {
+    let module = Ident::new(&row.letter.to_string(), Span::call_site());
+    chosen.iter().fold(quote!(()), |rest, Chosen { option, span, code }| {
+        let (name, code) = (Ident::new(option.name, *span), Literal::u128_suffixed(*code));
+        quote!(#private::settings::#module::#name<#code, #rest>)
+    })
+}

@@ -1,0 +1,64 @@
+//! The compiler of the notation: parse, check, lower, expand. It takes and returns tokens of `proc_macro2` and knows nothing of
+//! the macro around it, so that tests and build scripts can call it.
+
+pub mod ast;
+mod check;
+mod diagnostics;
+mod expand;
+mod lower;
+mod parse;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+use ast::{Density, Header, Input, Spec};
+use diagnostics::Diagnostics;
+use proc_macro2::TokenStream;
+use quote::quote;
+
+/// What the macro expands to, with its errors as `compile_error!`s. `root` is the path of the runtime crate.
+pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
+    translate(tokens, root).unwrap_or_else(|Wrong { input, errors }| match *input {
+        Input { is_item: true, header, spec } => expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root),
+        Input { is_item: false, .. } => expand::wrong_type(&errors),
+    })
+}
+
+/// What the macro expands to, or all that is wrong.
+// For tests and build scripts, which include this module.
+#[allow(dead_code)]
+pub fn compile(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Vec<syn::Error>> {
+    translate(tokens, root).map_err(|wrong| wrong.errors)
+}
+
+/// The type of a density alone, in item position too, or all that is wrong.
+#[allow(dead_code)]
+pub fn lower_type(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Vec<syn::Error>> {
+    let (_, _, density) = understand(tokens).map_err(|wrong| wrong.errors)?;
+    Ok(lower::density(&density, &quote!(#root::__private), &quote!(())))
+}
+
+/// What could be read, and what was wrong with it.
+struct Wrong {
+    input: Box<Input>,
+    errors: Vec<syn::Error>,
+}
+
+fn translate(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Wrong> {
+    let (header, spec, density) = understand(tokens)?;
+    Ok(match header {
+        Some(header) => expand::item(&header, &spec, &density, root),
+        None => lower::density(&density, &quote!(#root::__private), &quote!(())),
+    })
+}
+
+fn understand(tokens: TokenStream) -> Result<(Option<Header>, Spec, Density), Wrong> {
+    let mut errors = Diagnostics::default();
+    let input = parse::input(tokens, &mut errors);
+    let density = input.spec.as_ref().and_then(|spec| check::density(spec, &mut errors));
+    let errors = errors.finish();
+    match (input, density) {
+        (Input { header, spec: Some(spec), .. }, Some(density)) if errors.is_empty() => Ok((header, spec, density)),
+        (input, _) => Err(Wrong { input: Box::new(input), errors }),
+    }
+}

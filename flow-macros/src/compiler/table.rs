@@ -1,0 +1,712 @@
+//! The one table of the notation: manifolds, letters and their options.
+//!
+//! Plain constant data that needs nothing but `std`, so that tests of other crates can include this file by its path and
+//! compare it with what they implement. Formulas behind the letters: the documentation of flow-runtime's `layers`.
+
+// Some parts are read only by the tests that include this file.
+#![allow(dead_code)]
+
+/// A family of manifolds.
+#[derive(Debug)]
+pub struct Manifold {
+    /// The letter before the dimension.
+    pub prefix: char,
+    /// The least and the greatest dimension of this row.
+    pub dims: (usize, usize),
+    /// How letters refer to the row.
+    pub key: &'static str,
+    /// The runtime's type, and whether it takes the dimension as its argument; `None` where this version has none.
+    pub type_name: Option<(&'static str, bool)>,
+    /// What it is, in a sentence: "`s2` is ...".
+    pub name: &'static str,
+    /// Its coordinates.
+    pub doc: &'static str,
+}
+
+/// A layer letter.
+#[derive(Debug)]
+pub struct Letter {
+    /// The letter; also the name of the module of its options in the runtime.
+    pub letter: char,
+    /// The runtime's type.
+    pub type_name: &'static str,
+    /// What the type is given before the options.
+    pub arguments: &'static [Argument],
+    /// Keys of the manifolds it acts on.
+    pub on: &'static [&'static str],
+    /// When the layer has parameters.
+    pub parameters: Parameters,
+    /// Its options, in the order in which the documentation lists them.
+    pub options: &'static [Opt],
+    /// What must hold between options.
+    pub rules: &'static [Rule],
+    /// What it is.
+    pub doc: &'static str,
+}
+
+/// What the type of a layer is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Argument {
+    /// The dimension of the manifold.
+    Dim,
+    /// `Only`, `First`, `Middle` or `Last`: the place in the chain.
+    Place,
+}
+
+/// When a layer has parameters; a chain without any needs no network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Parameters {
+    /// Whatever the options say.
+    Always,
+    /// Only if this flag is set.
+    If(&'static str),
+    /// Unless this choice is the given one, and then only the offset of the last layer of a chain.
+    Unless(&'static str, &'static str),
+}
+
+/// An option of a letter.
+#[derive(Debug)]
+pub struct Opt {
+    /// Its published name.
+    pub name: &'static str,
+    /// The values it takes.
+    pub kind: Kind,
+    /// Its value where nothing is written.
+    pub default: Value<'static>,
+    /// What it does.
+    pub doc: &'static str,
+}
+
+/// The values an option takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// A whole number of a range.
+    Int {
+        /// The least.
+        least: i64,
+        /// The greatest.
+        most: i64,
+        /// Whether -1 is allowed too.
+        or_minus_one: bool,
+    },
+    /// One whole number, the only one built.
+    Only(i64),
+    /// A number above 0.
+    Positive {
+        /// Whether -1 is allowed too.
+        or_minus_one: bool,
+    },
+    /// A number from 0 (included) to 1 (excluded).
+    Fraction,
+    /// 0 or 1.
+    Flag,
+    /// One of these texts; its code is its place in the list.
+    Choice(&'static [&'static str]),
+    /// A text of at most this many letters.
+    Letters {
+        /// The letters allowed.
+        of: &'static str,
+        /// Whether they must all be the same.
+        same: bool,
+        /// The greatest number of them.
+        most: usize,
+    },
+    /// A text of layer widths, `"64-32"`.
+    Widths,
+}
+
+/// A value as written.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value<'a> {
+    /// A whole number.
+    Int(i64),
+    /// A number with a point or an exponent.
+    Float(f64),
+    /// `true` or `false`.
+    Flag(bool),
+    /// A text in quotes.
+    Text(&'a str),
+}
+
+/// What must hold between the options of one layer.
+#[derive(Debug)]
+pub struct Rule {
+    /// If all of these hold,
+    pub when: &'static [(&'static str, Test)],
+    /// this must hold.
+    pub needs: (&'static str, Test),
+    /// Why, and the way out.
+    pub why: &'static str,
+}
+
+/// A property of the value of an option.
+#[derive(Clone, Copy, Debug)]
+pub enum Test {
+    /// It is one of these.
+    In(&'static [i64]),
+    /// It is above 0.
+    Positive,
+    /// It is none of these.
+    NotIn(&'static [i64]),
+    /// It is above the value of another option less this number.
+    Above(&'static str, f64),
+}
+
+/// A text travels in the sixteen bytes of a `u128`.
+const LONGEST_TEXT: usize = 16;
+
+/// More components than this are a slip of the keyboard, and would make arrays that do not fit a stack.
+const MANY: i64 = 4096;
+
+const E: &str = "e";
+const S1: &str = "s1";
+const S2: &str = "s2";
+
+/// The manifolds, in the order of the documentation.
+pub const MANIFOLDS: &[Manifold] = &[
+    Manifold {
+        prefix: 'e',
+        dims: (1, 512),
+        key: E,
+        type_name: Some(("Euclidean", true)),
+        name: "a Euclidean space",
+        doc: "Euclidean space: D coordinates",
+    },
+    Manifold {
+        prefix: 's',
+        dims: (1, 1),
+        key: S1,
+        type_name: Some(("Circle", false)),
+        name: "the circle",
+        doc: "the circle: an angle in [0, 2 pi); embedded (cos, sin)",
+    },
+    Manifold {
+        prefix: 's',
+        dims: (2, 2),
+        key: S2,
+        type_name: Some(("Sphere2", false)),
+        name: "the two-sphere",
+        doc: "the two-sphere: (theta, phi), theta in [0, pi] from the +z axis, phi in [0, 2 pi); embedded (x, y, z)",
+    },
+    Manifold {
+        prefix: 'i',
+        dims: (1, 1),
+        key: "i1",
+        type_name: None,
+        name: "an interval",
+        doc: "an interval, `i1[-1, 1]`; not built in this version",
+    },
+    Manifold {
+        prefix: 'a',
+        dims: (1, 512),
+        key: "a",
+        type_name: None,
+        name: "a simplex",
+        doc: "a simplex; not built in this version",
+    },
+];
+
+const fn flag(name: &'static str, default: bool, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Flag, default: Value::Int(default as i64), doc }
+}
+
+const fn count(name: &'static str, most: i64, default: i64, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Int { least: 1, most, or_minus_one: false }, default: Value::Int(default), doc }
+}
+
+const fn count_or_minus_one(name: &'static str, most: i64, default: i64, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Int { least: 1, most, or_minus_one: true }, default: Value::Int(default), doc }
+}
+
+const fn positive(name: &'static str, default: f64, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Positive { or_minus_one: false }, default: Value::Float(default), doc }
+}
+
+const fn positive_or_minus_one(name: &'static str, default: f64, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Positive { or_minus_one: true }, default: Value::Float(default), doc }
+}
+
+const fn only(name: &'static str, value: i64, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Only(value), default: Value::Int(value), doc }
+}
+
+const fn choice(name: &'static str, of: &'static [&'static str], default: &'static str, doc: &'static str) -> Opt {
+    Opt { name, kind: Kind::Choice(of), default: Value::Text(default), doc }
+}
+
+const SKIP_MODEL_OFFSET: Opt =
+    flag("skip_model_offset", false, "leave out the offset that the last layer of a Euclidean chain adds");
+const SOFTPLUS_FOR_WIDTH: Opt = flag("softplus_for_width", false, "widths by a softplus instead of an exponential");
+const CLAMP_WIDTHS: Opt = flag("clamp_widths", false, "clip raw widths before they are regulated");
+const WIDTH_SMOOTH_SATURATION: Opt = flag("width_smooth_saturation", true, "widths approach their bounds smoothly");
+const LOWER_BOUND_FOR_WIDTHS: Opt = positive("lower_bound_for_widths", 0.01, "smallest width");
+const UPPER_BOUND_FOR_WIDTHS: Opt =
+    positive_or_minus_one("upper_bound_for_widths", 100.0, "greatest width, on top of the smallest; -1: none");
+const NUM_HOUSEHOLDER_ITER: Opt =
+    count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: as many as there are dimensions");
+
+const SMOOTH_WIDTHS_ARE_BOUNDED: Rule = Rule {
+    when: &[("width_smooth_saturation", Test::In(&[1]))],
+    needs: ("upper_bound_for_widths", Test::Positive),
+    why: "a smooth saturation needs a bound to approach: give one, or write `width_smooth_saturation = 0`",
+};
+const WIDTHS_ARE_ORDERED: Rule = Rule {
+    when: &[("upper_bound_for_widths", Test::Positive)],
+    needs: ("upper_bound_for_widths", Test::Above("lower_bound_for_widths", 0.0)),
+    why: "the bounds of the widths are the wrong way round",
+};
+
+/// The letters, in the order of the documentation.
+pub const LETTERS: &[Letter] = &[
+    Letter {
+        letter: 'g',
+        type_name: "Gaussianization",
+        arguments: &[Argument::Dim, Argument::Place],
+        on: &[E],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_kde", MANY, 10, "mixture components per dimension"),
+            flag("fit_normalization", true, "components have weights of their own"),
+            flag("regulate_normalization", true, "the weights are bounded"),
+            positive("lower_bound_for_norms", 1.0, "smallest unnormalised weight"),
+            positive("upper_bound_for_norms", 10.0, "greatest unnormalised weight, on top of the smallest"),
+            choice(
+                "inverse_function_type",
+                &["isigmoid", "inormal_partly_precise"],
+                "isigmoid",
+                "what maps the mixture's distribution function to the line: the logit or the normal quantile",
+            ),
+            flag("replace_first_sigmoid_with_icdf", true, "the first g of a chain takes the normal quantile"),
+            SKIP_MODEL_OFFSET,
+            SOFTPLUS_FOR_WIDTH,
+            CLAMP_WIDTHS,
+            WIDTH_SMOOTH_SATURATION,
+            LOWER_BOUND_FOR_WIDTHS,
+            UPPER_BOUND_FOR_WIDTHS,
+            choice(
+                "rotation_mode",
+                &["householder", "angles", "none"],
+                "householder",
+                "the rotation before the mixtures: reflections, plane rotations, or none",
+            ),
+            NUM_HOUSEHOLDER_ITER,
+        ],
+        rules: &[
+            SMOOTH_WIDTHS_ARE_BOUNDED,
+            WIDTHS_ARE_ORDERED,
+            Rule {
+                when: &[("fit_normalization", Test::In(&[1])), ("regulate_normalization", Test::In(&[1]))],
+                needs: ("upper_bound_for_norms", Test::Above("lower_bound_for_norms", 0.0)),
+                why: "the bounds of the weights are the wrong way round",
+            },
+        ],
+        doc: "Gaussianisation: a rotation, then each coordinate through the distribution function of a mixture",
+    },
+    Letter {
+        letter: 't',
+        type_name: "Affine",
+        arguments: &[Argument::Dim, Argument::Place],
+        on: &[E],
+        parameters: Parameters::Unless("cov_type", "identity"),
+        options: &[
+            choice(
+                "cov_type",
+                &["identity", "diagonal_symmetric", "diagonal", "full"],
+                "diagonal",
+                "the matrix: the identity, one number, a diagonal, or lower triangular",
+            ),
+            SKIP_MODEL_OFFSET,
+            SOFTPLUS_FOR_WIDTH,
+            CLAMP_WIDTHS,
+            WIDTH_SMOOTH_SATURATION,
+            LOWER_BOUND_FOR_WIDTHS,
+            UPPER_BOUND_FOR_WIDTHS,
+        ],
+        rules: &[SMOOTH_WIDTHS_ARE_BOUNDED, WIDTHS_ARE_ORDERED],
+        doc: "affine map: a matrix and an offset; alone it is a normal distribution",
+    },
+    Letter {
+        letter: 'x',
+        type_name: "Identity",
+        arguments: &[Argument::Dim],
+        on: &[E],
+        parameters: Parameters::If("add_offset"),
+        options: &[flag("add_offset", false, "add an offset")],
+        rules: &[],
+        doc: "the identity, or an offset",
+    },
+    Letter {
+        letter: 'f',
+        type_name: "FisherFlow",
+        arguments: &[],
+        on: &[S2],
+        parameters: Parameters::Always,
+        options: &[
+            positive("min_kappa", 1e-10, "smallest concentration"),
+            choice(
+                "kappa_prediction",
+                &["direct_log_real_bounded"],
+                "direct_log_real_bounded",
+                "how the concentration follows from its parameter: its logarithm, above `min_kappa`",
+            ),
+            flag("kappa_clamping", false, "clip the raw concentration from below at -5"),
+            flag("inverse_z_scaling", true, "concentrate around -z instead of +z before the rotation"),
+            flag("add_rotation", true, "a rotation of the sphere"),
+            choice("rotation_mode", &["householder", "angles"], "householder", "reflections or plane rotations"),
+            count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: 3"),
+            flag("add_vertical_rq_spline_flow", false, "splines in z = cos theta"),
+            Opt {
+                name: "vertical_flow_defs",
+                kind: Kind::Letters { of: "r", same: true, most: 8 },
+                default: Value::Text("rr"),
+                doc: "the chain of these splines",
+            },
+            count_or_minus_one("spline_num_basis_functions", 32, 5, "bins of a spline; -1: 2 and 3 in turn"),
+            flag("vertical_smooth", false, "splines with a continuous second derivative"),
+            positive_or_minus_one(
+                "vertical_restrict_max_min_width_height_ratio",
+                -1.0,
+                "greatest ratio of two widths or heights; -1: none",
+            ),
+            flag("vertical_fix_boundary_derivative", true, "slope 1 at the ends of the splines in z"),
+            flag("vertical_fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
+            flag("vertical_also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
+            flag(
+                "vertical_independent_width_height_parametrization",
+                false,
+                "widths and heights have parameters of their own",
+            ),
+            flag("add_circular_rq_spline_flow", false, "splines in the azimuth, faded out at the poles"),
+            Opt {
+                name: "circular_flow_defs",
+                kind: Kind::Letters { of: "o", same: true, most: 8 },
+                default: Value::Text("oo"),
+                doc: "the chain of these splines",
+            },
+            only("circular_add_rotation", 0, "a rotation inside these splines would tear the poles"),
+            Opt {
+                name: "boundary_cos_theta_identity_region",
+                kind: Kind::Fraction,
+                default: Value::Float(0.0),
+                doc: "height of the two polar caps that the splines leave alone",
+            },
+            flag("add_extra_rotation_inbetween", false, "a quarter turn between the concentration and the splines"),
+        ],
+        rules: &[
+            Rule {
+                when: &[("spline_num_basis_functions", Test::In(&[-1]))],
+                needs: ("vertical_smooth", Test::In(&[1])),
+                why: "only smooth splines have 2 and 3 bins in turn: write `vertical_smooth = 1`, or a number of bins",
+            },
+            Rule {
+                when: &[("add_vertical_rq_spline_flow", Test::In(&[1])), ("vertical_smooth", Test::In(&[1]))],
+                needs: ("spline_num_basis_functions", Test::In(&[-1, 2, 3])),
+                why: "smooth splines are built for 2 and 3 bins: write `spline_num_basis_functions = -1`, 2 or 3",
+            },
+            Rule {
+                when: &[("vertical_also_fix_second_width_to_zero", Test::In(&[1]))],
+                needs: ("vertical_fix_first_width_n_height_to_zero", Test::In(&[1])),
+                why: "the second follows the first: write `vertical_fix_first_width_n_height_to_zero = 1` too",
+            },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_also_fix_second_width_to_zero", Test::In(&[1])),
+                ],
+                needs: ("spline_num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin has no second width: write at least 2 bins",
+            },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_restrict_max_min_width_height_ratio", Test::Positive),
+                ],
+                needs: ("vertical_restrict_max_min_width_height_ratio", Test::Above("spline_num_basis_functions", 1.0)),
+                why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
+            },
+        ],
+        doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
+    },
+    Letter {
+        letter: 'n',
+        type_name: "SegmentedSphere",
+        arguments: &[],
+        on: &[S2],
+        parameters: Parameters::Always,
+        options: &[
+            flag("add_rotation", true, "a rotation of the sphere"),
+            choice("rotation_mode", &["householder", "angles"], "householder", "a reflection or plane rotations"),
+            count("num_basis_functions", MANY, 10, "Moebius components in the azimuth"),
+            Opt {
+                name: "zenith_type_layers",
+                kind: Kind::Letters { of: "rg", same: true, most: 8 },
+                default: Value::Text("r"),
+                doc: "the chain for the zenith: splines or Gaussianisation",
+            },
+            Opt {
+                name: "hidden_dims",
+                kind: Kind::Widths,
+                default: Value::Text("64"),
+                doc: "hidden layers of the network from azimuth to zenith parameters",
+            },
+            only("max_rank", -1, "rank of that network's matrices: the full one"),
+            only("highway_mode", 0, "connections past that network's layers: none"),
+        ],
+        rules: &[],
+        doc: "the azimuth by Moebius maps, the zenith given the azimuth by a chain of its own",
+    },
+    Letter {
+        letter: 'y',
+        type_name: "Orientation",
+        arguments: &[],
+        on: &[S1, S2],
+        parameters: Parameters::If("add_rotation"),
+        options: &[flag("add_rotation", false, "a rotation")],
+        rules: &[],
+        doc: "the identity, or a rotation of the circle or the sphere",
+    },
+];
+
+/// The row of a letter.
+pub fn letter(letter: char) -> Option<&'static Letter> {
+    LETTERS.iter().find(|row| row.letter == letter)
+}
+
+/// The row of a manifold.
+pub fn manifold(prefix: char, dim: usize) -> Option<&'static Manifold> {
+    MANIFOLDS.iter().find(|row| row.prefix == prefix && (row.dims.0..=row.dims.1).contains(&dim))
+}
+
+impl Letter {
+    /// The row of an option.
+    pub fn option(&self, name: &str) -> Option<&'static Opt> {
+        self.options.iter().find(|row| row.name == name)
+    }
+}
+
+impl Manifold {
+    /// How the row is written: `e1`, `e2`, .. or `s2`.
+    pub fn notation(&self) -> String {
+        let Manifold { prefix, dims: (least, most), .. } = self;
+        if least == most { format!("`{prefix}{least}`") } else { format!("`{prefix}1`, `{prefix}2`, ..") }
+    }
+}
+
+impl Value<'_> {
+    /// The value as a number, where it is one.
+    pub fn number(self) -> Option<f64> {
+        match self {
+            Value::Int(number) => Some(number as f64),
+            Value::Float(number) => Some(number),
+            Value::Flag(set) => Some(f64::from(u8::from(set))),
+            Value::Text(_) => None,
+        }
+    }
+}
+
+impl core::fmt::Display for Value<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Value::Int(number) => write!(f, "{number}"),
+            Value::Float(number) if number.abs() < 1e-3 && *number != 0.0 => write!(f, "{number:e}"),
+            Value::Float(number) => write!(f, "{number}"),
+            Value::Flag(set) => write!(f, "{set}"),
+            Value::Text(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
+impl Kind {
+    /// The code of a value in the option's type, which `flow_runtime::layers::decode` undoes; `None` for a value that
+    /// does not fit.
+    pub fn encode(self, value: Value) -> Option<u128> {
+        let whole = |number: i64| if number == -1 { u128::MAX } else { number as u128 };
+        match (self, value) {
+            (Kind::Int { least, most, or_minus_one }, Value::Int(number)) => {
+                ((least..=most).contains(&number) || or_minus_one && number == -1).then(|| whole(number))
+            }
+            (Kind::Only(one), Value::Int(number)) => (number == one).then(|| whole(number)),
+            (Kind::Only(one), Value::Flag(set)) => (i64::from(set) == one).then(|| whole(one)),
+            (Kind::Positive { or_minus_one }, Value::Int(_) | Value::Float(_)) => {
+                let number = value.number()?;
+                (number > 0.0 && number.is_finite() || or_minus_one && number == -1.0).then(|| bits(number))
+            }
+            (Kind::Fraction, Value::Int(_) | Value::Float(_)) => {
+                let number = value.number()?;
+                (0.0..1.0).contains(&number).then(|| bits(number))
+            }
+            (Kind::Flag, Value::Int(number)) => matches!(number, 0 | 1).then_some(number as u128),
+            (Kind::Flag, Value::Flag(set)) => Some(u128::from(set)),
+            (Kind::Choice(of), Value::Text(text)) => of.iter().position(|one| *one == text).map(|place| place as u128),
+            (Kind::Letters { of, same, most }, Value::Text(text)) => {
+                let fits = !text.is_empty()
+                    && text.len() <= most
+                    && text.chars().all(|one| of.contains(one))
+                    && !(same && text.chars().any(|one| !text.starts_with(one)));
+                fits.then(|| bytes(text))
+            }
+            (Kind::Widths, Value::Text(text)) => {
+                let width = |part: &str| {
+                    part.bytes().all(|byte| byte.is_ascii_digit())
+                        && part.parse().is_ok_and(|width| (1..=MANY).contains(&width))
+                };
+                (text.len() <= LONGEST_TEXT && text.split('-').all(width)).then(|| bytes(text))
+            }
+            _ => None,
+        }
+    }
+
+    /// The values it takes, for messages and documentation.
+    pub fn expects(self) -> String {
+        match self {
+            Kind::Int { least, most, or_minus_one: false } => format!("a whole number from {least} to {most}"),
+            Kind::Int { least, most, or_minus_one: true } => format!("a whole number from {least} to {most}, or -1"),
+            Kind::Only(one) => format!("{one}, the only value built in this version"),
+            Kind::Positive { or_minus_one: false } => "a number above 0".into(),
+            Kind::Positive { or_minus_one: true } => "a number above 0, or -1".into(),
+            Kind::Fraction => "a number from 0 to below 1".into(),
+            Kind::Flag => "0 or 1".into(),
+            Kind::Choice([one]) => format!("{one:?}, the only value built in this version"),
+            Kind::Choice(of) => of.iter().map(|one| format!("{one:?}")).collect::<Vec<_>>().join(", "),
+            Kind::Letters { of, same, most } => {
+                let one_of = of.chars().map(|one| format!("`{one}`")).collect::<Vec<_>>().join(" or ");
+                let repeated = if same && of.len() > 1 { ", always the same" } else { "" };
+                format!("a text of 1 to {most} letters {one_of}{repeated}")
+            }
+            Kind::Widths => format!("a text of widths such as \"64-32\", of at most {LONGEST_TEXT} characters"),
+        }
+    }
+}
+
+/// The bits of a number; the two zeros are one.
+fn bits(number: f64) -> u128 {
+    u128::from((number + 0.0).to_bits())
+}
+
+/// The bytes of a short text, the first the lowest.
+fn bytes(text: &str) -> u128 {
+    text.bytes().rev().fold(0, |code, byte| code << 8 | u128::from(byte))
+}
+
+impl Test {
+    /// Whether it holds for `value`; `other` gives the values of other options.
+    pub fn holds(self, value: f64, other: impl Fn(&str) -> f64) -> bool {
+        match self {
+            Test::In(of) => of.iter().any(|one| *one as f64 == value),
+            Test::Positive => value > 0.0,
+            Test::NotIn(of) => of.iter().all(|one| *one as f64 != value),
+            Test::Above(name, less) => value > other(name) - less,
+        }
+    }
+}
+
+/// The table as the README shows it.
+pub fn markdown() -> String {
+    let mut page = String::from("| manifold | what it is |\n|---|---|\n");
+    for row in MANIFOLDS {
+        page += &format!("| {} | {} |\n", row.notation(), row.doc);
+    }
+    page += "\n| letter | acts on | what it is |\n|---|---|---|\n";
+    for row in LETTERS {
+        let on: Vec<_> = MANIFOLDS.iter().filter(|m| row.on.contains(&m.key)).map(Manifold::notation).collect();
+        page += &format!("| `{}` | {} | {} |\n", row.letter, on.join("; "), row.doc);
+    }
+    for row in LETTERS {
+        page +=
+            &format!("\nOptions of `{}`:\n\n| option | values | default | meaning |\n|---|---|---|---|\n", row.letter);
+        for option in row.options {
+            let Opt { name, kind, default, doc } = option;
+            page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
+        }
+    }
+    page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_letters_act_somewhere() {
+        for (i, row) in LETTERS.iter().enumerate() {
+            assert!(LETTERS[..i].iter().all(|other| other.letter != row.letter && other.type_name != row.type_name));
+            assert!(!row.on.is_empty());
+            assert!(row.on.iter().all(|key| MANIFOLDS.iter().any(|m| m.key == *key && m.type_name.is_some())));
+            for (k, option) in row.options.iter().enumerate() {
+                assert!(row.options[..k].iter().all(|other| other.name != option.name), "{}", option.name);
+                assert!(!option.doc.is_empty() && !option.doc.contains('|'));
+            }
+        }
+    }
+
+    #[test]
+    fn defaults_are_values_and_keep_the_rules() {
+        for row in LETTERS {
+            for option in row.options {
+                assert!(option.kind.encode(option.default).is_some(), "{} {}", row.letter, option.name);
+            }
+            let value = |name: &str| row.option(name).unwrap().default.number().unwrap();
+            for rule in row.rules {
+                let applies = rule.when.iter().all(|(name, test)| test.holds(value(name), value));
+                assert!(!applies || rule.needs.1.holds(value(rule.needs.0), value), "{}", rule.why);
+            }
+            match row.parameters {
+                Parameters::Always => {}
+                Parameters::If(name) => assert_eq!(row.option(name).unwrap().kind, Kind::Flag),
+                Parameters::Unless(name, choice) => {
+                    assert!(row.option(name).unwrap().kind.encode(Value::Text(choice)).is_some());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn codes() {
+        let code = |letter_of: char, option: &str, value| {
+            letter(letter_of).unwrap().option(option).unwrap().kind.encode(value)
+        };
+        assert_eq!(code('g', "num_kde", Value::Int(20)), Some(20));
+        assert_eq!(code('g', "num_kde", Value::Int(0)), None);
+        assert_eq!(code('g', "num_kde", Value::Int(-1)), None);
+        assert_eq!(code('g', "num_kde", Value::Float(2e5)), None);
+        assert_eq!(code('g', "num_householder_iter", Value::Int(-1)), Some(u128::MAX));
+        assert_eq!(code('g', "upper_bound_for_widths", Value::Int(-1)), Some(u128::from((-1.0f64).to_bits())));
+        assert_eq!(code('g', "upper_bound_for_widths", Value::Int(-2)), None);
+        assert_eq!(code('g', "lower_bound_for_widths", Value::Float(0.0)), None);
+        assert_eq!(code('t', "cov_type", Value::Text("full")), Some(3));
+        assert_eq!(code('x', "add_offset", Value::Flag(true)), Some(1));
+        assert_eq!(code('x', "add_offset", Value::Int(2)), None);
+        assert_eq!(code('f', "boundary_cos_theta_identity_region", Value::Float(-0.0)), Some(0));
+        assert_eq!(code('f', "boundary_cos_theta_identity_region", Value::Int(1)), None);
+        assert_eq!(code('f', "circular_add_rotation", Value::Flag(false)), Some(0));
+        assert_eq!(code('f', "vertical_flow_defs", Value::Text("rrr")), Some(0x727272));
+        assert_eq!(code('f', "vertical_flow_defs", Value::Text("ro")), None);
+        assert_eq!(code('n', "zenith_type_layers", Value::Text("gg")), Some(0x6767));
+        assert_eq!(code('n', "zenith_type_layers", Value::Text("gr")), None);
+        assert_eq!(code('n', "zenith_type_layers", Value::Text("")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("64-32")), Some(0x32_33_2d_34_36));
+        assert_eq!(code('n', "hidden_dims", Value::Text("64-")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("0")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("9999999999")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("+64")), None);
+        assert_eq!(code('n', "hidden_dims", Value::Text("1234-1234-1234-1234")), None);
+        assert_eq!(code('n', "max_rank", Value::Int(-1)), Some(u128::MAX));
+        assert_eq!(code('n', "highway_mode", Value::Int(1)), None);
+    }
+
+    #[test]
+    fn the_page_lists_everything() {
+        let page = markdown();
+        for row in LETTERS {
+            assert!(page.contains(&format!("| `{}` |", row.letter)));
+            for option in row.options {
+                assert!(page.contains(&format!("| `{}` |", option.name)));
+            }
+        }
+        assert!(page.contains("| `e1`, `e2`, .. | Euclidean space: D coordinates |"));
+        assert!(
+            page.contains("| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components per dimension |")
+        );
+        assert!(page.contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));
+    }
+}

@@ -1,0 +1,601 @@
+//! The compiler from tokens to tokens: what notations become, what is said about wrong ones, and that nothing makes it panic.
+
+use super::ast::print;
+use super::*;
+use proptest::prelude::*;
+
+const ROOT: &str = "rt";
+
+fn compiled(text: &str) -> Result<String, Vec<String>> {
+    let root: TokenStream = ROOT.parse().unwrap();
+    match compile(text.parse().unwrap(), &root) {
+        Ok(tokens) => Ok(print(tokens).replace("rt::__private::", "")),
+        Err(errors) => Err(errors.iter().map(ToString::to_string).collect()),
+    }
+}
+
+#[track_caller]
+fn becomes(text: &str, expected: &str) {
+    let expected = expected.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(compiled(text).unwrap_or_else(|errors| panic!("{text}: {errors:#?}")), expected, "\n{text}");
+}
+
+/// The one block of a notation with one manifold.
+#[track_caller]
+fn chain(text: &str) -> String {
+    let whole = compiled(text).unwrap_or_else(|errors| panic!("{text}: {errors:#?}"));
+    let start = whole.find("(Block<").unwrap() + 1;
+    let head = ["Free<", "Predicted<"].iter().filter_map(|head| whole.find(head)).min().unwrap();
+    whole[start..head - 2].to_string()
+}
+
+/// One message for each fragment, in any order.
+#[track_caller]
+fn says(text: &str, fragments: &[&str]) {
+    let errors = compiled(text).expect_err(text);
+    for fragment in fragments {
+        assert!(errors.iter().any(|error| error.contains(fragment)), "{text}: no `{fragment}` in {errors:#?}");
+    }
+    assert_eq!(errors.len(), fragments.len(), "{text}: {errors:#?}");
+}
+
+// ---- lowering ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn one_manifold_without_features_has_free_parameters() {
+    becomes(
+        "e1 : t",
+        "Unconditional<(), { <Euclidean<1> as Manifold>::DIM }, { <Euclidean<1> as Manifold>::EMBED }, \
+         (Block<Euclidean<1>, (Affine<1, Only, ()>, ()), \
+         Free<{ <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>>, ())>",
+    );
+}
+
+#[test]
+fn every_manifold_sees_the_features_and_the_manifolds_before_it() {
+    becomes(
+        "e3 + s2 : gt + n | cond 32, hidden 64-16",
+        "Conditional<(), Features<32>, \
+         { <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, \
+         { <Euclidean<3> as Manifold>::EMBED + <Sphere2 as Manifold>::EMBED }, \
+         (Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())), \
+         Predicted<0, 32, (Dense<32, 64>, (Dense<64, 16>, ())), \
+         Dense<16, { <(Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())) as Chain<Euclidean<3>>>::PARAMS }>>>, \
+         (Block<Sphere2, (SegmentedSphere<()>, ()), \
+         Predicted<0, 32, (Dense<{ 32 + <Euclidean<3> as Manifold>::EMBED }, 64>, (Dense<64, 16>, ())), \
+         Dense<16, { <(SegmentedSphere<()>, ()) as Chain<Sphere2>>::PARAMS }>>>, ()))>",
+    );
+}
+
+#[test]
+fn lists_ranks_and_defaults() {
+    let low_rank = |inputs: &str, outputs: &str| {
+        let argument = |size: &str| if size.parse::<u8>().is_ok() { size.into() } else { format!("{{ {size} }}") };
+        let (columns, rows) = (argument(inputs), argument(outputs));
+        format!(
+            "LowRank<{columns}, {rows}, {{ low_rank(2, {inputs}, {outputs}) }}, {{ full_columns(2, {inputs}, {outputs}) }}>"
+        )
+    };
+    let (x, y) =
+        ("Identity<1, settings::x::add_offset<1u128, ()>>", "Orientation<settings::y::add_rotation<1u128, ()>>");
+    let (x_params, y_params) =
+        (format!("<({x}, ()) as Chain<Euclidean<1>>>::PARAMS"), format!("<({y}, ()) as Chain<Circle>>::PARAMS"));
+    becomes(
+        "e1 + s1 : x(add_offset = 1) + y(add_rotation = true) | cond (3, 5), hidden (8, 4-2), rank 2",
+        &format!(
+            "Conditional<(), (Features<3>, (Features<5>, ())), \
+             {{ <Euclidean<1> as Manifold>::DIM + <Circle as Manifold>::DIM }}, \
+             {{ <Euclidean<1> as Manifold>::EMBED + <Circle as Manifold>::EMBED }}, \
+             (Block<Euclidean<1>, ({x}, ()), Predicted<0, 3, ({}, ()), {}>>, \
+             (Block<Circle, ({y}, ()), Predicted<3, 5, ({}, ({}, ())), {}>>, ()))>",
+            low_rank("3", "8"),
+            low_rank("8", &x_params),
+            low_rank("5 + <Euclidean<1> as Manifold>::EMBED", "4"),
+            low_rank("4", "2"),
+            low_rank("2", &y_params),
+        ),
+    );
+}
+
+#[test]
+fn without_features_a_later_manifold_sees_the_earlier_ones() {
+    let whole = compiled("e2 + s1 + e1 : t + y + t").unwrap();
+    assert!(whole.contains(
+        "Predicted<0, 0, (Dense<{ <Euclidean<2> as Manifold>::EMBED + <Circle as Manifold>::EMBED }, 128>, ()), Dense<128, "
+    ));
+}
+
+#[test]
+fn chains_without_parameters_need_no_network() {
+    let free =
+        |chains: &str| !compiled(&format!("e2 + {chains} | cond 3")).unwrap().contains("Predicted<0, 3, (Dense<{");
+    assert!(free("e2 : t + x"));
+    assert!(free("s1 : t + y"));
+    assert!(free("e2 : t + xx"));
+    assert!(free("e2 : t + x(add_offset = 0)"));
+    assert!(free("e2 : t + t(cov_type = \"identity\", skip_model_offset = 1)"));
+    assert!(free("e2 : t + t(cov_type = \"identity\") x"));
+    assert!(!free("e2 : t + t(cov_type = \"identity\")"));
+    assert!(!free("e2 : t + x(add_offset = 1)"));
+    assert!(!free("s1 : t + y(add_rotation = 1)"));
+    assert!(!free("s2 : t + [my::Layer]"));
+}
+
+#[test]
+fn places_and_layers_of_the_users_own() {
+    assert_eq!(
+        chain("e3 : gg [my::Layer<3>] t"),
+        "Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Gaussianization<3, Middle, ()>, (my::Layer<3>, (Affine<3, Last, \
+         ()>, ()))))"
+    );
+    assert_eq!(chain("s2 : fn"), "Block<Sphere2, (FisherFlow<()>, (SegmentedSphere<()>, ()))");
+    assert_eq!(chain("s2 : r#fn"), chain("s2 : fn"));
+    assert_eq!(chain("s2 : f n"), chain("s2 : fn"));
+}
+
+#[test]
+fn options_become_settings_the_last_one_outermost() {
+    assert_eq!(
+        chain("e1 : g(num_kde = 20, rotation_mode = \"none\")"),
+        "Block<Euclidean<1>, (Gaussianization<1, Only, settings::g::rotation_mode<2u128, settings::g::num_kde<20u128, \
+         ()>>>, ())"
+    );
+    let minus_one = u128::MAX;
+    assert_eq!(
+        chain("s2 : f(num_householder_iter = -1, inverse_z_scaling = false, vertical_flow_defs = \"r\")"),
+        format!(
+            "Block<Sphere2, (FisherFlow<settings::f::vertical_flow_defs<{}u128, settings::f::inverse_z_scaling<0u128, \
+             settings::f::num_householder_iter<{minus_one}u128, ()>>>>, ())",
+            u128::from(b'r')
+        )
+    );
+    assert_eq!(
+        chain("e1 : t(upper_bound_for_widths = -1, width_smooth_saturation = 0)"),
+        format!(
+            "Block<Euclidean<1>, (Affine<1, Only, settings::t::width_smooth_saturation<0u128, \
+             settings::t::upper_bound_for_widths<{}u128, ()>>>, ())",
+            (-1.0f64).to_bits()
+        )
+    );
+}
+
+#[test]
+fn options_reach_the_letters_that_have_them_and_override_the_defaults() {
+    assert_eq!(
+        chain("e1 : gt(cov_type = \"full\") g | g(num_kde = 5, clamp_widths = 1)"),
+        "Block<Euclidean<1>, (Gaussianization<1, First, settings::g::clamp_widths<1u128, settings::g::num_kde<5u128, \
+         ()>>>, (Affine<1, Middle, settings::t::cov_type<3u128, ()>>, (Gaussianization<1, Last, \
+         settings::g::clamp_widths<1u128, settings::g::num_kde<5u128, ()>>>, ())))"
+    );
+    assert_eq!(
+        chain("e1 : g(num_kde = 7) | g(num_kde = 5, clamp_widths = 1)"),
+        "Block<Euclidean<1>, (Gaussianization<1, Only, settings::g::num_kde<7u128, settings::g::clamp_widths<1u128, \
+         ()>>>, ())"
+    );
+}
+
+#[test]
+fn a_default_may_break_a_rule_that_a_word_mends() {
+    assert!(compiled("e1 : g(width_smooth_saturation = 0) | g(upper_bound_for_widths = -1)").is_ok());
+}
+
+#[test]
+fn spellings_of_one_notation() {
+    let plain = compiled("e3 + s2 : gggg + n | cond 32").unwrap();
+    for same in [
+        "< e3 + s2 : gggg + n | cond 32 >",
+        "e3+s2:gggg+n|cond 32",
+        "e3 + s2 : gg gg + n | cond 32,",
+        "vertex@e3 + direction@s2 : gggg + n | cond 32",
+        "e3 + s2 : gggg + n | hidden 128, cond 32",
+    ] {
+        assert_eq!(compiled(same).unwrap(), plain, "{same}");
+    }
+}
+
+// ---- named flows -------------------------------------------------------------------------------------------------
+
+fn file(tokens: TokenStream) -> Vec<syn::Item> {
+    syn::parse2::<syn::File>(tokens).unwrap().items
+}
+
+#[test]
+fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
+    let text = "/// An event.\n #[derive(Clone)] pub(crate) struct Event = vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4;";
+    let tokens = compile(text.parse().unwrap(), &quote!(rt)).unwrap();
+    let items = file(tokens);
+    let [syn::Item::Struct(event), syn::Item::Impl(_), syn::Item::Impl(_), syn::Item::Trait(parts), syn::Item::Impl(_)] =
+        items.as_slice()
+    else {
+        panic!("{}", items.len());
+    };
+    assert!(event.ident == "Event" && matches!(event.vis, syn::Visibility::Restricted(_)));
+    assert_eq!(event.attrs.len(), 3);
+    assert_eq!(parts.ident, "EventParts");
+    let whole = compiled(text).unwrap();
+    assert!(whole.contains("type Flow = Conditional<Event, Features<4>, "));
+    assert!(
+        whole.contains("NOTATION: &'static str = \"vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4\"")
+    );
+    assert!(whole.contains("fn energy(&self)-> Self::Columns<{ <Euclidean<1> as Manifold>::DIM }>"));
+    assert!(whole.contains(
+        "{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, { <Euclidean<1> as Manifold>::DIM }>(self)"
+    ));
+    assert!(whole.contains("| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` |"));
+}
+
+#[test]
+fn a_flow_without_names_has_no_parts() {
+    let items = file(compile("struct Event = e3 : g".parse().unwrap(), &quote!(rt)).unwrap());
+    assert!(!items.iter().any(|item| matches!(item, syn::Item::Trait(_))));
+    assert!(lower_type("struct Event = e3 : g".parse().unwrap(), &quote!(rt)).is_ok());
+}
+
+#[test]
+fn the_notation_of_a_flow_gives_the_flow_again() {
+    for text in [
+        "e3 + s2 : gggg + n | cond 32",
+        "a@e3 + b@s2 : gg(num_kde = 20, lower_bound_for_widths = 1e-3) t(cov_type = \"full\") + fn(add_rotation = false)",
+        "e1 + s1 : x + y(add_rotation = 1) | cond (3, 5), hidden (8, 4-2), rank 2",
+        "e2 : g [my::Layer<3, &'static str, [u8; 4]>] [dyn_::Other<{ 2 + 3 }>] t | g(upper_bound_for_norms = 20)",
+    ] {
+        let spec = |text: &str| understand(text.parse().unwrap()).ok().unwrap().1.to_string();
+        let once = spec(text);
+        assert_eq!(once, text);
+        assert_eq!(spec(&once), once);
+    }
+}
+
+// ---- messages ----------------------------------------------------------------------------------------------------
+
+#[test]
+fn messages_about_the_whole() {
+    says("", &["nothing is written here"]);
+    says("\"e3 + s2 : g + n\"", &["without quotes: flow!(e3 + s2 : g + n)"]);
+    says("\"e3\", \"g\"", &["without quotes: flow!(e3 : g)"]);
+    says("e3", &["`e3` has no `:`"]);
+    says("e3 : g : g", &["a second `:`"]);
+    says("e3 : g | cond 3 | rank 3", &["a second `|`"]);
+    says("< e3 : g", &["the `<` has no `>`"]);
+    says("e3 : g >", &["unexpected `>`"]);
+    says("e3 : g, cond 3", &["write `|` before the first clause"]);
+    says("e3 : g cond 3", &["write `|` before the first clause"]);
+    says("e3, s2 : g, n", &["manifolds are joined by `+`", "chains are joined by `+`"]);
+    says("2e5 : 128", &["unexpected `2e5`", "unexpected `128`"]);
+}
+
+#[test]
+fn messages_about_manifolds() {
+    says("e0 : g", &["the dimension of `e` goes from 1 to 512"]);
+    says("e513 : g", &["goes from 1 to 512"]);
+    says("e99999999999999999999999 : g", &["goes from 1 to 512"]);
+    says("e03 : g", &["write `e3`"]);
+    says("s5 : n", &["goes from 1 to 2"]);
+    says("E3 : g", &["did you mean `e3`?"]);
+    says("q : g", &["`q` is not a manifold of this version, which has `e1`, `e2`, .. (a Euclidean space), `s1`"]);
+    says("e : g", &["`e` lacks its dimension"]);
+    says("i1 : rr", &["`i1` is an interval, which this version does not have yet"]);
+    says("i1[-1.5, 1] : rr", &["does not have yet"]);
+    says("i1[1, -1] : rr", &["does not have yet", "wrong way round"]);
+    says("i1[1] : rr", &["two numbers"]);
+    says("a3 : w", &["`a3` is a simplex, which this version does not have yet"]);
+    says("i1_-3_3 : rr", &["`i1_-3_3` is written `i1[-3, 3]` here"]);
+    says("i1_0_1 : rr", &["`i1_0_1` is written `i1[0, 1]` here"]);
+    says("e2[0, 1] : g", &["`e2` takes no bounds"]);
+    says("e3 + : g + n", &["a manifold is missing beside this `+`"]);
+    says(": g", &["a manifold is missing beside this `:`"]);
+    says("vertex@ : g", &["a manifold is missing beside this `@`"]);
+    says("a@e3 + a@e2 : g + g", &["two manifolds are named `a`"]);
+    says("EventVertex@e3 : g", &["`EventVertex` cannot name a manifold"]);
+    says("fn@e3 + _@e2 : g + g", &["`fn` cannot name", "`_` cannot name"]);
+}
+
+#[test]
+fn messages_about_chains() {
+    says("e3 + s2 : g", &["the manifold `s2` has no chain of layers, there is 1 chain after the `:`"]);
+    says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
+    says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
+    says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
+    says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
+    says("e3 : ggz", &["`z` in `ggz` is not a layer letter"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("e3 : (num_kde = 3) g", &["follow no word"]);
+    says("e3 : [A](num_kde = 3)", &["goes into its type"]);
+    says("e3 : []", &["`[]` is not a layer"]);
+    says("e3 : [3 4]", &["`[3 4]` is not a layer"]);
+    says("e3 : g{}", &["braces have no meaning"]);
+    says(&format!("e3 : {}", "g".repeat(65)), &["65 layers in one chain: at most 64"]);
+    assert!(compiled(&format!("e3 : {}", "g".repeat(64))).is_ok());
+}
+
+#[test]
+fn messages_about_options() {
+    says("e3 : ggg(num_kdes = 20)", &["`ggg` has no option `num_kdes`: did you mean `num_kde`?"]);
+    says("e3 : g(cov_type = \"full\")", &["it is an option of `t`"]);
+    says("e3 : x(banana = 20)", &["`x` has no option `banana`: there are `add_offset`"]);
+    says("e3 : ggg(num_kde = 0)", &["takes a whole number from 1 to 4096 (default 10)"]);
+    says("e3 : g(num_kde = 2e5)", &["`num_kde = 2e5` does not fit"]);
+    says("e3 : g(num_kde = \"20\")", &["`num_kde = \"20\"` does not fit"]);
+    says("e3 : g(num_kde = -99999999999999999999999)", &["does not fit"]);
+    says("e3 : g(num_kde = 20u8)", &["numbers are written without a type, `20`"]);
+    says("e3 : g(lower_bound_for_widths = 1e999)", &["too large"]);
+    says("e3 : g(lower_bound_for_widths = -0.5)", &["takes a number above 0"]);
+    says("e3 : g(upper_bound_for_widths = -2)", &["takes a number above 0, or -1"]);
+    says("e3 : g(num_kde = 1, num_kde = 2)", &["`num_kde` is written twice"]);
+    says("e3 : g(num_kde)", &["the value of `num_kde` is missing"]);
+    says("e3 : g(num_kde =)", &["the value of `num_kde` is missing"]);
+    says("e3 : g()", &["the parentheses after `g` are empty"]);
+    says("e3 : g(num_kde = 3; clamp_widths = 1)", &["unexpected `;`"]);
+    says("e3 : t(cov_type = full)", &["write it in quotes, `cov_type = \"full\"`"]);
+    says("e3 : t(cov_type = 'f')", &["`'f'` is not a value"]);
+    says("e3 : t(cov_type = \"ful\")", &["did you mean \"full\"?"]);
+    says("e3 : x(add_offset = 2)", &["takes 0 or 1"]);
+    says("s2 : n(max_rank = 3, highway_mode = 1)", &["takes -1, the only value", "takes 0, the only value"]);
+    says("s2 : n(hidden_dims = \"64 32\")", &["such as \"64-32\""]);
+    says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
+    says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
+}
+
+#[test]
+fn messages_about_rules_between_options() {
+    says("e3 : ggg(upper_bound_for_widths = -1)", &["does not go with `width_smooth_saturation = 1` in `g`"]);
+    says(
+        "e3 : g t g | t(lower_bound_for_widths = 200)",
+        &["`upper_bound_for_widths = 100` does not go with `lower_bound_for_widths = 200` in `t`"],
+    );
+    says("e3 : g(lower_bound_for_norms = 20)", &["`upper_bound_for_norms = 10` does not go with"]);
+    says("s2 : f(spline_num_basis_functions = -1)", &["write `vertical_smooth = 1`"]);
+    says(
+        "s2 : f(add_vertical_rq_spline_flow = 1, vertical_smooth = 1)",
+        &["smooth splines are built for 2 and 3 bins"],
+    );
+    says("s2 : f(vertical_also_fix_second_width_to_zero = 1)", &["the second follows the first"]);
+    let vertical = "s2 : f(add_vertical_rq_spline_flow = 1, ";
+    let fixed = "vertical_fix_first_width_n_height_to_zero = 1, vertical_also_fix_second_width_to_zero = 1";
+    says(&format!("{vertical} {fixed}, spline_num_basis_functions = 1)"), &["one bin has no second width"]);
+    says(
+        &format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4)"),
+        &["must exceed the number of bins less one"],
+    );
+    assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    // One clause serves two words, and is wrong once.
+    says("e3 : g t g | g(upper_bound_for_widths = -1)", &["a smooth saturation needs a bound"]);
+}
+
+#[test]
+fn messages_about_clauses() {
+    says("e3 : g | cond 0", &["leave the clause out"]);
+    says("e3 : g | cond", &["the number of given features is missing"]);
+    says("e3 : g | cond -3", &["`-3` does not fit"]);
+    says("e3 : g | cond 3.0", &["is a whole number from 1 to"]);
+    says("e3 : g | cond 9999999999999999999999", &["is a whole number from 1 to"]);
+    says("e3 : g | cond (3, 4)", &["the list after `cond` has 2 entries, but there is 1 manifold"]);
+    says("e3 + e1 : g + g | cond (3, 0)", &["every manifold of a list"]);
+    says("e3 : g | cond 3, cond 4", &["the clause `cond` is written twice"]);
+    says("e3 : g | cond 3 hidden 128", &["unexpected `hidden`: clauses are separated by `,`"]);
+    says("e3 : g | cond 3, hidden 128-", &["missing beside this `-`"]);
+    says("e3 : g | cond 3, hidden 128-0", &["write a width of at least 1"]);
+    says("e3 : g | cond 3, hidden (1, 2)", &["the list after `hidden` has 2 entries"]);
+    says("e3 : g | cond 3, hiden 128", &["`hiden` is not a clause: did you mean `hidden`?"]);
+    says("e3 : g | cond 3, rank 0", &["leave the clause out for full matrices"]);
+    says("e3 : g | hidden 3, rank 3", &["`hidden` is about networks", "`rank` is about networks"]);
+    says("e3 : g | cond 3, poisson", &["this version does not have: leave it out"]);
+    says("e3 : g |", &["a clause is missing beside this `|`"]);
+    says("e3 : g | cond 3,, rank 2", &["a clause is missing beside this `,`"]);
+    says("e3 : g | g", &["the options of `g` are missing"]);
+    says("e3 : g | t(cov_type = \"full\")", &["which no chain has"]);
+    says("e3 : g | q(cov_type = \"full\")", &["`q` is not a layer letter"]);
+    says("e3 : gt | gt(clamp_widths = 1)", &["one clause for each letter"]);
+    says("e3 : g | g(cov_type = 3)", &["`g` has no option `cov_type`: it is an option of `t`"]);
+}
+
+#[test]
+fn messages_about_named_flows() {
+    says("type Name = e3 : g", &["`type` cannot be declared here: write `struct`"]);
+    says("pub enum Name { e3 : g }", &["`enum` cannot be declared here"]);
+    says("pub struct = e3 : g", &["the name of the struct is missing"]);
+    says("pub struct Name", &["`=` and the notation are missing"]);
+    says("pub struct Name =", &["`=` and the notation are missing"]);
+    says("pub struct Name = ;", &["`=` and the notation are missing"]);
+    says("pub struct Name<T> = e3 : g", &["unexpected `<`: a named flow"]);
+    says("/// Documentation.", &["attributes belong to a named flow"]);
+    says("#[derive(Clone)] e3 : g", &["`e3` cannot be declared here"]);
+    says("e3 : g;", &["unexpected `;`"]);
+}
+
+#[test]
+fn everything_wrong_is_said_at_once() {
+    says(
+        "e3 + s5 + : v + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
+        &[
+            "`hiden` is not a clause",
+            "unexpected `2`",
+            "a manifold is missing beside this `+`",
+            "`s5` is not a manifold",
+            "`v` is not a layer letter",
+            "`max_rank = 2` does not fit",
+            "the number of given features is 0",
+        ],
+    );
+}
+
+#[test]
+fn after_an_error_something_of_the_right_kind_stands_there() {
+    let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt));
+    assert!(syn::parse2::<syn::Type>(parsed("e3 : v")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e0 : v | cond 0")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("")).is_ok());
+    for text in ["pub struct Name = a@e0 : v | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
+        assert!(syn::parse2::<syn::File>(parsed(text)).is_ok(), "{text}");
+    }
+}
+
+// ---- anything at all ---------------------------------------------------------------------------------------------
+
+/// Pieces of notations, right and wrong.
+const FRAGMENTS: &[&str] = &[
+    "e3",
+    "s1",
+    "s2",
+    "i1",
+    "a2",
+    "e0",
+    "i1_-3_3",
+    "e",
+    "+",
+    "+",
+    ":",
+    ":",
+    "|",
+    "|",
+    ",",
+    ",",
+    ";",
+    "@",
+    "=",
+    "<",
+    ">",
+    "-",
+    "::",
+    "'a",
+    "#",
+    "_",
+    "fn",
+    "r#type",
+    "gggg",
+    "t",
+    "x",
+    "n",
+    "f",
+    "y",
+    "vq",
+    "(num_kde = 20)",
+    "(cov_type = \"full\")",
+    "(num_kde = )",
+    "(upper_bound_for_widths = -1)",
+    "(a b c)",
+    "()",
+    "(3, 5)",
+    "(128-64, 32)",
+    "[my::Layer<3>]",
+    "[]",
+    "[-1, 1]",
+    "{ }",
+    "cond",
+    "cond 3",
+    "hidden",
+    "hidden 128-128",
+    "rank 4",
+    "poisson",
+    "g(num_kde = 3)",
+    "0",
+    "128-128",
+    "1e5",
+    "2e5",
+    "99999999999999999999999999999999999999999999",
+    "1e999",
+    "1u8",
+    "\"e3 : g\"",
+    "b\"x\"",
+    "'x'",
+    "-",
+    "pub",
+    "struct",
+    "Name",
+    "pub struct Name =",
+    "/// doc\n",
+    "#[derive(Clone)]",
+    "vertex@",
+    "type",
+    "true",
+    "\u{e9}t\u{e9}",
+];
+
+/// Any token.
+#[derive(Clone, Debug)]
+enum Any {
+    Fragment(usize),
+    Sign(char, bool),
+    Number(f64),
+    Negative(i32),
+    Group(u8, Vec<Any>),
+}
+
+fn any_token() -> impl Strategy<Value = Any> {
+    let leaf = prop_oneof![
+        4 => (0..FRAGMENTS.len()).prop_map(Any::Fragment),
+        1 => (prop::sample::select("=<>!~+-*/%^&|@.,;:#$?'".chars().collect::<Vec<_>>()), any::<bool>())
+            .prop_map(|(sign, joint)| Any::Sign(sign, joint)),
+        1 => (0.0..1e9f64).prop_map(Any::Number),
+        1 => any::<i32>().prop_map(Any::Negative),
+    ];
+    leaf.prop_recursive(4, 24, 6, |inner| {
+        (0..4u8, prop::collection::vec(inner, 0..6)).prop_map(|(d, t)| Any::Group(d, t))
+    })
+}
+
+fn built(all: &[Any]) -> TokenStream {
+    use proc_macro2::{Delimiter, Group, Literal, Punct, Spacing, TokenTree};
+    let one = |token: &Any| match token {
+        // A few fragments are half a token, and do not stand alone.
+        Any::Fragment(place) => FRAGMENTS[*place].parse().unwrap_or_default(),
+        Any::Sign(sign, joint) => {
+            let spacing = if *joint { Spacing::Joint } else { Spacing::Alone };
+            TokenTree::from(Punct::new(*sign, spacing)).into()
+        }
+        Any::Number(number) => TokenTree::from(Literal::f64_suffixed(*number)).into(),
+        Any::Negative(number) => TokenTree::from(Literal::i32_unsuffixed(*number)).into(),
+        Any::Group(delimiter, inner) => {
+            let delimiters = [Delimiter::Parenthesis, Delimiter::Bracket, Delimiter::Brace, Delimiter::None];
+            TokenTree::from(Group::new(delimiters[*delimiter as usize], built(inner))).into()
+        }
+    };
+    all.iter().map(one).collect::<Vec<TokenStream>>().into_iter().collect()
+}
+
+/// Types or items come out, or errors; and what is right is printed as something right that prints the same.
+fn try_out(tokens: TokenStream) {
+    match understand(tokens.clone()) {
+        Ok((header, spec, _)) => {
+            let text = spec.to_string();
+            let (_, again, _) =
+                understand(text.parse().unwrap()).unwrap_or_else(|wrong| panic!("{text}: {:?}", wrong.errors));
+            assert_eq!(again.to_string(), text);
+            let out = expand(tokens, &quote!(rt));
+            if header.is_some() { drop(file(out)) } else { drop(syn::parse2::<syn::Type>(out).unwrap()) }
+        }
+        Err(Wrong { input, errors }) => {
+            assert!(!errors.is_empty());
+            let out = expand(tokens, &quote!(rt));
+            if input.is_item { drop(file(out)) } else { drop(syn::parse2::<syn::Type>(out).unwrap()) }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 4096, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_tokens_end_in_a_type_or_in_errors(all in prop::collection::vec(any_token(), 0..16)) {
+        try_out(built(&all));
+    }
+
+    #[test]
+    fn slips_in_a_notation_end_in_a_type_or_in_errors(
+        cuts in prop::collection::vec((0..20usize, 0..FRAGMENTS.len(), any::<bool>()), 0..4),
+        start in prop::sample::select(vec!["", "<", "pub struct Name ="]),
+    ) {
+        let mut parts = vec![
+            start, "a@", "e3", "+", "s2", "+", "e1", ":", "gg", "(num_kde = 20)", "t", "+", "n", "[my::Layer<3>]", "+", "x", "|",
+            "cond 32", ",", "hidden 16-8", ",", "g(num_kde = 3)",
+        ];
+        for (place, fragment, replace) in cuts {
+            let end = if replace { place + 1 } else { place };
+            parts.splice(place..end, [FRAGMENTS[fragment]]);
+        }
+        if let Ok(tokens) = parts.join(" ").parse() {
+            try_out(tokens);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type P = flow!(i1_-3_3 : rr);
+
+fn main() {}

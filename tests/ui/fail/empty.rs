@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type P = flow!();
+
+fn main() {}

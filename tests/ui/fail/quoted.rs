@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type P = flow!("e3 + s2", "gggg + n");
+
+fn main() {}

@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type P = flow!(E3 + s5 : g + n);
+
+fn main() {}

@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type P = flow!(e3 : g | cond 0);
+
+fn main() {}
