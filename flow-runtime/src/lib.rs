@@ -59,7 +59,8 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 pub mod __private {
     pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, full_columns, low_rank};
     pub use crate::layers::{
-        Affine, Chain, First, FisherFlow, Gaussianization, Identity, Last, Middle, Only, Orientation, SegmentedSphere, settings,
+        Affine, Chain, First, FisherFlow, Gaussianization, Identity, Last, Middle, Only, Orientation, SegmentedSphere,
+        settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Manifold, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
