@@ -201,8 +201,9 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
         })
         .cells(700)
         .centre(200f64.to_radians())
+        // Half of all events lie in clusters narrower than a cell of the map: contours would only trace its cells.
         .colour_scale(ColourScale::Log { decades: 5.0 })
-        .contours(&[0.5, 0.9])
+        .colour_range(1e-3, 100.0)
         .points("test events", &events)
         .point_size(0.8)
         .save(path)?;
@@ -213,7 +214,7 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
 const PLACES: [(&str, [f64; 2]); 3] = [
     ("The Geysers, California", [38.8, -122.8]),
     ("Cook Inlet, Alaska", [60.0, -153.0]),
-    ("South of Fiji", [-20.0, -178.5]),
+    ("Virgin Islands", [18.8, -64.8]),
 ];
 /// Events within this angle, 330 km, are shown beside the density.
 const NEARBY: f64 = 3.0;
@@ -226,31 +227,40 @@ fn picture_marks(pdf: &Pdf, split: &Split, standard: &Standard, path: &Path) -> 
         let place = [(90.0 - latitude).to_radians(), longitude.rem_euclid(360.0).to_radians()];
         let log_place = places.log_prob(&[place])?.array()[0];
         let conditional = move |points: &[[f64; 2]]| {
-            let event = |[depth, magnitude]: &[f64; 2]| Event { place, marks: [data::depth_mark(*depth), *magnitude] };
+            let km = |log10_depth: f64| 10f64.powf(log10_depth);
+            let event = |[depth, magnitude]: &[f64; 2]| Event { place, marks: [data::depth_mark(km(*depth)), *magnitude] };
             let events: Vec<Event> = points.iter().map(event).collect();
             let joint = pdf.log_prob(&rows(&events, standard))?.as_vec();
-            let per_km = |(joint, [depth, _]): (f64, &[f64; 2])| {
-                joint - log_place + standard.log_volume() + data::log_depth_jacobian(*depth)
+            // d asinh(depth) = |d asinh / d depth| depth ln 10 d log10(depth)
+            let per_decade = |(joint, [depth, _]): (f64, &[f64; 2])| {
+                let to_decade = data::log_depth_jacobian(km(*depth)) + (km(*depth) * std::f64::consts::LN_10).ln();
+                joint - log_place + standard.log_volume() + to_decade
             };
-            Ok::<_, flow_runtime::Error>(joint.into_iter().zip(points).map(per_km).collect())
+            Ok::<_, flow_runtime::Error>(joint.into_iter().zip(points).map(per_decade).collect())
         };
         let near = |event: &&Event| {
             let cos: f64 = unit(event.place).iter().zip(unit(place)).map(|(a, b)| a * b).sum();
             cos > NEARBY.to_radians().cos()
         };
-        let nearby: Vec<_> =
-            split.training.iter().filter(near).map(|event| [event.marks[0].sinh(), event.marks[1]]).collect();
+        // Events above sea level have no place on a logarithmic axis.
+        let nearby: Vec<_> = split
+            .training
+            .iter()
+            .filter(near)
+            .map(|event| [event.marks[0].sinh(), event.marks[1]])
+            .filter(|[depth, _]| *depth > 0.0)
+            .map(|[depth, magnitude]| [depth.log10(), magnitude])
+            .collect();
         figure = figure.panel(
-            Density2d::new(Axis::log("depth (km)", 0.5, 700.0), Axis::linear("magnitude", -1.0, 7.0))
+            Density2d::new(Axis::linear("log10(depth / km)", -1.0, 2.5), Axis::linear("magnitude", -1.0, 6.0))
                 .title(name)
                 .density(conditional)
-                .density_label("density (per km and magnitude)")
-                .colour_scale(ColourScale::Log { decades: 4.0 })
+                .density_label("probability density")
                 .contours(&[0.5, 0.9])
                 .points("training events within 330 km", &nearby)
                 .point_size(0.7),
         );
     }
-    figure.save(path)?;
+    figure.scale(1.6).save(path)?;
     Ok(())
 }
