@@ -748,7 +748,7 @@ mod tests {
     use dfdx::nn::{DeviceBuildExt, NumParams, ZeroGrads};
     use dfdx::optim::{Adam, Optimizer};
     use dfdx::tensor::{AsArray, TensorFrom};
-    use dfdx::tensor_ops::{Backward, MeanTo, TryAdd};
+    use dfdx::tensor_ops::{Backward, MeanTo};
     use rand::{SeedableRng, rngs::StdRng};
 
     type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
@@ -795,10 +795,10 @@ mod tests {
         let at = || pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
         let evaluated = at().log_prob(xt.clone().traced(Gradients::leaky())).unwrap().mean::<(), _>().backward();
         let by_x = evaluated.get(&xt).as_vec();
-        let (points, density) = at().rsample_n(2, &mut seeded()).unwrap().into_parts();
-        let sampled = points.mean::<(), _>().try_add(density.mean::<(), _>()).unwrap().backward();
-        let (points, density) = at().rsample_n_embedded(2, &mut seeded()).unwrap().into_parts();
-        let embedded = points.mean::<(), _>().try_add(density.mean::<(), _>() * 0.5).unwrap().backward();
+        let sampled = at().rsample_n(2, &mut seeded()).unwrap();
+        let sampled = sampled.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>()).backward();
+        let embedded = at().rsample_n_embedded(2, &mut seeded()).unwrap();
+        let embedded = embedded.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>() * 0.5).backward();
         let mut flat = vec![0.0; pdf.flat_weights().len()];
         let mut by_f = vec![0.0; 9];
         for mut grads in [evaluated, sampled, embedded] {
