@@ -15,7 +15,7 @@
 //! `inormal_partly_precise` keeps the published formula, which steps back by 3.4e-3 where the approximation takes over (at
 //! |y| = 5.327, that is once in ten million points): points inside that step do not survive a round trip.
 
-use super::identity::{OFFSET_START, add, centre, subtract};
+use super::identity::{OFFSET_START, add, means, subtract};
 use super::rotation;
 use super::width::{WidthRegulator, bounded_log, bounded_log_slope};
 use super::{Layer, Options, Place, decode};
@@ -642,14 +642,15 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
         Self::initial(rng, params);
         if Self::OFFSET > 0 {
-            params[..D].copy_from_slice(&centre(D, points));
+            params[..D].copy_from_slice(&means(D, points));
         }
         let mut prepared = vec![0.0; Self::PREPARED];
         Self::prepare(params, &mut prepared);
-        let (_, turn, _) = Self::parts(&prepared);
+        let (offset, turn, _) = Self::parts(&prepared);
         let mut columns = vec![Vec::with_capacity(points.len() / D); D];
         for row in points.chunks_exact(D) {
             let mut x: [f64; D] = core::array::from_fn(|d| row[d]);
+            subtract(offset, &mut x);
             Self::rotate_back(turn, &mut x);
             x.iter().zip(&mut columns).for_each(|(x, column)| column.push(*x));
         }

@@ -151,6 +151,9 @@ pub type TracedLogProb<E> = Tensor<(usize,), E, Cpu, OwnedTape<E, Cpu>>;
 impl Fit {
     fn check(&self, rows: usize) -> Result<(), FitError> {
         let refuse = |setting, message: String| Err(FitError::Setting { setting, message });
+        if rows == 0 {
+            return refuse("points", "there are no rows to fit".into());
+        }
         if self.batch == 0 {
             return refuse("batch", "0 rows a minibatch: at least 1".into());
         }
