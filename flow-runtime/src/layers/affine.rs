@@ -228,7 +228,8 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
             if Self::LOWER > 0 {
                 for below in row + 1..D {
                     let entry: R = lower[Self::lower_index(below, row)].lift();
-                    cot[row] = cot[row] + entry * cot[below];
+                    let below = cot[below];
+                    cot[row] += entry * below;
                 }
             }
         }

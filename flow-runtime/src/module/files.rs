@@ -156,7 +156,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             .map_err(broken)?;
         let header = HashMap::from([
             ("format".to_string(), FORMAT.to_string()),
-            ("flow".to_string(), structure::<S>()),
+            ("notation".to_string(), structure::<S>()),
             ("number type".to_string(), E::NAME.to_string()),
             ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
         ]);
@@ -182,7 +182,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             Err(FileError::Other { path: path.into(), what: what.into(), found, expected })
         };
         same("format", "format", FORMAT.into())?;
-        same("flow", "flow", structure::<S>())?;
+        same("notation", "flow", structure::<S>())?;
         same("number type", "number type", E::NAME.into())?;
         let file = SafeTensors::deserialize(&content).map_err(|e| broken(e.to_string()))?;
         let mut flat = Vec::with_capacity(S::Blocks::WEIGHTS);

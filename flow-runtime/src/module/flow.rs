@@ -160,6 +160,11 @@ pub(crate) fn check_features<E: Element>(features: &[E], columns: usize) -> Resu
     }
 }
 
+/// Rows of the given features; `None` where nothing is given.
+pub(crate) fn conditions<S: Spec, E>(features: &[E]) -> Option<usize> {
+    features.len().checked_div(S::Features::COUNT)
+}
+
 /// Base coordinates for `count` points. They are drawn in `f64`, so that a seed gives the same points in both number types.
 pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) -> Vec<E> {
     (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
@@ -214,7 +219,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     {
         let batch = points.batch;
         let rows = batch.size();
-        self.check::<E>(&features.data, &points.data, rows, coordinates)?;
+        self.check(&features.data, &points.data, rows, coordinates)?;
         let weights = self.flat_weights();
         let mut log_prob = vec![E::default(); rows];
         let job = Self::job(&weights, &features.data, 1, coordinates);
@@ -240,17 +245,15 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
     }
 
-    fn check<T>(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
+    fn check(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
         if rows == 0 {
             return Err(Error::Empty { argument: "x" });
         }
-        if S::Features::COUNT > 0 {
-            let given = features.len() / S::Features::COUNT;
-            if given != rows {
-                return Err(Error::Rows { argument: "x", expected: given, found: rows });
-            }
-            check_features(features, S::Features::COUNT)?;
+        let given = conditions::<S, E>(features).unwrap_or(rows);
+        if given != rows {
+            return Err(Error::Rows { argument: "x", expected: given, found: rows });
         }
+        check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, coordinates)
     }
 
@@ -263,7 +266,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
     ) -> Result<Evaluation<B, N, E>, Error> {
         let rows = batch.size();
-        self.check::<E>(features, points, rows, coordinates)?;
+        self.check(features, points, rows, coordinates)?;
         let weights = self.flat_weights();
         let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
         let job = Self::job(&weights, features, 1, coordinates);
@@ -288,12 +291,12 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         rng: &mut G,
     ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
-        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let given = conditions::<S, E>(features).unwrap_or(1);
         let count = given * repeat;
         if count == 0 {
             return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         let weights = self.flat_weights();
         let base = draw_base(count * S::Blocks::DIM, rng);
         let mut points = vec![E::default(); count * coordinates.count::<S::Blocks>()];
@@ -305,7 +308,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// Log-densities of plain rows, shared out evenly over the rows of features.
     pub(crate) fn rows_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
-        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let given = conditions::<S, E>(features).unwrap_or(1);
         let found = points.len();
         if found == 0 || given == 0 {
             return Err(Error::Empty { argument: "points" });
@@ -314,7 +317,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if found != repeat * given * S::Blocks::DIM {
             return Err(Error::Length { argument: "points", expected: (repeat + 1) * given * S::Blocks::DIM, found });
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
         let weights = self.flat_weights();
         let mut log_prob = vec![E::default(); given * repeat];

@@ -163,7 +163,7 @@ impl Fit {
         if !(self.optimizer.rate > 0.0 && self.optimizer.rate.is_finite()) {
             return refuse("optimizer.rate", format!("{}: a learning rate is above 0", self.optimizer.rate));
         }
-        if self.clip.is_some_and(|c| !(c > 0.0)) {
+        if self.clip.is_some_and(|c| c.is_nan() || c <= 0.0) {
             return refuse("clip", "the norm to clip at is above 0; `None` does not clip".into());
         }
         let training = rows - self.validation_rows(rows);
