@@ -86,6 +86,21 @@ where
 ///
 /// A flow without `cond` has [`log_prob`](Flow::log_prob) and the sampling methods itself; one with `cond` has [`given`](Flow::given), which returns
 /// the density for a batch of features.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Built, flow};
+///
+/// type Place = flow!(s2 + e1 : f + gt);
+///
+/// fn width(pdf: &Built<Place, f64>) -> usize {
+///     pdf.num_trainable_params()
+/// }
+///
+/// let pdf = Cpu::default().build_module::<Place, f64>();
+/// // f has 10 parameters; then a network 3 -> 128 -> 33 for g (1 + 3 * 10) and t (offset and width).
+/// assert_eq!(width(&pdf), 10 + 3 * 128 + 128 + 128 * 33 + 33);
+/// ```
 #[derive(Debug)]
 pub struct Flow<S, W, E, D> {
     /// The weights.
@@ -420,6 +435,22 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to `x` and to all
     /// weights.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : gg), f64>();
+    /// let x = [[0.3, -1.2], [0.0, 0.5]];
+    /// let plain = pdf.log_prob(&x)?;
+    ///
+    /// // One gradient step of maximum likelihood.
+    /// let loss = pdf.log_prob(dev.tensor(x).traced(pdf.alloc_grads()))?.mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = (plain, gradients);
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// A point is not finite or not on its manifold; the batch is empty; a value leaves the range of the numbers.
     pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
@@ -442,6 +473,18 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
 
     /// ln p(x), with the base points and their log-density, without a tape.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : x), f64>();
+    /// let parts = pdf.evaluate(&[[0.3, -1.2]])?;
+    /// assert_eq!(parts.base.array(), [[0.3, -1.2]]);
+    /// assert_eq!(parts.log_prob.array(), parts.log_prob_base.array());
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
     pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
@@ -462,6 +505,19 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 
     /// `n` detached samples in intrinsic coordinates, with their log-density.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// use rand::{SeedableRng, rngs::StdRng};
+    ///
+    /// let pdf = dev.build_module::<flow!(s2 : f), f64>();
+    /// let sample = pdf.sample(100, &mut StdRng::seed_from_u64(1))?;
+    /// assert_eq!(sample.points.shape(), &(100, Const::<2>));
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `n` is 0; a value leaves the range of the numbers.
@@ -490,6 +546,24 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 
     /// `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// use rand::{SeedableRng, rngs::StdRng};
+    ///
+    /// let pdf = dev.build_module::<flow!(e1 : t), f64>();
+    /// // The entropy -E[ln p(x)], and its gradient through the samples.
+    /// let sample = pdf.rsample(1000, &mut StdRng::seed_from_u64(1), pdf.alloc_grads())?;
+    /// let entropy = sample.into_log_prob().mean().negate();
+    /// let gradients = entropy.backward();
+    /// // t is x = e^l z + o: the entropy grows by 1 with l, and does not change with o.
+    /// let gradient = flow_runtime::trainers::flat_gradient(&pdf, &mut { gradients })?;
+    /// assert!(gradient[0].abs() < 1e-12 && (gradient[1] - 1.0).abs() < 0.1);
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`sample`](Flow::sample).
@@ -532,6 +606,24 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     /// `features` is a tensor of shape (batch, features) with or without a tape, a reference to one, rows `&[[E; features]]`, or for a
     /// `cond` list a tuple of these. With a tape (say the output of an encoder network), gradients flow to the features and to all weights;
     /// the density then holds the tape and is used once.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// // An encoder of 10 raw numbers, trained with the density it feeds.
+    /// let encoder = dev.build_module::<(Linear<10, 16>, Tanh, Linear<16, 4>), f64>();
+    /// let pdf = dev.build_module::<flow!(e1 + s2 : gt + f | cond 4), f64>();
+    /// let raw: Tensor<Rank2<8, 10>, f64, _> = dev.sample_normal();
+    /// let x = [[0.3, 1.1, 4.0]; 8];
+    ///
+    /// let features = encoder.forward(raw.traced(encoder.alloc_grads()));
+    /// let loss = pdf.given(features)?.log_prob(&x)?.mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The entries of a list have different numbers of rows.

@@ -27,6 +27,17 @@ pub struct Frozen<S: Spec, E: Element> {
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// An evaluator with these weights, without dfdx.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : gt + f | cond 4), f64>();
+    /// let frozen = pdf.freeze();
+    /// let alert = std::thread::spawn(move || frozen.log_prob(&[0.1, 0.2, 0.3, 0.4], &[0.3, 1.1, 4.0]));
+    /// assert!(alert.join().unwrap()?.is_finite());
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     pub fn freeze(&self) -> Frozen<S, E> {
         let weights = self.flat_weights();
         let mut shared = vec![E::default(); S::Blocks::SHARED];
