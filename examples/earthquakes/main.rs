@@ -156,7 +156,11 @@ fn judge(pdf: &Pdf, split: &Split, standard: &Standard) -> Result<(), Box<dyn Er
     compare(&format!("joint kernels (kappa {kappa:.0}, width {width}, uniform share {share})"), &joint);
     line("flow", Score::of(&own), None);
     let [fitted, chosen] = [training, validation].map(|events| log_probs(pdf, events, standard));
-    println!("  (the flow on training events {:.3}, validation events {:.3})", Score::of(&fitted?).nll, Score::of(&chosen?).nll);
+    println!(
+        "  (the flow on training events {:.3}, validation events {:.3})",
+        Score::of(&fitted?).nll,
+        Score::of(&chosen?).nll
+    );
     Ok(())
 }
 
@@ -197,7 +201,9 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
         .title("A week of earthquakes: the fitted density, and events it has not seen")
         .density(|points: &[[f64; 2]]| {
             let by_angle = places.log_prob(points)?.as_vec();
-            Ok::<_, flow_runtime::Error>(by_angle.iter().zip(points).map(|(l, [theta, _])| l - theta.sin().ln()).collect())
+            Ok::<_, flow_runtime::Error>(
+                by_angle.iter().zip(points).map(|(l, [theta, _])| l - theta.sin().ln()).collect(),
+            )
         })
         .cells(700)
         .centre(200f64.to_radians())
@@ -228,7 +234,8 @@ fn picture_marks(pdf: &Pdf, split: &Split, standard: &Standard, path: &Path) -> 
         let log_place = places.log_prob(&[place])?.array()[0];
         let conditional = move |points: &[[f64; 2]]| {
             let km = |log10_depth: f64| 10f64.powf(log10_depth);
-            let event = |[depth, magnitude]: &[f64; 2]| Event { place, marks: [data::depth_mark(km(*depth)), *magnitude] };
+            let event =
+                |[depth, magnitude]: &[f64; 2]| Event { place, marks: [data::depth_mark(km(*depth)), *magnitude] };
             let events: Vec<Event> = points.iter().map(event).collect();
             let joint = pdf.log_prob(&rows(&events, standard))?.as_vec();
             // d asinh(depth) = |d asinh / d depth| depth ln 10 d log10(depth)
