@@ -11,7 +11,7 @@ mod data;
 use baselines::{JointKernels, KernelPlaces, Model, NO_SHARE, SHARES, Score, Uniform};
 use data::{Event, Split, Standard};
 use dfdx::prelude::*;
-use flow_runtime::plot::{Axis, ColourScale, Density2d, Figure, Panel, SkyMap, View};
+use flow_runtime::plot::{Axis, ColourScale, Density2d, Figure, SkyMap, View};
 use flow_runtime::{Adam, Built, Fit, FitError, History, Schedule, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -169,17 +169,15 @@ fn look_at_draws(pdf: &Pdf, split: &Split, standard: &Standard) -> Result<(), Bo
     let draws = pdf.sample(20_000, &mut StdRng::seed_from_u64(SEED))?;
     let marks: Vec<[f64; 2]> = draws.marks().as_vec().as_chunks().0.iter().map(|marks| standard.undo(*marks)).collect();
     let observed: Vec<[f64; 2]> = split.test.iter().map(|event| event.marks).collect();
-    let share = |marks: &[[f64; 2]], is: &dyn Fn(&[f64; 2]) -> bool| {
-        100.0 * marks.iter().filter(|marks| is(marks)).count() as f64 / marks.len() as f64
-    };
+    // Name, which mark, and what it is above.
+    let questions =
+        [("depth > 100 km", 0, data::depth_mark(100.0)), ("magnitude > 2.5", 1, 2.5), ("magnitude > 4.5", 1, 4.5)];
     println!("\nshare of              draws   test events");
-    let questions: [(&str, &dyn Fn(&[f64; 2]) -> bool); 3] = [
-        ("depth > 100 km", &|[depth, _]| *depth > data::depth_mark(100.0)),
-        ("magnitude > 2.5", &|[_, magnitude]| *magnitude > 2.5),
-        ("magnitude > 4.5", &|[_, magnitude]| *magnitude > 4.5),
-    ];
-    for (name, is) in questions {
-        println!("  {name:<18} {:5.1} %   {:5.1} %", share(&marks, is), share(&observed, is));
+    for (name, mark, above) in questions {
+        let share = |marks: &[[f64; 2]]| {
+            100.0 * marks.iter().filter(|marks| marks[mark] > above).count() as f64 / marks.len() as f64
+        };
+        println!("  {name:<18} {:5.1} %   {:5.1} %", share(&marks), share(&observed));
     }
     Ok(())
 }
@@ -197,7 +195,7 @@ fn density_of_places(pdf: &Pdf) -> Result<Built<Places, f64>, flow_runtime::Erro
 fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn Error>> {
     let places = density_of_places(pdf)?;
     let events: Vec<_> = test.iter().map(|event| event.place).collect();
-    SkyMap::new(View::Earth)
+    let map = SkyMap::new(View::Earth)
         .title("A week of earthquakes: the fitted density, and events it has not seen")
         .density(|points: &[[f64; 2]]| {
             let by_angle = places.log_prob(points)?.as_vec();
@@ -211,8 +209,8 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
         .colour_scale(ColourScale::Log { decades: 5.0 })
         .colour_range(1e-3, 100.0)
         .points("test events", &events)
-        .point_size(0.8)
-        .save(path)?;
+        .point_size(0.8);
+    Figure::new().panel(map).scale(1.5).save(path)?;
     Ok(())
 }
 
