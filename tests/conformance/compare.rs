@@ -2,7 +2,7 @@
 
 use super::kernels::Kernels;
 use super::reference::{Case, Gradient, Space, Stretch};
-use super::rules::{Allowance, Rules, What};
+use super::rules::{self, Allowance, Rules, What};
 use flow_runtime::kernels::{Coordinates, Job, PullBack, RowFault};
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
@@ -76,7 +76,8 @@ struct Run<'a> {
 /// Compares everything that the case holds.
 pub fn case(case: &Case, kernels: &Kernels) -> Result<Report, String> {
     case.fits(kernels)?;
-    let mut run = Run { case, kernels, rules: Rules::of(case)?, report: Report::default() };
+    let rules = Rules::of(case, &where_they_came_from(case, kernels)?)?;
+    let mut run = Run { case, kernels, rules, report: Report::default() };
     run.evaluation()?;
     if case.has("x_embedded") {
         run.embedded()?;
@@ -84,6 +85,20 @@ pub fn case(case: &Case, kernels: &Kernels) -> Result<Report, String> {
     run.gradients()?;
     run.generation()?;
     Ok(run.report)
+}
+
+/// Our base points of the points that the reference generated.
+fn where_they_came_from(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, String> {
+    let x = case.rows("from_base.x")?;
+    let (mut log_prob, mut base) = (vec![0.0; x.len()], vec![0.0; x.data.len()]);
+    (kernels.evaluate)(job(case, kernels, Coordinates::Intrinsic), &x.data, &mut log_prob, &mut base).map_err(told)?;
+    Ok(base)
+}
+
+fn job<'a>(case: &'a Case, kernels: &Kernels, coordinates: Coordinates) -> Job<'a, f64> {
+    let features = &case.features;
+    let weights: &[f64] = if kernels.by_row { &[] } else { &case.weights };
+    Job { weights, features: &features.data, feature_count: features.columns, repeat: 1, coordinates }
 }
 
 fn told(fault: RowFault) -> String {
@@ -98,9 +113,7 @@ fn turn(a: f64, b: f64) -> f64 {
 
 impl<'a> Run<'a> {
     fn job(&self, coordinates: Coordinates) -> Job<'a, f64> {
-        let features = &self.case.features;
-        let weights: &[f64] = if self.kernels.by_row { &[] } else { &self.case.weights };
-        Job { weights, features: &features.data, feature_count: features.columns, repeat: 1, coordinates }
+        job(self.case, self.kernels, coordinates)
     }
 
     /// A number of a row, on the scale 1 + |theirs|.
@@ -122,6 +135,11 @@ impl<'a> Run<'a> {
         let x = self.case.rows("x")?;
         let (mut log_prob, mut base) = (vec![0.0; x.len()], vec![0.0; x.len() * self.kernels.dim]);
         (self.kernels.evaluate)(self.job(Coordinates::Intrinsic), &x.data, &mut log_prob, &mut base).map_err(told)?;
+        for point in base.chunks_exact_mut(self.kernels.dim) {
+            if let Some(rule) = rules::clip_base(self.case, point) {
+                self.report.by_rule.entry(rule).or_default().0 += 1;
+            }
+        }
         let normal = |z: &[f64]| z.iter().map(|z| -0.5 * (z * z + TAU.ln())).sum::<f64>();
         let log_base: Vec<f64> = base.chunks_exact(self.kernels.dim).map(normal).collect();
         self.column(What::LogProb, "log_prob", &log_prob, &self.case.rows("log_prob")?.data);

@@ -28,8 +28,6 @@ pub struct Kernels {
     pub by_row: bool,
     /// Intrinsic and base coordinates.
     pub dim: usize,
-    /// Embedded coordinates.
-    pub embed: usize,
     /// Length of the flat weights.
     pub weights: usize,
     pub evaluate: Evaluate,
@@ -43,7 +41,6 @@ impl Kernels {
         Kernels {
             by_row,
             dim: B::DIM,
-            embed: B::EMBED,
             weights: B::WEIGHTS,
             evaluate: kernels::evaluate::<B, f64>,
             evaluate_vjp: kernels::evaluate_vjp::<B, f64>,

@@ -21,7 +21,7 @@ impl Rows {
 }
 
 fn number(value: &Value) -> f64 {
-    value.as_f64().unwrap_or(f64::NAN)
+    value.as_f64().or_else(|| value.as_bool().map(|set| f64::from(u8::from(set)))).unwrap_or(f64::NAN)
 }
 
 fn flat(value: &Value, into: &mut Vec<f64>) {
@@ -220,6 +220,58 @@ impl Case {
         let mut data = Vec::new();
         list.iter().for_each(|row| flat(row, &mut data));
         Ok(Rows { columns: if list.is_empty() { 0 } else { data.len() / list.len() }, data })
+    }
+
+    /// The least concentration of the letters f that a row goes through; `None` without f, or where a network predicts it.
+    pub fn least_kappa(&self, row: usize) -> Option<f64> {
+        let least = |all: Vec<f64>| all.into_iter().reduce(f64::min);
+        if !self.state.is_empty() {
+            let kappas = self.state.iter().filter(|tensor| tensor.name.ends_with("loglike_kappa"));
+            return least(
+                kappas
+                    .filter_map(|tensor| {
+                        let [manifold, layer, _] = place(&tensor.name)?;
+                        Some(self.kappa(manifold, layer, self.weights[tensor.start]))
+                    })
+                    .collect(),
+            );
+        }
+        let params = if self.weights.is_empty() { self.features.row(row) } else { &self.weights };
+        let counts = self.rows("layer_param_counts").ok()?.data;
+        let mut start = 0;
+        let mut all = Vec::new();
+        for (layer, (letter, count)) in self.chains.first()?.chars().zip(counts).enumerate() {
+            if letter == 'f' {
+                all.push(self.kappa(0, layer, *params.get(start + self.rotation_numbers(layer))?));
+            }
+            start += count as usize;
+        }
+        least(all)
+    }
+
+    /// An option of a letter f, under the most specific key that mentions the letter.
+    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+        let options = &self.json["options"];
+        let levels = [&options[format!("{manifold},{layer}")], &options[manifold.to_string()], options];
+        levels.into_iter().map(|level| &level["f"]).find(|of| of.is_object())?.get(name)
+    }
+
+    fn kappa(&self, manifold: usize, layer: usize, raw: f64) -> f64 {
+        let number = |name, default| self.f_option(manifold, layer, name).map_or(default, number);
+        let raw = if number("kappa_clamping", 0.0) == 0.0 { raw } else { raw.max(-5.0) };
+        raw.exp() + number("min_kappa", 1e-10)
+    }
+
+    /// Parameters of a letter f before that of its concentration.
+    fn rotation_numbers(&self, layer: usize) -> usize {
+        let option = |name| self.f_option(0, layer, name);
+        let reflections = option("num_householder_iter").map_or(-1.0, number);
+        match (option("add_rotation").map_or(1.0, number), option("rotation_mode").and_then(Value::as_str)) {
+            (0.0, _) => 0,
+            (_, Some("angles")) => 3,
+            _ if reflections < 0.0 => 9,
+            _ => 3 * reflections as usize,
+        }
     }
 
     /// Whether there is something at a path.
