@@ -18,8 +18,8 @@ use flow_runtime::layers::{
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
 use flow_runtime::numeric::Scalar;
-use rand::rngs::StdRng;
 use rand::SeedableRng;
+use rand::rngs::StdRng;
 use std::fmt::Debug;
 use table::{Kind, LETTERS};
 
@@ -86,7 +86,11 @@ trait Single {
 
 impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     fn laws(seed: u64) -> Result<(), String> {
-        if is_segmented::<M, C>() { away_from_the_axis::<M, C>(seed) } else { laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64) }
+        if is_segmented::<M, C>() {
+            away_from_the_axis::<M, C>(seed)
+        } else {
+            laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
+        }
     }
 
     fn ends(seed: u64) -> Result<(), String> {
@@ -328,7 +332,8 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
         for option in letter.options {
             let Kind::Choice(of) = option.kind else { continue };
             let found = runtime.iter().find(|(name, known, _)| *name == letter.letter && *known == option.name);
-            let (_, _, names) = found.unwrap_or_else(|| panic!("`{}` of `{}` is compared with nothing", option.name, letter.letter));
+            let (_, _, names) =
+                found.unwrap_or_else(|| panic!("`{}` of `{}` is compared with nothing", option.name, letter.letter));
             assert_eq!(of, names, "`{}` of `{}`", option.name, letter.letter);
             compared += 1;
         }

@@ -105,12 +105,16 @@ fn integrate<S: Spec>(name: &str, start: &[f64], seed: u64, spread: f64, nodes: 
 
 /// A few seeds of one notation.
 macro_rules! integrates_to_one {
-    ($nodes:expr, $tolerance:expr, $($notation:tt)*) => {{
+    ($nodes:expr, $tolerance:expr, $($notation:tt)*) => {
+        integrates_to_one!(@ SPREAD, $nodes, $tolerance, $($notation)*)
+    };
+    (@ $spread:expr, $nodes:expr, $tolerance:expr, $($notation:tt)*) => {{
         type S = flow!($($notation)*);
         let pdf = Cpu::default().build_module::<S, f64>();
         let nodes = $nodes;
+        let name = stringify!($($notation)*).split_whitespace().collect::<Vec<_>>().join(" ");
         for seed in 1..=3 {
-            integrate::<S>(stringify!($($notation)*), &pdf.flat_weights(), seed, SPREAD, &nodes, $tolerance);
+            integrate::<S>(&name, &pdf.flat_weights(), seed, $spread, &nodes, $tolerance);
         }
     }};
 }
@@ -162,9 +166,11 @@ fn sphere_f_with_splines() {
 
 #[test]
 fn sphere_n() {
-    // In its own axis the tails of g, powers of the distance from a pole, are exponentials.
-    integrates_to_one!(sphere(80.0, 1600, 200), SMOOTH, s2 : n(add_rotation = 0, zenith_type_layers = "g"));
-    integrates_to_one!(sphere(24.0, 1200, 300), ONCE, s2 : n);
+    // In its own axis the tails of g, powers of the distance from a pole, are exponentials. Not too wide here: closer than 1e-7 to
+    // a pole (|u| = 32) densities by angles hold ln sin(theta) constant.
+    let nodes = sphere(30.0, 800, 200);
+    integrates_to_one!(@ 0.1, nodes, SMOOTH, s2 : n(add_rotation = 0, zenith_type_layers = "g"));
+    integrates_to_one!(@ 0.1, sphere(24.0, 800, 600), ONCE, s2 : n);
 }
 
 #[test]

@@ -154,7 +154,8 @@ impl Case {
     pub fn read(path: &str) -> Result<Case, String> {
         let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
         let json: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
-        let words = |key: &str| json[key].as_str().unwrap_or_default().split('+').map(str::to_string).collect::<Vec<_>>();
+        let words =
+            |key: &str| json[key].as_str().unwrap_or_default().split('+').map(str::to_string).collect::<Vec<_>>();
         let space = |word: &String| match word.as_str() {
             "s1" => Ok(Space::Circle),
             "s2" => Ok(Space::Sphere),
@@ -162,15 +163,8 @@ impl Case {
         };
         let spaces = words("pdf").iter().map(space).collect::<Result<_, _>>()?;
         let (chains, old) = (words("flow"), json["source"].as_str().is_some_and(|source| source.contains("tag 1.0.0")));
-        let mut case = Case {
-            spaces,
-            chains,
-            old,
-            features: Rows::default(),
-            weights: Vec::new(),
-            state: Vec::new(),
-            json,
-        };
+        let mut case =
+            Case { spaces, chains, old, features: Rows::default(), weights: Vec::new(), state: Vec::new(), json };
         if case.json["state"].is_object() {
             case.read_state()?;
         } else {
@@ -187,7 +181,8 @@ impl Case {
         let state = self.json["state"].as_object().cloned().unwrap_or_default();
         let mut tensors = Vec::new();
         for (name, tensor) in &state {
-            let place = place(name).ok_or_else(|| format!("the state's tensor `{name}` has no place in our weights"))?;
+            let place =
+                place(name).ok_or_else(|| format!("the state's tensor `{name}` has no place in our weights"))?;
             let mut data = Vec::new();
             flat(&tensor["data"], &mut data);
             tensors.push((place, name.clone(), data));

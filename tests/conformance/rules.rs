@@ -206,9 +206,11 @@ impl Case {
             *next += space.columns();
             Some(start)
         });
-        self.spaces.iter().zip(starts).enumerate().map(|(place, (space, start))| {
-            (place, *space, &row[start..start + space.columns()])
-        })
+        self.spaces
+            .iter()
+            .zip(starts)
+            .enumerate()
+            .map(|(place, (space, start))| (place, *space, &row[start..start + space.columns()]))
     }
 
     fn polar_angles(&self, x: &[f64]) -> Vec<f64> {

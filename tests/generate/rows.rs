@@ -140,7 +140,8 @@ fn values(option: &Opt) -> Vec<String> {
         Kind::Flag => vec!["0".into(), "1".into()],
         Kind::Choice(of) => of.iter().map(|one| format!("{one:?}")).collect(),
         Kind::Letters { of, most, .. } => {
-            let repeats = |one: char| (1..=most.min(3)).map(move |times| format!("{:?}", one.to_string().repeat(times)));
+            let repeats =
+                |one: char| (1..=most.min(3)).map(move |times| format!("{:?}", one.to_string().repeat(times)));
             of.chars().flat_map(repeats).collect()
         }
         Kind::Widths => vec!["\"8\"".into(), "\"6-5\"".into()],
