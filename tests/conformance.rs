@@ -25,7 +25,7 @@ use kernels::{ByRow, Flow, Kernels};
 use reference::Case;
 
 /// A reference case.
-pub struct Entry {
+struct Entry {
     name: &'static str,
     path: &'static str,
     /// The notation, empty where it cannot say the case.

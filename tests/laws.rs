@@ -27,7 +27,7 @@ use table::{Kind, LETTERS};
 type Flow<S> = <S as Spec>::Blocks;
 
 /// A line of the table's options, and the laws on it.
-pub struct Row {
+struct Row {
     letter: char,
     line: &'static str,
     laws: fn(u64) -> Result<(), String>,
@@ -41,7 +41,7 @@ impl Row {
 }
 
 /// The default of an option, as the table and as the runtime have it.
-pub struct Default {
+struct Default {
     letter: &'static str,
     option: &'static str,
     /// Whether the option set to the table's default gives the runtime's defaults.

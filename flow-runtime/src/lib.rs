@@ -57,7 +57,7 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, full_columns, low_rank};
+    pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, low_rank, low_rank_len};
     pub use crate::layers::{
         Affine, Chain, First, FisherFlow, Gaussianization, Identity, Last, Middle, Only, Orientation, SegmentedSphere,
         settings,

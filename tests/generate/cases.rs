@@ -99,7 +99,7 @@ pub fn generate() -> String {
         .expect("a string");
     }
     format!(
-        "{types}\npub const FOLDER: &str = {:?};\npub static CASES: &[Entry] = &[\n{entries}];\n",
+        "{types}\nconst FOLDER: &str = {:?};\nstatic CASES: &[Entry] = &[\n{entries}];\n",
         folder.display().to_string()
     )
 }

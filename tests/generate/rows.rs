@@ -57,7 +57,7 @@ pub fn generate() -> String {
                 .expect("a string");
         }
     }
-    format!("pub static ROWS: &[Row] = &[\n{rows}];\npub static DEFAULTS: &[Default] = &[\n{defaults}];\n")
+    format!("static ROWS: &[Row] = &[\n{rows}];\nstatic DEFAULTS: &[Default] = &[\n{defaults}];\n")
 }
 
 /// All lines for one letter.

@@ -104,7 +104,7 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
                     #columns,
                     #rows,
                     { #private::low_rank(#rank, #inputs, #outputs) },
-                    { #private::full_columns(#rank, #inputs, #outputs) }
+                    { #private::low_rank_len(#rank, #inputs, #outputs) }
                 >
             },
         }

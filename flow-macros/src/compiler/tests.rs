@@ -73,7 +73,7 @@ fn lists_ranks_and_defaults() {
         let argument = |size: &str| if size.parse::<u8>().is_ok() { size.into() } else { format!("{{ {size} }}") };
         let (columns, rows) = (argument(inputs), argument(outputs));
         format!(
-            "LowRank<{columns}, {rows}, {{ low_rank(2, {inputs}, {outputs}) }}, {{ full_columns(2, {inputs}, {outputs}) }}>"
+            "LowRank<{columns}, {rows}, {{ low_rank(2, {inputs}, {outputs}) }}, {{ low_rank_len(2, {inputs}, {outputs}) }}>"
         )
     };
     let (x, y) =

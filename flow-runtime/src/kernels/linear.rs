@@ -34,11 +34,11 @@ pub trait Linear: Send + Sync + 'static {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dense<const I: usize, const O: usize>;
 
-/// A matrix `O x I` as a product of `O x K` and `K x I`, and a bias; with `K = 0` a full matrix (`FULL = I`, else 0).
+/// A matrix `O x I` as a product of `O x K` and `K x I`, and a bias; with `K = 0` a full matrix. `LEN` numbers without the bias.
 ///
-/// [`low_rank`] and [`full_columns`] give `K` and `FULL` for a requested rank: the product is used where it saves numbers.
+/// [`low_rank`] and [`low_rank_len`] give `K` and `LEN` for a requested rank: the product is used where it saves numbers.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct LowRank<const I: usize, const O: usize, const K: usize, const FULL: usize>;
+pub struct LowRank<const I: usize, const O: usize, const K: usize, const LEN: usize>;
 
 /// The rank used for an `output x input` matrix when `rank` is asked for; 0 where a full matrix is smaller (layers.md 3.2).
 pub const fn low_rank(rank: usize, input: usize, output: usize) -> usize {
@@ -52,9 +52,12 @@ pub const fn low_rank(rank: usize, input: usize, output: usize) -> usize {
     if k * (input + output) < input * output { k } else { 0 }
 }
 
-/// The columns of the full matrix that takes the product's place: `input` or 0.
-pub const fn full_columns(rank: usize, input: usize, output: usize) -> usize {
-    if low_rank(rank, input, output) == 0 { input } else { 0 }
+/// How many numbers the product, or the full matrix in its place, has.
+pub const fn low_rank_len(rank: usize, input: usize, output: usize) -> usize {
+    match low_rank(rank, input, output) {
+        0 => input * output,
+        k => k * (input + output),
+    }
 }
 
 /// A matrix in a slice: element (i, j) at `i * row + j * column`.
@@ -192,18 +195,19 @@ impl<const I: usize, const O: usize> Linear for Dense<I, O> {
     }
 }
 
-impl<const I: usize, const O: usize, const K: usize, const FULL: usize> Linear for LowRank<I, O, K, FULL> {
+impl<const I: usize, const O: usize, const K: usize, const LEN: usize> Linear for LowRank<I, O, K, LEN> {
     const IN: usize = I;
     const OUT: usize = O;
-    const WEIGHTS: usize = O * K + K * I + O * FULL + O;
+    const WEIGHTS: usize = LEN + O;
     const TEMP: usize = 2 * K;
 
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]) {
-        let (u, rest) = weights.split_at(O * K);
-        let (v, rest) = rest.split_at(K * I);
-        let (w, bias) = rest.split_at(O * FULL);
+        let (matrix, bias) = weights.split_at(LEN);
         fill_bias(bias, width, out);
-        apply_matrix(w, [O, FULL], width, input, out);
+        if K == 0 {
+            return apply_matrix(matrix, [O, I], width, input, out);
+        }
+        let (u, v) = matrix.split_at(O * K);
         let middle = &mut temp[..K * width];
         middle.fill(T::narrow(0.0));
         apply_matrix(v, [K, I], width, input, middle);
@@ -219,16 +223,14 @@ impl<const I: usize, const O: usize, const K: usize, const FULL: usize> Linear f
         cot_weights: &mut [T],
         temp: &mut [T],
     ) {
-        let (u, rest) = weights.split_at(O * K);
-        let (v, rest) = rest.split_at(K * I);
-        let (w, _) = rest.split_at(O * FULL);
-        let (cot_u, rest) = cot_weights.split_at_mut(O * K);
-        let (cot_v, rest) = rest.split_at_mut(K * I);
-        let (cot_w, cot_bias) = rest.split_at_mut(O * FULL);
+        let matrix = &weights[..LEN];
+        let (cot_matrix, cot_bias) = cot_weights.split_at_mut(LEN);
         pull_bias(width, cot_out, cot_bias);
-        if FULL > 0 {
-            pull_matrix(w, [O, FULL], width, input, cot_out, cot_input, cot_w);
+        if K == 0 {
+            return pull_matrix(matrix, [O, I], width, input, cot_out, cot_input, cot_matrix);
         }
+        let (u, v) = matrix.split_at(O * K);
+        let (cot_u, cot_v) = cot_matrix.split_at_mut(O * K);
         let (middle, cot_middle) = temp[..2 * K * width].split_at_mut(K * width);
         middle.fill(T::narrow(0.0));
         cot_middle.fill(T::narrow(0.0));
@@ -296,9 +298,9 @@ mod tests {
         check::<Dense<5, 3>>();
         check::<Dense<0, 4>>();
         check::<Dense<3, 0>>();
-        check::<LowRank<7, 9, { low_rank(2, 7, 9) }, { full_columns(2, 7, 9) }>>();
-        check::<LowRank<3, 2, { low_rank(2, 3, 2) }, { full_columns(2, 3, 2) }>>();
-        assert_eq!((low_rank(2, 7, 9), full_columns(2, 7, 9)), (2, 0));
-        assert_eq!((low_rank(2, 3, 2), full_columns(2, 3, 2)), (0, 3));
+        check::<LowRank<7, 9, { low_rank(2, 7, 9) }, { low_rank_len(2, 7, 9) }>>();
+        check::<LowRank<3, 2, { low_rank(2, 3, 2) }, { low_rank_len(2, 3, 2) }>>();
+        assert_eq!((low_rank(2, 7, 9), low_rank_len(2, 7, 9)), (2, 32));
+        assert_eq!((low_rank(2, 3, 2), low_rank_len(2, 3, 2)), (0, 6));
     }
 }

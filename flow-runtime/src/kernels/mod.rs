@@ -8,5 +8,5 @@ mod run;
 
 pub use blocks::{At, Block, BlockSummary, Blocks, RowFault};
 pub use conditioner::{Free, Given, Head, Hidden, Predicted};
-pub use linear::{Dense, Linear, LowRank, full_columns, low_rank};
+pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};
 pub use run::{Coordinates, Evaluator, Job, Lane, Number, PullBack, evaluate, evaluate_vjp, generate, generate_vjp};

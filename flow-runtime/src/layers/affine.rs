@@ -4,7 +4,7 @@
 //! Parameters: offset (last letter only), raw log-diagonal, strict lower triangle in the order of P7 (sub-diagonals from the
 //! bottom-left corner upwards, each from top-left to bottom-right).
 
-use super::identity::{OFFSET_START, add, centre, subtract};
+use super::identity::{OFFSET_START, add, means, subtract};
 use super::width::WidthRegulator;
 use super::{Layer, Options, Place, decode};
 use crate::manifolds::Euclidean;
@@ -228,7 +228,8 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
             if Self::LOWER > 0 {
                 for below in row + 1..D {
                     let entry: R = lower[Self::lower_index(below, row)].lift();
-                    cot[row] = cot[row] + entry * cot[below];
+                    let below = cot[below];
+                    cot[row] += entry * below;
                 }
             }
         }
@@ -237,11 +238,14 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     /// Offset and matrix of the best Gaussian: the mean and the Cholesky factor of the covariance (or the part of it that
     /// `cov_type` allows).
     fn initial_from_data<G: Rng + ?Sized>(_: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
+        let mut centre = vec![0.0; D];
         if Self::OFFSET > 0 {
-            params[..D].copy_from_slice(&centre(D, points));
+            centre = means(D, points);
+            params[..D].copy_from_slice(&centre);
         }
         let rows = (points.len() / D) as f64;
-        let moment = |i: usize, j: usize| points.chunks_exact(D).map(|x| x[i] * x[j]).sum::<f64>() / rows;
+        let product = |x: &[f64], i: usize, j: usize| (x[i] - centre[i]) * (x[j] - centre[j]);
+        let moment = |i: usize, j: usize| points.chunks_exact(D).map(|x| product(x, i, j)).sum::<f64>() / rows;
         let (_, rest) = params.split_at_mut(Self::OFFSET);
         let (diagonal, lower) = rest.split_at_mut(Self::DIAGONAL);
         let raw = |variance: f64| Self::WIDTHS.raw(0.5 * variance.max(f64::MIN_POSITIVE).ln());

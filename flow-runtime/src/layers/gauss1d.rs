@@ -1,174 +1,93 @@
-//! The one-dimensional Gaussianisation of layer n's zenith (layers.md 4.2 with D = 1 and the options 8.4 fixes).
+//! The one-dimensional Gaussianisation of layer n's zenith: layer g on a line with the options that layers.md 8.4 fixes (ten
+//! components, one reflection, free weights without bounds, a logistic variable, no offset), as functions of one number.
 //!
-//! Ten logistic distributions with free weights; F, S = 1 - F and p are the distribution function, its complement and the
-//! density of the mixture. Psi takes them to a logistic variable:
-//!
-//! ```text
-//! Psi(x) = ln F - ln S,    Psi'(x) = p / (F S)
-//! ```
-//!
-//! All in the log domain, so that both tails are straight lines for any x. (The published code drops e^u for u < -20 in ln S, up to 2e-9;
-//! here nothing is dropped.) The single reflection of the one-dimensional rotation turns
-//! x into -x whatever its number is: target side u, base side y = Psi(-u).
-//!
-//! Parameters: reflection (1, inert), means (10), raw log widths (10), raw log weights (10).
+//! Parameters: reflection (1, inert: on a line it is the factor -1 whatever its number), means (10), raw log widths (10), raw
+//! log weights (10).
 
+use super::{Gaussianization, Layer, Middle, settings};
+use crate::manifolds::Euclidean;
 use crate::numeric::Real;
-use crate::numeric::root::monotone_root;
+
+type Line = Gaussianization<1, Middle, settings::g::regulate_normalization<0>>;
 
 const COMPONENTS: usize = 10;
 /// Parameters of one letter.
-pub(crate) const PARAMS: usize = 1 + 3 * COMPONENTS;
+pub(crate) const PARAMS: usize = <Line as Layer<Euclidean<1>>>::PARAMS;
+const PREPARED: usize = <Line as Layer<Euclidean<1>>>::PREPARED;
+const SCRATCH: usize = <Line as Layer<Euclidean<1>>>::SCRATCH;
 const MEANS: usize = 1;
 const WIDTHS: usize = MEANS + COMPONENTS;
 const WEIGHTS: usize = WIDTHS + COMPONENTS;
-/// sigma = LEAST + MOST / (1 + MOST e^-l): the default width regulator of layer g (layers.md 4.1).
-const LEAST: f64 = 0.01;
-const MOST: f64 = 100.0;
 /// Share of the spread of [`initial`] that lies between the means; the rest is in their widths.
 const BETWEEN: f64 = 0.5;
 
-/// A mixture ready for evaluation.
-struct Mixture<R> {
-    mean: [R; COMPONENTS],
-    width: [R; COMPONENTS],
-    ln_width: [R; COMPONENTS],
-    ln_weight: [R; COMPONENTS],
+fn prepare<R: Real>(raw: &[R]) -> [R; PREPARED] {
+    let mut prepared = [R::zero(); PREPARED];
+    Line::prepare(raw, &mut prepared);
+    prepared
 }
 
-/// e^{t_k} / sum e^t, and ln sum e^t.
-#[inline(always)]
-fn softmax<R: Real>(t: [R; COMPONENTS]) -> ([R; COMPONENTS], R) {
-    let most = t.iter().fold(t[0], |most, x| most.max(*x));
-    let e = t.map(|x| (x - most).exp());
-    let sum = e.iter().fold(R::zero(), |sum, x| sum + *x);
-    (e.map(|x| x / sum), most + sum.ln())
+/// Base-side y, and ln |dy / du|, with what derivatives need in `scratch`.
+fn walk<R: Real>(prepared: &[R], u: R, scratch: &mut [R; SCRATCH]) -> (R, R) {
+    let (mut point, mut log_det) = ([u], R::zero());
+    Line::inverse(prepared, &mut point, &mut log_det, scratch);
+    (point[0], log_det)
 }
 
-/// What a mixture makes of one x.
-struct Seen<R> {
-    /// (x - mean) / width, and the logistic function of it and of its negative.
-    u: [R; COMPONENTS],
-    below: [R; COMPONENTS],
-    above: [R; COMPONENTS],
-    /// Shares of the components in F, S and p.
-    share_f: [R; COMPONENTS],
-    share_s: [R; COMPONENTS],
-    share_p: [R; COMPONENTS],
-    y: R,
-    ln_slope: R,
-}
-
-impl<R: Real> Mixture<R> {
-    #[inline(always)]
-    fn new(raw: &[R]) -> Self {
-        let width: [R; COMPONENTS] = core::array::from_fn(|k| R::constant(LEAST) + free_width(raw[WIDTHS + k]));
-        let (_, total) = softmax(core::array::from_fn(|k| raw[WEIGHTS + k]));
-        Mixture {
-            mean: core::array::from_fn(|k| raw[MEANS + k]),
-            width,
-            ln_width: width.map(R::ln),
-            ln_weight: core::array::from_fn(|k| raw[WEIGHTS + k] - total),
-        }
-    }
-
-    #[inline(always)]
-    fn see(&self, x: R) -> Seen<R> {
-        let u: [R; COMPONENTS] = core::array::from_fn(|k| (x - self.mean[k]) / self.width[k]);
-        let small = u.map(|u| (-u.abs()).exp());
-        let both = small.map(R::ln_1p);
-        // ln(1 + e^u) and ln(1 + e^-u).
-        let up: [R; COMPONENTS] = core::array::from_fn(|k| u[k].max(R::zero()) + both[k]);
-        let down: [R; COMPONENTS] = core::array::from_fn(|k| (-u[k]).max(R::zero()) + both[k]);
-        let (large, little) = (small.map(|e| (R::one() + e).recip()), small.map(|e| e / (R::one() + e)));
-        let below = core::array::from_fn(|k| R::select(u[k].lt(R::zero()), little[k], large[k]));
-        let above = core::array::from_fn(|k| R::select(u[k].lt(R::zero()), large[k], little[k]));
-        let (share_f, ln_f) = softmax(core::array::from_fn(|k| self.ln_weight[k] - down[k]));
-        let (share_s, ln_s) = softmax(core::array::from_fn(|k| self.ln_weight[k] - up[k]));
-        let (share_p, ln_p) = softmax(core::array::from_fn(|k| self.ln_weight[k] - self.ln_width[k] - up[k] - down[k]));
-        Seen { u, below, above, share_f, share_s, share_p, y: ln_f - ln_s, ln_slope: ln_p - ln_f - ln_s }
-    }
-}
-
-/// M / (1 + M e^-l) for M = [`MOST`]; finite for every l.
-#[inline(always)]
-fn free_width<R: Real>(l: R) -> R {
-    (R::constant(1.0 / MOST) + (-l).exp()).recip()
-}
-
-/// Base-side y = Psi(-u), and ln |dy / du|.
+/// Base-side y of a target-side u, and ln |dy / du|.
 #[inline(always)]
 pub(crate) fn inverse<R: Real>(raw: &[R], u: R) -> (R, R) {
-    let seen = Mixture::new(raw).see(-u);
-    (seen.y, seen.ln_slope)
+    walk(&prepare(raw), u, &mut [R::zero(); SCRATCH])
 }
 
-/// The u with Psi(-u) = y, ln |dy / du| there, and the lanes in which the search failed.
-///
-/// Every component alone reaches y at mean + width y; the mixture does so between the least and the largest of these.
+/// The u of a base-side y, ln |dy / du| there, and the lanes in which the search failed.
 #[inline(always)]
 pub(crate) fn forward<R: Real>(raw: &[R], y: R) -> (R, R, R::Mask) {
-    let mixture = Mixture::new(raw);
-    let alone: [R; COMPONENTS] = core::array::from_fn(|k| mixture.mean[k] + mixture.width[k] * y);
-    let lo = alone.iter().fold(alone[0], |lo, x| lo.min(*x));
-    let hi = alone.iter().fold(alone[0], |hi, x| hi.max(*x));
-    let (x, failed) = monotone_root(y, lo, hi, |x| {
-        let seen = mixture.see(x);
-        (seen.y, seen.ln_slope.exp())
-    });
-    (-x, mixture.see(x).ln_slope, failed)
+    let (mut point, mut log_det) = ([y], R::zero());
+    let failed = Line::forward(&prepare(raw), &mut point, &mut log_det, &mut [R::zero(); SCRATCH]);
+    (point[0], -log_det, failed)
 }
 
 /// Cotangents of [`inverse`] at `u`: of y and of ln |dy / du|, to u (returned) and the parameters (added).
 #[inline(always)]
 pub(crate) fn inverse_vjp<R: Real>(raw: &[R], u: R, cot_y: R, cot_ln_slope: R, cot_raw: &mut [R]) -> R {
-    let mixture = Mixture::new(raw);
-    let seen = mixture.see(-u);
-    -add_cotangents(raw, &mixture, &seen, cot_y, cot_ln_slope, cot_raw)
+    pull(
+        raw,
+        u,
+        |prepared, scratch, cot_prepared| {
+            let mut cot = [cot_y];
+            Line::inverse_vjp(prepared, scratch, &mut cot, cot_ln_slope, cot_prepared);
+            cot[0]
+        },
+        cot_raw,
+    )
 }
 
 /// Cotangents of [`forward`], whose result is `u`: of u and of -ln |dy / du|, to y (returned) and the parameters (added).
-/// From Psi(x, p) = y with x = -u: dx = (dy - Psi_p dp) / Psi'.
 #[inline(always)]
 pub(crate) fn forward_vjp<R: Real>(raw: &[R], u: R, cot_u: R, cot_log_det: R, cot_raw: &mut [R]) -> R {
-    let mixture = Mixture::new(raw);
-    let seen = mixture.see(-u);
-    let cot_x = add_cotangents(raw, &mixture, &seen, R::zero(), -cot_log_det, cot_raw) - cot_u;
-    let cot_y = cot_x * (-seen.ln_slope).exp();
-    add_cotangents(raw, &mixture, &seen, -cot_y, R::zero(), cot_raw);
-    cot_y
+    pull(
+        raw,
+        u,
+        |prepared, scratch, cot_prepared| {
+            let mut cot = [cot_u];
+            Line::forward_vjp(prepared, scratch, &mut cot, cot_log_det, cot_prepared);
+            cot[0]
+        },
+        cot_raw,
+    )
 }
 
-/// Cotangents of y and ln slope to x (returned) and the parameters (added).
-///
-/// With a, b, c the shares in F, S, p and s the logistic function:
-/// d ln F = sum a (d ln w + s(-u) du), d ln S = sum b (d ln w - s(u) du),
-/// d ln p = sum c (d ln w - d ln sigma + (s(-u) - s(u)) du), and du = (dx - d mu) / sigma - u d ln sigma.
+/// Prepares, walks to refill the scratch, and takes the cotangents of prepared numbers back to the parameters.
 #[inline(always)]
-fn add_cotangents<R: Real>(
-    raw: &[R],
-    mixture: &Mixture<R>,
-    seen: &Seen<R>,
-    cot_y: R,
-    cot_ln_slope: R,
-    cot_raw: &mut [R],
-) -> R {
-    let (cot_f, cot_s, cot_p) = (cot_y - cot_ln_slope, -cot_y - cot_ln_slope, cot_ln_slope);
-    let total = cot_f + cot_s + cot_p;
-    let mut cot_x = R::zero();
-    for k in 0..COMPONENTS {
-        let (f, s, p) = (cot_f * seen.share_f[k], cot_s * seen.share_s[k], cot_p * seen.share_p[k]);
-        let cot_u = (f + p) * seen.above[k] - (s + p) * seen.below[k];
-        let by_width = cot_u / mixture.width[k];
-        cot_x += by_width;
-        cot_raw[MEANS + k] -= by_width;
-        // d sigma / dl = t (1 - t / M) with t = M / (1 + M e^-l).
-        let t = free_width(raw[WIDTHS + k]);
-        let d_ln_width = t * (R::one() - t.scale(1.0 / MOST)) / mixture.width[k];
-        cot_raw[WIDTHS + k] -= (p + seen.u[k] * cot_u) * d_ln_width;
-        cot_raw[WEIGHTS + k] += f + s + p - mixture.ln_weight[k].exp() * total;
-    }
-    cot_x
+fn pull<R: Real>(raw: &[R], u: R, vjp: impl FnOnce(&[R], &mut [R], &mut [R]) -> R, cot_raw: &mut [R]) -> R {
+    let prepared = prepare(raw);
+    let mut scratch = [R::zero(); SCRATCH];
+    walk(&prepared, u, &mut scratch);
+    let mut cot_prepared = [R::zero(); PREPARED];
+    let cot = vjp(&prepared, &mut scratch, &mut cot_prepared);
+    Line::prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
+    cot
 }
 
 /// Parameters under which Psi is close to the identity while no two components are alike.

@@ -15,15 +15,15 @@
 //! `inormal_partly_precise` keeps the published formula, which steps back by 3.4e-3 where the approximation takes over (at
 //! |y| = 5.327, that is once in ten million points): points inside that step do not survive a round trip.
 
-use super::identity::{OFFSET_START, add, centre, subtract};
+use super::identity::{OFFSET_START, add, means, subtract};
+use super::mixture::{COMPONENT, Mixture, Outer, isigmoid, mixture, partly_precise, partly_precise_logit, pull};
 use super::rotation;
 use super::width::{WidthRegulator, bounded_log, bounded_log_slope};
 use super::{Layer, Options, Place, decode};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root;
-use crate::numeric::special::{HALF_LN_TAU, normal_cdf, normal_quantile, softplus};
-use crate::numeric::{Dual, Lift, Mask, Real, Scalar};
-use core::f64::consts::{LN_2, PI};
+use crate::numeric::{Lift, Mask, Real};
+use core::f64::consts::PI;
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -88,177 +88,6 @@ options! {
 
 /// Layer g: a rotation and one mixture of logistics per dimension.
 pub struct Gaussianization<const D: usize, Pos, Opts>(PhantomData<(Pos, Opts)>);
-
-/// Prepared numbers of a component: mean, 1 / width, weight.
-const COMPONENT: usize = 3;
-
-/// Below this probability (in either tail) `inormal_partly_precise` takes the approximation.
-const TAIL: f64 = 5e-8;
-/// Normal quantile of 1 - TAIL: from this |y| on, the forward map takes the approximation.
-const TAIL_QUANTILE: f64 = 5.326_723_886_384_098;
-/// Winitzki's constant and what follows from it.
-const WINITZKI: f64 = 0.147;
-const WINITZKI_C: f64 = 2.0 / (PI * WINITZKI);
-
-/// ln F, ln S, ln p of a mixture, and F, S, p themselves where they do not underflow.
-struct Mixture<R: Real> {
-    ln_f: R,
-    ln_s: R,
-    ln_p: R,
-    linear: [R; 3],
-    /// Lanes in which F, S and p are far from underflow.
-    safe: R::Mask,
-}
-
-/// Evaluates a mixture at x and leaves s(u_k), s(-u_k) in `sigmoids` (two numbers a component).
-#[inline(always)]
-fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mut [R]) -> Mixture<R> {
-    let (mut f, mut s, mut p) = (R::zero(), R::zero(), R::zero());
-    for (c, sigmoid) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact_mut(2)) {
-        let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
-        let u = (x - mean) * inv_width;
-        let e = (-u.abs()).exp();
-        let large = (R::one() + e).recip();
-        let small = e * large;
-        let negative = u.lt(R::zero());
-        let up = R::select(negative, small, large);
-        let down = R::select(negative, large, small);
-        sigmoid[0] = up;
-        sigmoid[1] = down;
-        f += weight * up;
-        s += weight * down;
-        p += weight * inv_width * (large * small);
-    }
-    let least = R::constant(R::Scalar::TINY * 1e8);
-    let safe = f.gt(least) & s.gt(least) & p.gt(least);
-    let floor = |v: R| v.max(least).ln();
-    let mut mix = Mixture { ln_f: floor(f), ln_s: floor(s), ln_p: floor(p), linear: [f, s, p], safe };
-    if !safe.all() {
-        let [ln_f, ln_s, ln_p] = log_mixture(components, x);
-        mix.ln_f = R::select(safe, mix.ln_f, ln_f);
-        mix.ln_s = R::select(safe, mix.ln_s, ln_s);
-        mix.ln_p = R::select(safe, mix.ln_p, ln_p);
-    }
-    mix
-}
-
-/// ln(w s(u)), ln(w s(-u)), ln(w s(u) s(-u) / sigma) of a component.
-#[inline(always)]
-fn log_terms<R: Real, P: Lift<R>>(c: &[P], x: R) -> [R; 3] {
-    let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
-    let u = (x - mean) * inv_width;
-    let ln_w = weight.max(R::constant(R::Scalar::TINY)).ln();
-    let (up, down) = (softplus(-u), softplus(u));
-    [ln_w - up, ln_w - down, ln_w + inv_width.ln() - up - down]
-}
-
-/// The same in the log domain, for points so far out that F, S or p underflow.
-#[cold]
-#[inline(never)]
-fn log_mixture<R: Real, P: Lift<R>>(components: &[P], x: R) -> [R; 3] {
-    let mut largest = [R::constant(-R::Scalar::LARGE); 3];
-    for c in components.chunks_exact(COMPONENT) {
-        let terms = log_terms(c, x);
-        for i in 0..3 {
-            largest[i] = largest[i].max(terms[i]);
-        }
-    }
-    let mut sums = [R::zero(); 3];
-    for c in components.chunks_exact(COMPONENT) {
-        let terms = log_terms(c, x);
-        for i in 0..3 {
-            sums[i] += (terms[i] - largest[i]).exp();
-        }
-    }
-    [0, 1, 2].map(|i| largest[i] + sums[i].ln())
-}
-
-/// A value with its derivatives with respect to ln F, ln S and ln p.
-struct Outer<R> {
-    y: R,
-    y_grad: [R; 2],
-    log_slope: R,
-    /// By ln F and ln S; the derivative by ln p is one.
-    log_slope_grad: [R; 2],
-}
-
-#[inline(always)]
-fn isigmoid<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-    let one = R::one();
-    Outer {
-        y: mix.ln_f - mix.ln_s,
-        y_grad: [one, -one],
-        log_slope: mix.ln_p - mix.ln_f - mix.ln_s,
-        log_slope_grad: [-one, -one],
-    }
-}
-
-/// Winitzki's approximation of |normal quantile| and the log of its slope, without ln p, in terms of ln F and ln S.
-fn winitzki<R: Real>(ln_f: R, ln_s: R) -> (R, R) {
-    let g = (ln_f + ln_s + R::constant(2.0 * LN_2)).scale(0.5);
-    let big_g = g + R::constant(WINITZKI_C);
-    let h = (big_g.square() - g.scale(2.0 / WINITZKI)).sqrt();
-    let gap = (h - big_g).max(R::constant(R::Scalar::TINY));
-    let one_minus_2p = (-ln_f.min(ln_s).exp().scale(2.0)).ln_1p();
-    let log_slope =
-        (gap + R::constant(1.0 / WINITZKI)).ln() - R::constant(1.5 * LN_2) - gap.ln().scale(0.5) - h.ln() - ln_f - ln_s
-            + one_minus_2p;
-    (gap.scale(2.0).sqrt(), log_slope)
-}
-
-#[inline(always)]
-fn partly_precise<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-    let (f, s) = (mix.ln_f.exp(), mix.ln_s.exp());
-    let tail = f.le(R::constant(TAIL)) | s.le(R::constant(TAIL));
-    // Centre: F = Phi(y), so dy/dlnF = F / phi(y), and by F + S = 1 the same through S. Each side uses its small one.
-    let y = normal_quantile(f, s);
-    let half = y.square().scale(0.5);
-    let low = f.lt(s);
-    let slope = (half + R::constant(HALF_LN_TAU)).exp() * f.min(s);
-    let zero = R::zero();
-    let by_f = R::select(low, slope, zero);
-    let by_s = R::select(low, zero, -slope);
-    let mut outer = Outer {
-        y,
-        y_grad: [by_f, by_s],
-        log_slope: half + R::constant(HALF_LN_TAU) + mix.ln_p,
-        log_slope_grad: [y * by_f, y * by_s],
-    };
-    if tail.any() {
-        // Lanes in the centre get a harmless argument.
-        let pick = |ln: R, index| Dual::<R, 2>::input(R::select(tail, ln, R::constant(-17.0 * index as f64)), index);
-        let (mut y, log_slope) = winitzki(pick(mix.ln_f, 0), pick(mix.ln_s, 1));
-        y = Dual::select(low, -y, y);
-        outer.y = R::select(tail, y.value, outer.y);
-        outer.log_slope = R::select(tail, log_slope.value + mix.ln_p, outer.log_slope);
-        for i in 0..2 {
-            outer.y_grad[i] = R::select(tail, y.grad[i], outer.y_grad[i]);
-            outer.log_slope_grad[i] = R::select(tail, log_slope.grad[i], outer.log_slope_grad[i]);
-        }
-    }
-    outer
-}
-
-/// The logit ln F - ln S that belongs to y under `inormal_partly_precise`.
-#[inline(always)]
-fn partly_precise_logit<R: Real>(y: R) -> R {
-    let edge = R::constant(TAIL_QUANTILE);
-    let (f, s) = normal_cdf(y.max(-edge).min(edge));
-    let centre = f.ln() - s.ln();
-    let tail = y.abs().gt(edge);
-    if !tail.any() {
-        return centre;
-    }
-    // y^2 / 2 = H - G solved for L = ln F + ln S + ln 4; then F S = e^L / 4 gives |t| = ln(F/S).
-    let half = R::select(tail, y, edge).square().scale(0.5);
-    let l = -half * (half + R::constant(2.0 * WINITZKI_C)) / (half + R::constant(1.0 / WINITZKI));
-    let product = l.exp().scale(0.25);
-    // S = 1 - F with F S = q: ln F - ln S = ln q - 2 ln S, S = (1 + sqrt(1 - 4 q)) / 2.
-    let root = (R::one() - product.scale(4.0)).sqrt();
-    let ln_s = ((R::one() + root).scale(0.5)).ln();
-    let t = l - R::constant(2.0 * LN_2) - ln_s.scale(2.0);
-    R::select(tail, R::select(y.lt(R::zero()), t, -t), centre)
-}
 
 impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussianization<D, Pos, Opts> {
     const K: usize = Opts::VALUE.num_kde as usize;
@@ -357,69 +186,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     #[inline(always)]
     fn recall<R: Real, P: Lift<R>>(mixtures: &[P], d: usize, scratch: &[R]) -> Mixture<R> {
         let points = &scratch[4 * d..4 * d + 4];
-        let (f, s, p) = (points[1], points[2], points[3]);
-        let least = R::constant(R::Scalar::TINY * 1e8);
-        let safe = f.gt(least) & s.gt(least) & p.gt(least);
-        let floor = |v: R| v.max(least).ln();
-        let mut mix = Mixture { ln_f: floor(f), ln_s: floor(s), ln_p: floor(p), linear: [f, s, p], safe };
-        if !safe.all() {
-            let [ln_f, ln_s, ln_p] = log_mixture(Self::of(mixtures, d), points[0]);
-            mix.ln_f = R::select(safe, mix.ln_f, ln_f);
-            mix.ln_s = R::select(safe, mix.ln_s, ln_s);
-            mix.ln_p = R::select(safe, mix.ln_p, ln_p);
-        }
-        mix
-    }
-
-    /// Derivatives of one dimension. The cotangent of ln F, ln S and ln p is `(a, b, c)`; with the shares
-    /// rF_k = w_k s_k / F (likewise rS, rp) of each component
-    ///
-    /// u_bar_k = a rF_k s(-u_k) - b rS_k s(u_k) + c rp_k (1 - 2 s(u_k)),
-    /// mu_bar_k = -u_bar_k / sigma_k, (1/sigma)_bar_k = u_bar_k (x - mu_k) + c rp_k sigma_k, w_bar_k = (a rF_k + b rS_k + c rp_k) / w_k.
-    ///
-    /// Returns the cotangent of x; adds those of the components if `cot` is given.
-    #[inline(always)]
-    fn pull<R: Real, P: Lift<R>>(
-        components: &[P],
-        x: R,
-        mix: &Mixture<R>,
-        sigmoids: &[R],
-        [a, b, c]: [R; 3],
-        mut cot: Option<&mut [R]>,
-    ) -> R {
-        let all_safe = mix.safe.all();
-        let [f, s, p] = mix.linear;
-        let one = R::one();
-        let guard = |v: R| R::select(mix.safe, v, one).recip();
-        let (over_f, over_s, over_p) = (a * guard(f), b * guard(s), c * guard(p));
-        let mut cot_x = R::zero();
-        for (k, (component, sigmoid)) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact(2)).enumerate() {
-            let (mean, inv_width, weight): (R, R, R) = (component[0].lift(), component[1].lift(), component[2].lift());
-            let (up, down) = (sigmoid[0], sigmoid[1]);
-            // a rF / w, b rS / w, c rp / w
-            let mut share = [over_f * up, over_s * down, over_p * inv_width * (up * down)];
-            if !all_safe {
-                let terms = log_terms(component, x);
-                let ln_w = weight.max(R::constant(R::Scalar::TINY)).ln();
-                let far = [
-                    a * (terms[0] - mix.ln_f - ln_w).exp(),
-                    b * (terms[1] - mix.ln_s - ln_w).exp(),
-                    c * (terms[2] - mix.ln_p - ln_w).exp(),
-                ];
-                for i in 0..3 {
-                    share[i] = R::select(mix.safe, share[i], far[i]);
-                }
-            }
-            let cot_u = weight * (share[0] * down - share[1] * up + share[2] * (down - up));
-            cot_x += cot_u * inv_width;
-            if let Some(cot) = cot.as_deref_mut() {
-                let cot = &mut cot[k * COMPONENT..][..COMPONENT];
-                cot[0] -= cot_u * inv_width;
-                cot[1] += cot_u * (x - mean) + weight * share[2] / inv_width;
-                cot[2] += share[0] + share[1] + share[2];
-            }
-        }
-        cot_x
+        Mixture::new(Self::of(mixtures, d), points[0], [points[1], points[2], points[3]])
     }
 }
 
@@ -556,7 +323,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
             let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
             let into = &mut cot_mixtures[d * Self::K * COMPONENT..][..Self::K * COMPONENT];
             point[d] = scratch[4 * d];
-            cot[d] = Self::pull(Self::of(mixtures, d), point[d], &mix, sigmoids, cots, Some(into));
+            cot[d] = pull(Self::of(mixtures, d), point[d], &mix, sigmoids, cots, Some(into));
         }
         match Opts::VALUE.rotation_mode {
             RotationMode::Householder => rotation::householder_transpose_vjp(D, turn, &mut point, cot, cot_turn),
@@ -628,11 +395,11 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
             let components = Self::of(mixtures, d);
             let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
             let det = |i: usize| -cot_log_det * outer.log_slope_grad[i];
-            let bend = Self::pull(components, point[d], &mix, sigmoids, [det(0), det(1), -cot_log_det], None);
+            let bend = pull(components, point[d], &mix, sigmoids, [det(0), det(1), -cot_log_det], None);
             let cot_y = (cot[d] + bend) * (-outer.log_slope).exp();
             let by = |i: usize| -cot_y * outer.y_grad[i] + det(i);
             let into = &mut cot_mixtures[d * Self::K * COMPONENT..][..Self::K * COMPONENT];
-            Self::pull(components, point[d], &mix, sigmoids, [by(0), by(1), -cot_log_det], Some(into));
+            pull(components, point[d], &mix, sigmoids, [by(0), by(1), -cot_log_det], Some(into));
             cot[d] = cot_y;
         }
     }
@@ -642,14 +409,15 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
         Self::initial(rng, params);
         if Self::OFFSET > 0 {
-            params[..D].copy_from_slice(&centre(D, points));
+            params[..D].copy_from_slice(&means(D, points));
         }
         let mut prepared = vec![0.0; Self::PREPARED];
         Self::prepare(params, &mut prepared);
-        let (_, turn, _) = Self::parts(&prepared);
+        let (offset, turn, _) = Self::parts(&prepared);
         let mut columns = vec![Vec::with_capacity(points.len() / D); D];
         for row in points.chunks_exact(D) {
             let mut x: [f64; D] = core::array::from_fn(|d| row[d]);
+            subtract(offset, &mut x);
             Self::rotate_back(turn, &mut x);
             x.iter().zip(&mut columns).for_each(|(x, column)| column.push(*x));
         }

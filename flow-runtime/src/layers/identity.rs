@@ -42,18 +42,13 @@ pub(crate) fn add<R: Real, P: Lift<R>>(offset: &[P], x: &mut [R]) {
     }
 }
 
-/// Subtracts the mean of each column from rows of `dim` numbers and returns it.
-pub(crate) fn centre(dim: usize, points: &mut [f64]) -> Vec<f64> {
+/// The mean of each column of rows of `dim` numbers.
+pub(crate) fn means(dim: usize, points: &[f64]) -> Vec<f64> {
     let rows = points.len() / dim;
     let mut mean = vec![0.0; dim];
     for row in points.chunks_exact(dim) {
         for (m, x) in mean.iter_mut().zip(row) {
             *m += x / rows as f64;
-        }
-    }
-    for row in points.chunks_exact_mut(dim) {
-        for (x, m) in row.iter_mut().zip(&mean) {
-            *x -= m;
         }
     }
     mean
@@ -95,7 +90,8 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
         if Self::NUMBERS == 0 {
             return false;
         }
-        params.copy_from_slice(&centre(D, points));
+        params.copy_from_slice(&means(D, points));
+        super::map_rows::<Euclidean<D>, Self>(params, points);
         true
     }
 }

@@ -236,12 +236,16 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
     compare(&pairs, tolerance).map_err(|e| format!("{direction} at {start:?}, derivative by the parameters: {e}"))
 }
 
+/// Whether a difference is too large; NaN is.
+fn beyond(off: f64, tolerance: f64) -> bool {
+    off.is_nan() || off > tolerance
+}
+
 fn compare(pairs: &[(f64, f64)], tolerance: f64) -> Result<(), String> {
     let largest = pairs.iter().map(|(_, n)| n.abs()).fold(1.0, f64::max);
     for (i, (exact, numerical)) in pairs.iter().enumerate() {
         let off = (exact - numerical).abs();
-        // NaN must fail, hence not `off > ..`.
-        if !(off <= tolerance * largest) {
+        if beyond(off, tolerance * largest) {
             return Err(format!("number {i} is {exact} but differences give {numerical} (largest {largest})"));
         }
     }
@@ -293,7 +297,7 @@ pub fn lanes_agree<M: Manifold, C: Chain<M>>(
                 .max(distance(&of(&cot), &single))
                 .max(distance(&of(&cot_prepared), &single_prepared))
                 .max((log_det.lane(lane) - w.log_det).abs() / (1.0 + w.log_det.abs()));
-            if !(off <= 1e-9) {
+            if beyond(off, 1e-9) {
                 return Err(format!("lane {lane}, inverse {inverse}: off by {off:e} from the scalar path"));
             }
         }

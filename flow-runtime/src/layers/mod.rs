@@ -18,6 +18,7 @@ mod gaussianization;
 mod identity;
 pub(crate) mod lane_mlp;
 pub mod laws;
+mod mixture;
 pub(crate) mod moebius;
 mod orientation;
 mod place;

@@ -136,6 +136,23 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// Saves the weights as a safetensors file whose header holds the flow's structure with all options, the number type and the version.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// type Pdf = flow!(e2 : ggt);
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let path = folder.path().join("model.safetensors");
+    /// let dev = Cpu::default();
+    /// dev.build_module::<Pdf, f64>().save(&path)?;
+    ///
+    /// let mut pdf = dev.build_module::<Pdf, f64>();
+    /// pdf.load(&path)?;
+    /// // Another flow is refused; the error shows both.
+    /// assert!(dev.build_module::<flow!(e2 : gt), f64>().load(&path).is_err());
+    /// # Ok::<(), flow_runtime::FileError>(())
+    /// ```
+    ///
     /// # Errors
     /// The file system refuses; a file that was there before is then still whole.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
@@ -156,7 +173,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             .map_err(broken)?;
         let header = HashMap::from([
             ("format".to_string(), FORMAT.to_string()),
-            ("flow".to_string(), structure::<S>()),
+            ("notation".to_string(), structure::<S>()),
             ("number type".to_string(), E::NAME.to_string()),
             ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
         ]);
@@ -182,7 +199,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             Err(FileError::Other { path: path.into(), what: what.into(), found, expected })
         };
         same("format", "format", FORMAT.into())?;
-        same("flow", "flow", structure::<S>())?;
+        same("notation", "flow", structure::<S>())?;
         same("number type", "number type", E::NAME.into())?;
         let file = SafeTensors::deserialize(&content).map_err(|e| broken(e.to_string()))?;
         let mut flat = Vec::with_capacity(S::Blocks::WEIGHTS);

@@ -86,6 +86,21 @@ where
 ///
 /// A flow without `cond` has [`log_prob`](Flow::log_prob) and the sampling methods itself; one with `cond` has [`given`](Flow::given), which returns
 /// the density for a batch of features.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Built, flow};
+///
+/// type Place = flow!(s2 + e1 : f + gt);
+///
+/// fn width(pdf: &Built<Place, f64>) -> usize {
+///     pdf.num_trainable_params()
+/// }
+///
+/// let pdf = Cpu::default().build_module::<Place, f64>();
+/// // f has 10 parameters; then a network 3 -> 128 -> 33 for g (1 + 3 * 10) and t (offset and width).
+/// assert_eq!(width(&pdf), 10 + 3 * 128 + 128 + 128 * 33 + 33);
+/// ```
 #[derive(Debug)]
 pub struct Flow<S, W, E, D> {
     /// The weights.
@@ -160,6 +175,11 @@ pub(crate) fn check_features<E: Element>(features: &[E], columns: usize) -> Resu
     }
 }
 
+/// Rows of the given features; `None` where nothing is given.
+pub(crate) fn conditions<S: Spec, E>(features: &[E]) -> Option<usize> {
+    features.len().checked_div(S::Features::COUNT)
+}
+
 /// Base coordinates for `count` points. They are drawn in `f64`, so that a seed gives the same points in both number types.
 pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) -> Vec<E> {
     (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
@@ -214,7 +234,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     {
         let batch = points.batch;
         let rows = batch.size();
-        self.check::<E>(&features.data, &points.data, rows, coordinates)?;
+        self.check(&features.data, &points.data, rows, coordinates)?;
         let weights = self.flat_weights();
         let mut log_prob = vec![E::default(); rows];
         let job = Self::job(&weights, &features.data, 1, coordinates);
@@ -240,17 +260,15 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
     }
 
-    fn check<T>(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
+    fn check(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
         if rows == 0 {
             return Err(Error::Empty { argument: "x" });
         }
-        if S::Features::COUNT > 0 {
-            let given = features.len() / S::Features::COUNT;
-            if given != rows {
-                return Err(Error::Rows { argument: "x", expected: given, found: rows });
-            }
-            check_features(features, S::Features::COUNT)?;
+        let given = conditions::<S, E>(features).unwrap_or(rows);
+        if given != rows {
+            return Err(Error::Rows { argument: "x", expected: given, found: rows });
         }
+        check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, coordinates)
     }
 
@@ -263,7 +281,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
     ) -> Result<Evaluation<B, N, E>, Error> {
         let rows = batch.size();
-        self.check::<E>(features, points, rows, coordinates)?;
+        self.check(features, points, rows, coordinates)?;
         let weights = self.flat_weights();
         let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
         let job = Self::job(&weights, features, 1, coordinates);
@@ -288,12 +306,12 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         rng: &mut G,
     ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
-        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let given = conditions::<S, E>(features).unwrap_or(1);
         let count = given * repeat;
         if count == 0 {
             return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         let weights = self.flat_weights();
         let base = draw_base(count * S::Blocks::DIM, rng);
         let mut points = vec![E::default(); count * coordinates.count::<S::Blocks>()];
@@ -305,7 +323,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// Log-densities of plain rows, shared out evenly over the rows of features.
     pub(crate) fn rows_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
-        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let given = conditions::<S, E>(features).unwrap_or(1);
         let found = points.len();
         if found == 0 || given == 0 {
             return Err(Error::Empty { argument: "points" });
@@ -314,7 +332,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if found != repeat * given * S::Blocks::DIM {
             return Err(Error::Length { argument: "points", expected: (repeat + 1) * given * S::Blocks::DIM, found });
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
         let weights = self.flat_weights();
         let mut log_prob = vec![E::default(); given * repeat];
@@ -417,6 +435,22 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to `x` and to all
     /// weights.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : gg), f64>();
+    /// let x = [[0.3, -1.2], [0.0, 0.5]];
+    /// let plain = pdf.log_prob(&x)?;
+    ///
+    /// // One gradient step of maximum likelihood.
+    /// let loss = pdf.log_prob(dev.tensor(x).traced(pdf.alloc_grads()))?.mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = (plain, gradients);
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// A point is not finite or not on its manifold; the batch is empty; a value leaves the range of the numbers.
     pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
@@ -439,6 +473,18 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
 
     /// ln p(x), with the base points and their log-density, without a tape.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : x), f64>();
+    /// let parts = pdf.evaluate(&[[0.3, -1.2]])?;
+    /// assert_eq!(parts.base.array(), [[0.3, -1.2]]);
+    /// assert_eq!(parts.log_prob.array(), parts.log_prob_base.array());
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
     pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
@@ -459,6 +505,19 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 
     /// `n` detached samples in intrinsic coordinates, with their log-density.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// use rand::{SeedableRng, rngs::StdRng};
+    ///
+    /// let pdf = dev.build_module::<flow!(s2 : f), f64>();
+    /// let sample = pdf.sample(100, &mut StdRng::seed_from_u64(1))?;
+    /// assert_eq!(sample.points.shape(), &(100, Const::<2>));
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `n` is 0; a value leaves the range of the numbers.
@@ -487,6 +546,24 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 
     /// `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// use rand::{SeedableRng, rngs::StdRng};
+    ///
+    /// let pdf = dev.build_module::<flow!(e1 : t), f64>();
+    /// // The entropy -E[ln p(x)], and its gradient through the samples.
+    /// let sample = pdf.rsample(1000, &mut StdRng::seed_from_u64(1), pdf.alloc_grads())?;
+    /// let entropy = sample.into_log_prob().mean().negate();
+    /// let gradients = entropy.backward();
+    /// // t is x = e^l z + o: the entropy grows by 1 with l, and does not change with o.
+    /// let gradient = flow_runtime::trainers::flat_gradient(&pdf, &mut { gradients })?;
+    /// assert!(gradient[0].abs() < 1e-12 && (gradient[1] - 1.0).abs() < 0.1);
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`sample`](Flow::sample).
@@ -529,6 +606,24 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     /// `features` is a tensor of shape (batch, features) with or without a tape, a reference to one, rows `&[[E; features]]`, or for a
     /// `cond` list a tuple of these. With a tape (say the output of an encoder network), gradients flow to the features and to all weights;
     /// the density then holds the tape and is used once.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let dev = Cpu::default();
+    /// // An encoder of 10 raw numbers, trained with the density it feeds.
+    /// let encoder = dev.build_module::<(Linear<10, 16>, Tanh, Linear<16, 4>), f64>();
+    /// let pdf = dev.build_module::<flow!(e1 + s2 : gt + f | cond 4), f64>();
+    /// let raw: Tensor<Rank2<8, 10>, f64, _> = dev.sample_normal();
+    /// let x = [[0.3, 1.1, 4.0]; 8];
+    ///
+    /// let features = encoder.forward(raw.traced(encoder.alloc_grads()));
+    /// let loss = pdf.given(features)?.log_prob(&x)?.mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     ///
     /// # Errors
     /// The entries of a list have different numbers of rows.
@@ -748,7 +843,7 @@ mod tests {
     use dfdx::nn::{DeviceBuildExt, NumParams, ZeroGrads};
     use dfdx::optim::{Adam, Optimizer};
     use dfdx::tensor::{AsArray, TensorFrom};
-    use dfdx::tensor_ops::{Backward, MeanTo, TryAdd};
+    use dfdx::tensor_ops::{Backward, MeanTo};
     use rand::{SeedableRng, rngs::StdRng};
 
     type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
@@ -795,10 +890,10 @@ mod tests {
         let at = || pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
         let evaluated = at().log_prob(xt.clone().traced(Gradients::leaky())).unwrap().mean::<(), _>().backward();
         let by_x = evaluated.get(&xt).as_vec();
-        let (points, density) = at().rsample_n(2, &mut seeded()).unwrap().into_parts();
-        let sampled = points.mean::<(), _>().try_add(density.mean::<(), _>()).unwrap().backward();
-        let (points, density) = at().rsample_n_embedded(2, &mut seeded()).unwrap().into_parts();
-        let embedded = points.mean::<(), _>().try_add(density.mean::<(), _>() * 0.5).unwrap().backward();
+        let sampled = at().rsample_n(2, &mut seeded()).unwrap();
+        let sampled = sampled.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>()).backward();
+        let embedded = at().rsample_n_embedded(2, &mut seeded()).unwrap();
+        let embedded = embedded.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>() * 0.5).backward();
         let mut flat = vec![0.0; pdf.flat_weights().len()];
         let mut by_f = vec![0.0; 9];
         for mut grads in [evaluated, sampled, embedded] {

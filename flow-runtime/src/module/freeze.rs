@@ -1,7 +1,9 @@
 //! A flow without dfdx: owned weights, for one event at a time and for serving from several threads.
 
 use super::Element;
-use super::flow::{Conditional, Flow, Spec, Unconditional, check_features, check_points, draw_base, explain};
+use super::flow::{
+    Conditional, Flow, Spec, Unconditional, check_features, check_points, conditions, draw_base, explain,
+};
 use super::points::{FeatureSpec, Features};
 use super::weights::Weights;
 use crate::error::Error;
@@ -25,6 +27,17 @@ pub struct Frozen<S: Spec, E: Element> {
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// An evaluator with these weights, without dfdx.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : gt + f | cond 4), f64>();
+    /// let frozen = pdf.freeze();
+    /// let alert = std::thread::spawn(move || frozen.log_prob(&[0.1, 0.2, 0.3, 0.4], &[0.3, 1.1, 4.0]));
+    /// assert!(alert.join().unwrap()?.is_finite());
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
     pub fn freeze(&self) -> Frozen<S, E> {
         let weights = self.flat_weights();
         let mut shared = vec![E::default(); S::Blocks::SHARED];
@@ -94,12 +107,12 @@ impl<S: Spec, E: Element> Frozen<S, E> {
         if S::Blocks::check(&point, false, 0).is_some() {
             check_points::<S::Blocks, E>(x, Coordinates::Intrinsic)?;
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         self.with(|space| space.log_prob(&self.job(features), &self.shared, x)).map_err(explain::<S::Blocks>)
     }
 
     fn draw<const N: usize, G: Rng + ?Sized>(&self, features: &[E], rng: &mut G) -> Result<([E; N], E), Error> {
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         let base: [E; N] = core::array::from_fn(|_| E::narrow(rng.sample(StandardNormal)));
         let mut point = [E::default(); N];
         let log_prob = self.with(|space| space.sample(&self.job(features), &self.shared, &base, &mut point));
@@ -107,15 +120,15 @@ impl<S: Spec, E: Element> Frozen<S, E> {
     }
 
     fn many<const N: usize>(&self, features: &[E], points: &[[E; N]]) -> Result<Vec<E>, Error> {
-        let given = features.len() / S::Features::COUNT.max(1);
+        let given = conditions::<S, E>(features).unwrap_or(points.len());
         if points.is_empty() {
             return Err(Error::Empty { argument: "x" });
         }
-        if S::Features::COUNT > 0 && given != points.len() {
+        if given != points.len() {
             return Err(Error::Rows { argument: "x", expected: given, found: points.len() });
         }
         check_points::<S::Blocks, E>(points.as_flattened(), Coordinates::Intrinsic)?;
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         let mut log_prob = vec![E::default(); points.len()];
         kernels::evaluate::<S::Blocks, E>(self.job(features), points.as_flattened(), &mut log_prob, &mut [])
             .map_err(explain::<S::Blocks>)?;
@@ -128,12 +141,12 @@ impl<S: Spec, E: Element> Frozen<S, E> {
         repeat: usize,
         rng: &mut G,
     ) -> Result<(Vec<[E; N]>, Vec<E>), Error> {
-        let given = if S::Features::COUNT > 0 { features.len() / S::Features::COUNT } else { 1 };
+        let given = conditions::<S, E>(features).unwrap_or(1);
         let count = given * repeat;
         if count == 0 {
             return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
         }
-        check_features(features, S::Features::COUNT.max(1))?;
+        check_features(features, S::Features::COUNT)?;
         let base: Vec<E> = draw_base(count * N, rng);
         let (mut points, mut log_prob) = (vec![[E::default(); N]; count], vec![E::default(); count]);
         let job = Job { repeat, ..self.job(features) };

@@ -4,7 +4,7 @@
 use super::Element;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
-use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tensor, TensorFromVec};
+use dfdx::tensor::{Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, TensorFromVec};
 
 /// Detached samples: points drawn from a density, and the log-density of each. No gradient flows through them.
 ///
@@ -26,7 +26,7 @@ impl<Tag, S: Shape, L: Shape, E: Element> Clone for Sample<Tag, S, L, E> {
 
 /// Samples on the tape: gradients flow through the points and their log-density to the parameters and the given features.
 ///
-/// There is one tape, so there are three ways to take it: with the points, with the log-density, or with both.
+/// There is one tape, so there are three ways to take it: with the points, with the log-density, or with what both are combined to.
 #[must_use = "a sample on the tape holds the tape: without it the gradients are lost"]
 pub struct TracedSample<Tag, S: Shape, L: Shape, E: Element> {
     pub(crate) points: Tensor<S, E, Cpu>,
@@ -47,10 +47,15 @@ impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
     pub fn into_log_prob(self) -> Traced<L, E> {
         self.log_prob.put_tape(self.tape)
     }
-    /// The points with the tape, and the log-density. Gradients by the log-density reach the parameters once it is combined
-    /// with something that carries the tape.
-    pub fn into_parts(self) -> (Traced<S, E>, Tensor<L, E, Cpu>) {
-        (self.points.put_tape(self.tape), self.log_prob)
+    /// Anything that is made of points and log-density together, with the tape.
+    ///
+    /// Both arguments record what is done with them; the tape behind the sample is joined to the result, so that no part of it
+    /// can be lost on the way.
+    pub fn combine<R: Shape>(self, with: impl FnOnce(Traced<S, E>, Traced<L, E>) -> Traced<R, E>) -> Traced<R, E> {
+        let points = self.points.put_tape(OwnedTape::default());
+        let log_prob = self.log_prob.put_tape(OwnedTape::default());
+        let (result, tape) = with(points, log_prob).split_tape();
+        result.put_tape(tape.merge(self.tape))
     }
     /// Plain copies, without the tape.
     pub fn detached(&self) -> Sample<Tag, S, L, E> {

@@ -148,35 +148,29 @@ weights_by_field!([const I: usize, const O: usize, E: Element] DenseMatrix<I, O,
 
 /// A matrix as a product, or a full one where that is smaller: see [`LowRank`].
 #[derive(Clone, Debug)]
-pub struct LowRankMatrix<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Storage<E>> {
-    /// Left factor.
-    pub u: Tensor<Rank2<O, K>, E, D>,
-    /// Right factor.
-    pub v: Tensor<Rank2<K, I>, E, D>,
-    /// Full matrix.
-    pub weight: Tensor<Rank2<O, FULL>, E, D>,
+pub struct LowRankMatrix<const I: usize, const O: usize, const K: usize, const LEN: usize, E: Dtype, D: Storage<E>> {
+    /// The left factor, then the right one, each row by row; or the full matrix. One tensor, for dfdx has no use for empty ones.
+    pub factors: Tensor<Rank1<LEN>, E, D>,
 }
 
-impl<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
-    for LowRankMatrix<I, O, K, FULL, E, D>
+impl<const I: usize, const O: usize, const K: usize, const LEN: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for LowRankMatrix<I, O, K, LEN, E, D>
 {
-    type To<E2: Dtype, D2: Device<E2>> = LowRankMatrix<I, O, K, FULL, E2, D2>;
+    type To<E2: Dtype, D2: Device<E2>> = LowRankMatrix<I, O, K, LEN, E2, D2>;
 
     fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
-        let full = TensorOptions::reset_with(damped::<Rank2<O, FULL>, E, D, I>);
-        visitor.visit_fields(
-            (
-                Self::tensor("u", |s| &s.u, |s| &mut s.u, TensorOptions::reset_with(damped_normal)),
-                Self::tensor("v", |s| &s.v, |s| &mut s.v, TensorOptions::reset_with(damped_normal)),
-                Self::tensor("weight", |s| &s.weight, |s| &mut s.weight, full),
-            ),
-            |(u, v, weight)| LowRankMatrix { u, v, weight },
-        )
+        let options = match K {
+            0 => TensorOptions::reset_with(damped::<Rank1<LEN>, E, D, I>),
+            _ => TensorOptions::reset_with(damped_normal),
+        };
+        visitor.visit_fields(Self::tensor("factors", |s| &s.factors, |s| &mut s.factors, options), |factors| {
+            LowRankMatrix { factors }
+        })
     }
 }
 weights_by_field!(
-    [const I: usize, const O: usize, const K: usize, const FULL: usize, E: Element]
-    LowRankMatrix<I, O, K, FULL, E, Cpu> { u = "u", v = "v", weight = "weight" }
+    [const I: usize, const O: usize, const K: usize, const LEN: usize, E: Element]
+    LowRankMatrix<I, O, K, LEN, E, Cpu> { factors = "factors" }
 );
 
 /// Hidden layers: a matrix, its bias, and the layers after it.
@@ -335,10 +329,10 @@ impl<const I: usize, const O: usize, E: Dtype, D: Device<E>> BuildWeights<E, D> 
     type Built = DenseMatrix<I, O, E, D>;
 }
 
-impl<const I: usize, const O: usize, const K: usize, const FULL: usize, E: Dtype, D: Device<E>> BuildWeights<E, D>
-    for LowRank<I, O, K, FULL>
+impl<const I: usize, const O: usize, const K: usize, const LEN: usize, E: Dtype, D: Device<E>> BuildWeights<E, D>
+    for LowRank<I, O, K, LEN>
 {
-    type Built = LowRankMatrix<I, O, K, FULL, E, D>;
+    type Built = LowRankMatrix<I, O, K, LEN, E, D>;
 }
 
 impl<M, C, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Free<P>>, Rest)
@@ -381,4 +375,4 @@ macro_rules! for_matrix {
     };
 }
 for_matrix!([const I: usize, const O: usize] Dense<I, O>);
-for_matrix!([const I: usize, const O: usize, const K: usize, const FULL: usize] LowRank<I, O, K, FULL>);
+for_matrix!([const I: usize, const O: usize, const K: usize, const LEN: usize] LowRank<I, O, K, LEN>);

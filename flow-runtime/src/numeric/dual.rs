@@ -3,6 +3,8 @@
 //! A spline segment, a circle map or a chart has a handful of inputs; written once over [`Real`] and evaluated with
 //! [`Dual`] it returns the value and every exact derivative together, so the two cannot disagree.
 
+#![allow(clippy::suspicious_arithmetic_impl, reason = "the product and the quotient rule mix operators")]
+
 use super::real::Real;
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 

@@ -19,6 +19,24 @@ use serde::{Deserialize, Serialize};
 use std::time::Instant;
 
 /// How to fit: minibatch maximum likelihood.
+///
+/// A flow alone is fitted by its own `fit`; anything around it, such as an encoder that makes the features, by [`Fit::run`].
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Adam, Fit, flow};
+///
+/// // y is the sine of x, with noise.
+/// let x: Vec<[f64; 1]> = (0..400).map(|i| [i as f64 * 0.01]).collect();
+/// let y: Vec<[f64; 1]> = (0..400).map(|i| [f64::sin(i as f64 * 0.01) + 0.1 * f64::sin(i as f64 * 97.0)]).collect();
+///
+/// let mut pdf = Cpu::default().build_module::<flow!(e1 : t | cond 1, hidden 16), f64>();
+/// pdf.initialize_from(&y, 1)?;
+/// let fit = Fit { epochs: 20, batch: 50, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
+/// let history = pdf.fit(&x, &y, &fit)?;
+/// assert!(history.best_loss < history.epochs[0].training);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Fit {
@@ -151,6 +169,9 @@ pub type TracedLogProb<E> = Tensor<(usize,), E, Cpu, OwnedTape<E, Cpu>>;
 impl Fit {
     fn check(&self, rows: usize) -> Result<(), FitError> {
         let refuse = |setting, message: String| Err(FitError::Setting { setting, message });
+        if rows == 0 {
+            return refuse("points", "there are no rows to fit".into());
+        }
         if self.batch == 0 {
             return refuse("batch", "0 rows a minibatch: at least 1".into());
         }
@@ -160,7 +181,7 @@ impl Fit {
         if !(self.optimizer.rate > 0.0 && self.optimizer.rate.is_finite()) {
             return refuse("optimizer.rate", format!("{}: a learning rate is above 0", self.optimizer.rate));
         }
-        if self.clip.is_some_and(|c| !(c > 0.0)) {
+        if self.clip.is_some_and(|c| c.is_nan() || c <= 0.0) {
             return refuse("clip", "the norm to clip at is above 0; `None` does not clip".into());
         }
         let training = rows - self.validation_rows(rows);
@@ -178,6 +199,29 @@ impl Fit {
     ///
     /// `log_prob(model, rows, gradients)` returns the log-density of each of these rows of the data, on a tape that records into
     /// `gradients`. The model ends with its best weights: those of the epoch with the smallest validation loss.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{Fit, flow};
+    ///
+    /// let dev = Cpu::default();
+    /// let mut model = (
+    ///     dev.build_module::<(Linear<3, 8>, Tanh, Linear<8, 2>), f64>(),
+    ///     dev.build_module::<flow!(e1 : gt | cond 2, hidden 8), f64>(),
+    /// );
+    /// let raw: Vec<[f64; 3]> = (0..60).map(|i| [0.1, 0.2, 0.3].map(|f| f64::cos(f * i as f64))).collect();
+    /// let y: Vec<[f64; 1]> = raw.iter().map(|r| [r[0] * r[1]]).collect();
+    ///
+    /// let fit = Fit { epochs: 2, batch: 20, ..Fit::default() };
+    /// let history = fit.run(&mut model, raw.len(), |(encoder, flow), rows, gradients| {
+    ///     let inputs = rows.iter().flat_map(|r| raw[*r]).collect();
+    ///     let targets: Vec<[f64; 1]> = rows.iter().map(|r| y[*r]).collect();
+    ///     let inputs = dev.tensor_from_vec(inputs, (rows.len(), Const::<3>)).traced(gradients);
+    ///     flow.given(encoder.forward(inputs))?.log_prob(&targets)
+    /// })?;
+    /// assert_eq!(history.epochs.len(), 2);
+    /// # Ok::<(), flow_runtime::FitError>(())
+    /// ```
     ///
     /// # Errors
     /// A setting makes no sense, a density fails, a loss or a gradient is not finite: the error names step, row, manifold and layer,

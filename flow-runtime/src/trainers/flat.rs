@@ -24,7 +24,10 @@ where
         t: &Tensor<S, E, Cpu>,
     ) -> Result<Option<Tensor<S, E, Cpu>>, CpuError> {
         if options.do_gradient_update {
-            self.0.extend(t.as_vec());
+            // Not `as_vec`, which panics on a tensor without elements.
+            let start = self.0.len();
+            self.0.resize(start + options.shape.num_elements(), E::default());
+            t.copy_into(&mut self.0[start..]);
         }
         Ok(None)
     }
