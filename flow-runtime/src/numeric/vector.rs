@@ -39,7 +39,7 @@ fn split_exp(x: f64) -> (f64, f64) {
 
 #[inline(always)]
 fn in_exp_range(x: f64) -> bool {
-    x >= EXP_RANGE[0] && x <= EXP_RANGE[1]
+    (EXP_RANGE[0]..=EXP_RANGE[1]).contains(&x)
 }
 
 /// Applies a formula to all lanes, then the scalar function to those outside the formula's range.
@@ -126,7 +126,7 @@ fn ln_normal(x: f64) -> f64 {
 
 #[inline(always)]
 fn is_normal(x: f64) -> bool {
-    x >= f64::MIN_POSITIVE && x <= f64::MAX
+    (f64::MIN_POSITIVE..=f64::MAX).contains(&x)
 }
 
 /// ln x.

@@ -6,7 +6,7 @@
 //! against single points. Then the ends of the working range: |x| up to 1e6, the poles and the seam.
 
 #[allow(dead_code)]
-#[path = "../flow-macros/src/compiler/table.rs"]
+#[path = "../../flow-macros/src/compiler/table.rs"]
 mod table;
 
 use flow_runtime::kernels::{Block, Head};
@@ -42,7 +42,7 @@ impl Row {
 
 /// The default of an option, as the table and as the runtime have it.
 struct Default {
-    letter: &'static str,
+    letter: char,
     option: &'static str,
     /// Whether the option set to the table's default gives the runtime's defaults.
     same: fn() -> bool,
@@ -50,22 +50,29 @@ struct Default {
 
 /// A struct of options.
 trait Defaults: Sized + PartialEq + Debug + 'static {
-    const LETTER: &'static str;
+    const LETTER: char;
     const DEFAULT: Self;
 }
 
 macro_rules! defaults {
     ($($letter:literal $name:ident)*) => {$(
         impl Defaults for $name {
-            const LETTER: &'static str = $letter;
+            const LETTER: char = $letter;
             const DEFAULT: Self = $name::DEFAULT;
         }
     )*};
 }
-defaults! { "g" GaussianizationOptions "t" AffineOptions "x" IdentityOptions "f" FisherOptions "n" SegmentedOptions "y" OrientationOptions }
+defaults! {
+    'g' GaussianizationOptions
+    't' AffineOptions
+    'x' IdentityOptions
+    'f' FisherOptions
+    'n' SegmentedOptions
+    'y' OrientationOptions
+}
 
 impl Default {
-    const fn of<Setting: Options<T>, T: Defaults>(letter: &'static str, option: &'static str) -> Default {
+    const fn of<Setting: Options<T>, T: Defaults>(letter: char, option: &'static str) -> Default {
         Default { letter, option, same: || Setting::VALUE == T::DEFAULT }
     }
 }
@@ -98,10 +105,14 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         let params = laws::random_params::<M, C>(&mut rng, SPREAD);
         let flat = M::DIM == M::EMBED;
         for point in if flat { far::<M>() } else { special::<M>() } {
-            laws::round_trip::<M, C, f64>(&params, &point, 1e-9)?;
-            laws::round_trip::<M, C, f32>(&params, &point, 1e-4)?;
             finite::<M, C, f64>(&params, &point)?;
             finite::<M, C, f32>(&params, &point)?;
+            // On its axis layer n has a value for each direction in which the axis is left, and rounding picks one.
+            if is_segmented::<M, C>() && point[0].hypot(point[1]) < 1e-30 {
+                continue;
+            }
+            laws::round_trip::<M, C, f64>(&params, &point, 1e-9)?;
+            laws::round_trip::<M, C, f32>(&params, &point, 1e-4)?;
             // Beside its axis layer n bends over distances shorter than the steps of the differences.
             if !flat && !is_segmented::<M, C>() {
                 laws::jacobian::<M, C>(&params, &point, 1e-6)?;
@@ -287,7 +298,7 @@ fn fields(text: &str) -> Vec<String> {
 
 #[test]
 fn options_are_the_same_in_the_table_and_in_the_runtime() {
-    fn names<T: Defaults>() -> (&'static str, Vec<String>) {
+    fn names<T: Defaults>() -> (char, Vec<String>) {
         (T::LETTER, fields(&format!("{:?}", T::DEFAULT)))
     }
     let structs = [
@@ -300,7 +311,7 @@ fn options_are_the_same_in_the_table_and_in_the_runtime() {
     ];
     assert_eq!(structs.len(), LETTERS.len());
     for letter in LETTERS {
-        let (_, found) = structs.iter().find(|(name, _)| name.starts_with(letter.letter)).expect("a struct of options");
+        let (_, found) = structs.iter().find(|(name, _)| *name == letter.letter).expect("a struct of options");
         let expected: Vec<_> = letter.options.iter().map(|option| option.name).collect();
         let (mut found, mut expected) = (found.clone(), expected);
         found.sort();
@@ -334,7 +345,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
             let found = runtime.iter().find(|(name, known, _)| *name == letter.letter && *known == option.name);
             let (_, _, names) =
                 found.unwrap_or_else(|| panic!("`{}` of `{}` is compared with nothing", option.name, letter.letter));
-            assert_eq!(of, names, "`{}` of `{}`", option.name, letter.letter);
+            assert_eq!(of, *names, "`{}` of `{}`", option.name, letter.letter);
             compared += 1;
         }
     }

@@ -58,7 +58,9 @@ struct Plan {
 /// The Rust text of all cases: types `T0`, `T1`, .. and the list `CASES`.
 pub fn generate() -> String {
     println!("cargo:rerun-if-env-changed={FOLDER}");
-    let folder = env::var_os(FOLDER).map_or_else(|| PathBuf::from("tests/vectors"), PathBuf::from);
+    // A relative folder is meant as seen from the root of the workspace.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = root.join(env::var_os(FOLDER).map_or_else(|| PathBuf::from("tests/vectors"), PathBuf::from));
     println!("cargo:rerun-if-changed={}", folder.display());
     let folder = folder.canonicalize().unwrap_or_else(|error| panic!("{FOLDER}={}: {error}", folder.display()));
     let mut files: Vec<PathBuf> = fs::read_dir(&folder)

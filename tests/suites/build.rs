@@ -4,12 +4,12 @@
 //! compiler's own words) before the tests are compiled.
 
 #[allow(dead_code)]
-#[path = "flow-macros/src/compiler/mod.rs"]
+#[path = "../../flow-macros/src/compiler/mod.rs"]
 mod compiler;
 
-#[path = "tests/generate/cases.rs"]
+#[path = "generate/cases.rs"]
 mod cases;
-#[path = "tests/generate/rows.rs"]
+#[path = "generate/rows.rs"]
 mod rows;
 
 use std::path::Path;
@@ -17,8 +17,8 @@ use std::{env, fs};
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
-    println!("cargo:rerun-if-changed=tests/generate");
-    println!("cargo:rerun-if-changed=flow-macros/src/compiler");
+    println!("cargo:rerun-if-changed=generate");
+    println!("cargo:rerun-if-changed=../../flow-macros/src/compiler");
     let out = env::var_os("OUT_DIR").expect("cargo sets OUT_DIR");
     let out = Path::new(&out);
     let write = |name: &str, text: String| fs::write(out.join(name), text).expect("OUT_DIR can be written to");
