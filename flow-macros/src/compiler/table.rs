@@ -424,6 +424,16 @@ pub const LETTERS: &[Letter] = &[
                 needs: ("vertical_restrict_max_min_width_height_ratio", Test::Above("spline_num_basis_functions", 1.0)),
                 why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
             },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_restrict_max_min_width_height_ratio", Test::Positive),
+                    ("spline_num_basis_functions", Test::In(&[-1])),
+                ],
+                // -1 - -3 = 2, the number of bins less one of the splines with 3.
+                needs: ("vertical_restrict_max_min_width_height_ratio", Test::Above("spline_num_basis_functions", -3.0)),
+                why: "with 2 and 3 bins in turn the greatest ratio must exceed 2: raise it, or write -1 for no limit",
+            },
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
     },
