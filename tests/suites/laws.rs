@@ -5,7 +5,6 @@
 //! cancel; log-determinant against the numerical Jacobian; all derivatives of both directions against central differences; packs
 //! against single points. Then the ends of the working range: |x| up to 1e6, the poles and the seam.
 
-#[allow(dead_code)]
 #[path = "../../flow-macros/src/compiler/table.rs"]
 mod table;
 

@@ -13,7 +13,7 @@ const EXP_RANGE: [f64; 2] = [-708.0, 709.0];
 /// 2^n and e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, by the Taylor series to r^13 (remainder below 4e-18).
 #[inline(always)]
 fn split_exp(x: f64) -> (f64, f64) {
-    let x = x.max(EXP_RANGE[0]).min(EXP_RANGE[1]);
+    let x = x.clamp(EXP_RANGE[0], EXP_RANGE[1]);
     let shifted = x * core::f64::consts::LOG2_E + ROUND;
     let n = shifted - ROUND;
     let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;

@@ -13,7 +13,7 @@ pub struct Rows {
 
 impl Rows {
     pub fn len(&self) -> usize {
-        if self.columns == 0 { 0 } else { self.data.len() / self.columns }
+        self.data.len().checked_div(self.columns).unwrap_or(0)
     }
     pub fn row(&self, row: usize) -> &[f64] {
         &self.data[row * self.columns..][..self.columns]
