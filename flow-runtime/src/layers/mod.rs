@@ -10,8 +10,10 @@
 #[macro_use]
 mod options;
 mod affine;
+mod cayley;
 mod chain;
 mod circular_spline;
+mod components;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
@@ -21,16 +23,21 @@ pub mod laws;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;
+mod outer;
 mod place;
 pub(crate) mod rotation;
+mod rotation_mode;
 mod segmented;
+mod skewed;
 pub(crate) mod spline;
+mod stretch;
+mod triangular;
 mod width;
 
 pub use affine::{Affine, AffineOptions, CovType};
 pub use chain::{Chain, Fault, Letter};
 pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
-pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode};
+pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use identity::{Identity, IdentityOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
