@@ -3,10 +3,7 @@
 use flow_runtime::kernels::{self, Block, Blocks, Free, Given, Job, PullBack, RowFault};
 use flow_runtime::layers::Chain;
 use flow_runtime::manifolds::Manifold;
-use flow_runtime::module::Spec;
-
-/// The manifolds and chains of a type that `flow!` wrote.
-pub type Flow<S> = <S as Spec>::Blocks;
+use flow_runtime::module::{FeatureSpec, Spec};
 
 /// A density with free parameters, seen as one whose parameters are given row by row.
 pub trait ByRow {
@@ -30,6 +27,8 @@ pub struct Kernels {
     pub dim: usize,
     /// Length of the flat weights.
     pub weights: usize,
+    /// Given features, or parameters given row by row.
+    pub features: usize,
     pub evaluate: Evaluate,
     pub evaluate_vjp: Pull,
     pub generate: Evaluate,
@@ -37,9 +36,20 @@ pub struct Kernels {
 }
 
 impl Kernels {
-    pub const fn of<B: Blocks>(by_row: bool) -> Kernels {
+    /// A flow with features or free parameters.
+    pub const fn of<S: Spec>() -> Kernels {
+        Kernels::new::<S::Blocks>(false, <S::Features as FeatureSpec>::COUNT)
+    }
+
+    /// A flow with free parameters, given row by row.
+    pub const fn by_row<S: Spec<Blocks: ByRow>>() -> Kernels {
+        Kernels::new::<<S::Blocks as ByRow>::Blocks>(true, S::Blocks::WEIGHTS)
+    }
+
+    const fn new<B: Blocks>(by_row: bool, features: usize) -> Kernels {
         Kernels {
             by_row,
+            features,
             dim: B::DIM,
             weights: B::WEIGHTS,
             evaluate: kernels::evaluate::<B, f64>,

@@ -80,11 +80,18 @@ pub struct Stretch {
 const ORDER: &[&str] = &[
     "offsets",
     "vs",
+    "triangle_trafo_pars",
     "angle_pars",
+    "cayley_pars",
     "householder_params",
     "kde_means",
     "kde_log_widths",
     "kde_log_weights",
+    "kde_log_skew_exponents",
+    "log_widths",
+    "log_heights",
+    "log_derivatives",
+    "boundary_points",
     "single_diagonal_log",
     "full_diagonal_log",
     "lower_triangular_entries",
@@ -198,9 +205,13 @@ impl Case {
     /// Whether the numbers read fit the flow.
     pub fn fits(&self, kernels: &Kernels) -> Result<(), String> {
         let (found, expected) = (self.weights.len(), kernels.weights);
-        let weights = if kernels.by_row { 0 } else { found };
-        if weights != expected {
+        if !kernels.by_row && found != expected {
             return Err(format!("the case has {found} weights, our flow {expected}"));
+        }
+        let (found, expected) = (self.features.columns, kernels.features);
+        if found != expected {
+            let what = if kernels.by_row { "parameters" } else { "features" };
+            return Err(format!("the case has rows of {found} {what}, our flow takes {expected}"));
         }
         Ok(())
     }

@@ -13,11 +13,8 @@ use std::{env, fs};
 /// The variable that names another folder of cases.
 const FOLDER: &str = "FLOW_VECTORS";
 
-/// Options of the reference that our table has no row for, with the value at which they do nothing (layers.md 4.2, 8.1, 8.4).
+/// Options of the reference that our table has no row for, with the value at which they do nothing (layers.md 8.1, 8.4).
 const WITHOUT_EFFECT: &[(&str, &str, Inert)] = &[
-    ("g", "center_mean", Inert::Number(0.0)),
-    ("g", "add_skewness", Inert::Number(0.0)),
-    ("g", "nonlinear_stretch_type", Inert::Text("classic")),
     ("f", "add_correlated_rq_spline_flow", Inert::Number(0.0)),
     ("f", "correlated_max_rank", Inert::Number(3.0)),
     ("n", "subspace_mapping", Inert::Text("logistic")),
@@ -84,11 +81,8 @@ pub fn generate() -> String {
                     writeln!(types, "type T{next} = ::flow_runtime::flow!({line});").expect("a string");
                     next
                 });
-                let run = if by_row {
-                    format!("Ok(Kernels::of::<<Flow<T{number}> as ByRow>::Blocks>(true))")
-                } else {
-                    format!("Ok(Kernels::of::<Flow<T{number}>>(false))")
-                };
+                let run = if by_row { "by_row" } else { "of" };
+                let run = format!("Ok(Kernels::{run}::<T{number}>())");
                 (line, run)
             }
             Err(reason) => (String::new(), format!("Err({reason:?})")),
