@@ -26,10 +26,10 @@ fn expected_messages_name_no_folder_of_a_machine() {
     }
 }
 
-/// The macro finds the runtime under the name that the user's Cargo.toml gives it. What is compiled already is taken from this
-/// build's folder.
+/// A user's crate depends on the runtime alone, under any name that its Cargo.toml gives it. What is compiled already is taken
+/// from this build's folder.
 #[test]
-fn the_runtime_may_go_by_another_name() {
+fn the_runtime_is_all_a_user_needs_and_may_go_by_another_name() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -38,25 +38,28 @@ fn the_runtime_may_go_by_another_name() {
          flows = {{ package = \"flow-runtime\", path = {:?}, features = [\"plot\"] }}\n",
         root.join("flow-runtime")
     );
-    let program = "flows::flow! { struct Event = vertex@e3 + direction@s2 : gg + n | cond 4 }\n\
-         type Free = flows::flow!(e2 : gt);\n\
-         fn main() {\n\
-             let _ = std::mem::size_of::<(Event, Free)>();\n\
-             fn vertex<S: EventParts>(sample: &S) { let _ = sample.vertex(); }\n\
-             let _ = vertex::<Never>;\n\
-             struct Never;\n\
-             impl flows::__private::Columns for Never {\n\
-                 type Tag = Event;\n\
-                 type Columns<const LEN: usize> = ();\n\
-                 fn columns<const START: usize, const LEN: usize>(&self) {}\n\
-             }\n\
-         }\n";
+    let program = r#"
+        use flows::dfdx::prelude::*;
+        use flows::rand::{SeedableRng, rngs::StdRng};
+
+        flows::flow! { struct Event = vertex@e3 + direction@s2 : gg + f | cond 4, hidden 4 }
+        type Free = flows::flow!(e2 : gt);
+
+        fn main() -> Result<(), flows::Error> {
+            let dev = Cpu::default();
+            let pdf = dev.build_module::<Event, f64>();
+            let sample = pdf.given(&[[0.1, 0.2, 0.3, 0.4]])?.sample(&mut StdRng::seed_from_u64(1))?;
+            assert_eq!((sample.vertex().as_vec().len(), sample.direction().as_vec().len()), (3, 2));
+            dev.build_module::<Free, f32>().log_prob(&[[0.5, -0.5]])?;
+            Ok(())
+        }
+    "#;
     fs::create_dir(folder.path().join("src")).expect("a folder");
     fs::write(folder.path().join("Cargo.toml"), manifest).expect("a file");
     fs::write(folder.path().join("src/main.rs"), program).expect("a file");
     fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).expect("the versions of this build");
     let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&folder).args(["build", "--offline", "--target-dir"]).arg(target);
+    cargo.current_dir(&folder).args(["run", "--offline", "--target-dir"]).arg(target);
     if !cfg!(debug_assertions) {
         cargo.arg("--release");
     }

@@ -48,6 +48,11 @@ pub mod numeric;
 pub mod plot;
 pub mod trainers;
 
+/// The tensors, devices and modules that flows are built on, in the version they are built with.
+pub use dfdx;
+/// The random generators that sampling takes, in the version it takes them.
+pub use rand;
+
 pub use density::Density;
 pub use error::{Error, Place};
 pub use flow_macros::flow;
