@@ -23,9 +23,9 @@ fn sum<P: Real>(terms: impl Iterator<Item = P>) -> P {
 
 /// The matrix A, in place.
 ///
-/// I + K is inverted by elimination without pivoting: the symmetric part of every Schur complement is at least I, so that no pivot is below
-/// 1. What rounding leaves of A A^T - I, up to |K|^2 units in the last place, is taken away by making the rows orthonormal one after
-/// the other, which moves A by no more than that.
+/// I + K is inverted by elimination without pivoting: the symmetric part of every Schur complement is at least I, so that every pivot
+/// is at least 1. What rounding leaves of A A^T - I, up to |K|^2 units in the last place, is taken away by making the rows orthonormal
+/// one after the other, which moves A by no more than that.
 pub(super) fn prepare<const D: usize, P: Real>(params: &[P], prepared: &mut [P]) {
     let at = |row: usize, column: usize| row * D + column;
     let mut index = 0;
