@@ -1,6 +1,6 @@
 //! The `flow!` notation: parsed, checked and lowered to a type at compile time.
 //!
-//! This is the shell around [`compiler`], which does the work; flow-runtime re-exports the macro and gives the types it names
+//! This is the shell around the module `compiler`, which does the work; flow-runtime re-exports the macro and gives the types it names
 //! their meaning.
 
 mod compiler;
