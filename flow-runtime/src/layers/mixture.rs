@@ -49,6 +49,12 @@ pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mu
 }
 
 impl<R: Real> Mixture<R> {
+    /// Of another distribution, for the outer functions below: ln F, ln S, ln p.
+    #[inline(always)]
+    pub(super) fn of_logs(ln_f: R, ln_s: R, ln_p: R) -> Self {
+        Mixture { ln_f, ln_s, ln_p, linear: [R::zero(); 3], safe: R::Mask::splat(false) }
+    }
+
     /// From F, S and p, or in the log domain where they underflow.
     #[inline(always)]
     pub(super) fn new<P: Lift<R>>(components: &[P], x: R, linear: [R; 3]) -> Self {
