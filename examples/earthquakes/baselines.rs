@@ -26,11 +26,6 @@ impl Score {
         let variance = log_probs.iter().map(|l| (l - mean).powi(2)).sum::<f64>() / (n - 1.0);
         Self { nll: -mean, error: (variance / n).sqrt() }
     }
-
-    /// Of a model on events.
-    pub fn on(model: &impl Model, events: &[Event]) -> Self {
-        Self::of(&events.iter().map(|event| model.log_prob(event)).collect::<Vec<_>>())
-    }
 }
 
 /// A normal distribution of the two marks, by its mean and Cholesky factor.

@@ -131,6 +131,11 @@ impl Standard {
         [0, 1].map(|d| (marks[d] - self.mean[d]) / self.deviation[d])
     }
 
+    /// Standardised marks to marks.
+    pub fn undo(&self, marks: [f64; 2]) -> [f64; 2] {
+        [0, 1].map(|d| marks[d] * self.deviation[d] + self.mean[d])
+    }
+
     /// What is added to a log-density of standardised marks to make it one of the marks.
     pub fn log_volume(&self) -> f64 {
         -self.deviation.iter().map(|deviation| deviation.ln()).sum::<f64>()

@@ -33,13 +33,13 @@ pub const BOX: [f64; 3] = [60.0, 60.0, 80.0];
 pub const UNIT: f64 = 50.0;
 
 /// Metres the particle flies.
-pub const TRACK_LENGTH: f64 = 120.0;
+const TRACK_LENGTH: f64 = 120.0;
 /// Metres over which the ends of the track fade.
 const FADE: f64 = 3.0;
 /// Metres after which absorption leaves 1/e of the light.
-pub const ATTENUATION: f64 = 30.0;
+const ATTENUATION: f64 = 30.0;
 /// Metres below which coming closer does not help: sensors are not points.
-pub const NEAR: f64 = 5.0;
+const NEAR: f64 = 5.0;
 /// Refractive index of water; cos of the Cherenkov angle is 1/n.
 const INDEX: f64 = 1.33;
 /// Light's speed in vacuum, metres a nanosecond.
@@ -113,7 +113,7 @@ pub struct Event {
 impl Event {
     /// [`FEATURES`] numbers of order one, all that a network sees: ln(1 + charge) of every sensor, then the times of every
     /// sensor in 100 ns from the charge-weighted mean time (nobody knows when the particle started); 0 for a sensor without light.
-    pub fn features(&self) -> Vec<f64> {
+    pub fn features(&self) -> [f64; FEATURES] {
         let (mut weighted, mut total) = (0.0, 0.0);
         for (charge, time) in self.charges.iter().zip(&self.times) {
             if let Some(time) = time {
@@ -122,8 +122,12 @@ impl Event {
             }
         }
         let mean = if total > 0.0 { weighted / total } else { 0.0 };
-        let times = self.times.iter().map(|time| time.map_or(0.0, |time| (time - mean) / TIME_UNIT));
-        self.charges.iter().map(|charge| charge.ln_1p()).chain(times).collect()
+        let mut features = [0.0; FEATURES];
+        let (charges, times) = features.split_at_mut(SENSORS);
+        charges.iter_mut().zip(self.charges).for_each(|(feature, charge)| *feature = charge.ln_1p());
+        let since_mean = self.times.map(|time| time.map_or(0.0, |time| (time - mean) / TIME_UNIT));
+        times.copy_from_slice(&since_mean);
+        features
     }
 }
 

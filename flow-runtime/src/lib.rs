@@ -66,3 +66,8 @@ pub mod __private {
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
     pub use dfdx;
 }
+
+/// The examples of the README, compiled and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

@@ -428,11 +428,17 @@ fn options(
 fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Setting>, errors: &mut Diagnostics) {
     let setting = |name: &str| written.iter().rev().copied().find(|setting| setting.name == name);
     let value = |name: &str| {
-        let value = match setting(name) {
-            Some(setting) => setting.value.value(),
-            None => row.option(name).map(|option| option.default),
-        };
-        value.and_then(Value::number).unwrap_or(f64::NAN)
+        let Some(option) = row.option(name) else { return f64::NAN };
+        let written = setting(name).map_or(Some(option.default), |setting| setting.value.value());
+        written.map_or(f64::NAN, |value| option.number(value))
+    };
+    let holds = |(name, test): &(&str, table::Test)| {
+        let default = row.option(name).map_or(f64::NAN, |option| option.number(option.default));
+        test.holds(value(name), default, value)
+    };
+    let shown = |name: &str| {
+        let default = || row.option(name).map(|option| option.default.to_string()).unwrap_or_default();
+        setting(name).map_or_else(default, |setting| setting.value.text.clone())
     };
     let sound = |name: &str| {
         let Some((setting, option)) = setting(name).zip(row.option(name)) else { return true };
@@ -442,14 +448,13 @@ fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Se
         let (name, test) = rule.needs;
         let involved: Vec<&str> = rule.when.iter().map(|(name, _)| *name).chain([name]).chain(test.other()).collect();
         // A value that does not fit has been reported.
-        let applies = involved.iter().all(|name| sound(name))
-            && rule.when.iter().all(|(name, test)| test.holds(value(name), value));
-        if !applies || test.holds(value(name), value) {
+        let applies = involved.iter().all(|name| sound(name)) && rule.when.iter().all(holds);
+        if !applies || holds(&rule.needs) {
             continue;
         }
         let culprit = written.iter().rev().find(|setting| involved.iter().any(|name| setting.name == name));
         if let Some(culprit) = culprit.filter(|culprit| told.insert(**culprit)) {
-            errors.report(culprit.name.span(), say::rule(row.letter, name, value(name), rule, value));
+            errors.report(culprit.name.span(), say::rule(row.letter, name, rule, shown));
         }
     }
 }

@@ -320,12 +320,13 @@ pub fn too_large(text: &str) -> String {
     format!("`{text}` is too large for a number: write a finite one")
 }
 
-pub fn rule(letter: char, option: &str, value: f64, rule: &table::Rule, other: impl Fn(&str) -> f64) -> String {
+/// `shown` gives the value of an option as it is written, or its default.
+pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str) -> String) -> String {
     let conditions = rule.when.iter().filter(|(name, _)| *name != option);
-    let bound = rule.needs.1.other().map(|name| format!("`{name} = {}`", other(name)));
+    let bound = rule.needs.1.other().map(|name| format!("`{name} = {}`", shown(name)));
     let with =
-        bound.unwrap_or_else(|| list(conditions.map(|(name, _)| format!("`{name} = {}`", other(name))), " and "));
-    format!("`{option} = {value}` does not go with {with} in `{letter}`: {}", rule.why)
+        bound.unwrap_or_else(|| list(conditions.map(|(name, _)| format!("`{name} = {}`", shown(name))), " and "));
+    format!("`{option} = {}` does not go with {with} in `{letter}`: {}", shown(option), rule.why)
 }
 
 // ---- clauses -----------------------------------------------------------------------------------------------------

@@ -154,7 +154,7 @@ pub struct Rule {
     pub why: &'static str,
 }
 
-/// A property of the value of an option.
+/// A property of the value of an option; a choice counts as its place in the list of choices.
 #[derive(Clone, Copy, Debug)]
 pub enum Test {
     /// It is one of these.
@@ -167,6 +167,10 @@ pub enum Test {
     Above(&'static str, f64),
     /// Times the value of another option it is below this number.
     TimesBelow(&'static str, f64),
+    /// It is below this number.
+    Below(i64),
+    /// It is the default.
+    Default,
 }
 
 /// A text travels in the sixteen bytes of a `u128`.
@@ -286,6 +290,18 @@ const WIDTHS_ARE_ORDERED: Rule = Rule {
     why: "the bounds of the widths are the wrong way round",
 };
 
+/// Layer g has splines instead of mixtures.
+const SPLINES: &[(&str, Test)] = &[("nonlinear_stretch_type", Test::In(&[1]))];
+
+/// An option of g that says something about mixtures only.
+const fn of_mixtures(name: &'static str) -> Rule {
+    Rule {
+        when: SPLINES,
+        needs: (name, Test::Default),
+        why: "splines have no mixture for it to act on: leave it out, or write `nonlinear_stretch_type = \"classic\"`",
+    }
+}
+
 /// The letters, in the order of the documentation.
 pub const LETTERS: &[Letter] = &[
     Letter {
@@ -302,9 +318,10 @@ pub const LETTERS: &[Letter] = &[
             positive("upper_bound_for_norms", 10.0, "greatest unnormalised weight, on top of the smallest"),
             choice(
                 "inverse_function_type",
-                &["isigmoid", "inormal_partly_precise"],
+                &["isigmoid", "inormal_partly_precise", "inormal_full_pade", "inormal_partly_crude", "inormal"],
                 "isigmoid",
-                "what maps the mixture's distribution function to the line: the logit or the normal quantile",
+                "what maps the mixture's distribution function to the line: the logit, or the normal quantile, exact (\"inormal\", \
+                 recommended) or by a published approximation",
             ),
             flag("replace_first_sigmoid_with_icdf", true, "the first g of a chain takes the normal quantile"),
             SKIP_MODEL_OFFSET,
@@ -315,11 +332,20 @@ pub const LETTERS: &[Letter] = &[
             UPPER_BOUND_FOR_WIDTHS,
             choice(
                 "rotation_mode",
-                &["householder", "angles", "none"],
+                &["householder", "angles", "none", "triangular_combination", "cayley"],
                 "householder",
-                "the rotation before the mixtures: reflections, plane rotations, or none",
+                "the rotation before the mixtures: reflections, plane rotations, none, triangular matrices of determinant one, \
+                 or the Cayley map of a skew-symmetric matrix",
             ),
             NUM_HOUSEHOLDER_ITER,
+            flag("center_mean", false, "the last mean of a mixture follows from the others"),
+            flag("add_skewness", false, "components are skewed, each by a parameter of its own"),
+            choice(
+                "nonlinear_stretch_type",
+                &["classic", "rq_splines"],
+                "classic",
+                "what acts on each coordinate after the rotation: a mixture, or a spline with straight tails and `num_kde` bins",
+            ),
         ],
         rules: &[
             SMOOTH_WIDTHS_ARE_BOUNDED,
@@ -329,6 +355,29 @@ pub const LETTERS: &[Letter] = &[
                 needs: ("upper_bound_for_norms", Test::Above("lower_bound_for_norms", 0.0)),
                 why: "the bounds of the weights are the wrong way round",
             },
+            Rule {
+                when: &[("center_mean", Test::In(&[1]))],
+                needs: ("num_kde", Test::NotIn(&[1])),
+                why: "one mean alone follows from no other: write at least 2 components, or leave `center_mean` out",
+            },
+            Rule {
+                when: SPLINES,
+                needs: ("num_kde", Test::Below(1000)),
+                why: "every bin takes at least a thousandth of the box: write fewer than 1000 bins",
+            },
+            of_mixtures("fit_normalization"),
+            of_mixtures("regulate_normalization"),
+            of_mixtures("lower_bound_for_norms"),
+            of_mixtures("upper_bound_for_norms"),
+            of_mixtures("inverse_function_type"),
+            of_mixtures("replace_first_sigmoid_with_icdf"),
+            of_mixtures("softplus_for_width"),
+            of_mixtures("clamp_widths"),
+            of_mixtures("width_smooth_saturation"),
+            of_mixtures("lower_bound_for_widths"),
+            of_mixtures("upper_bound_for_widths"),
+            of_mixtures("center_mean"),
+            of_mixtures("add_skewness"),
         ],
         doc: "Gaussianisation: a rotation, then each coordinate through the distribution function of a mixture",
     },
@@ -533,6 +582,19 @@ pub const LETTERS: &[Letter] = &[
                 needs: ("vertical_restrict_max_min_width_height_ratio", Test::Above("spline_num_basis_functions", 1.0)),
                 why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
             },
+            Rule {
+                when: &[
+                    ("add_vertical_rq_spline_flow", Test::In(&[1])),
+                    ("vertical_restrict_max_min_width_height_ratio", Test::Positive),
+                    ("spline_num_basis_functions", Test::In(&[-1])),
+                ],
+                // -1 - -3 = 2, the number of bins less one of the splines with 3.
+                needs: (
+                    "vertical_restrict_max_min_width_height_ratio",
+                    Test::Above("spline_num_basis_functions", -3.0),
+                ),
+                why: "with 2 and 3 bins in turn the greatest ratio must exceed 2: raise it, or write -1 for no limit",
+            },
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
     },
@@ -610,6 +672,15 @@ impl Letter {
     /// The row of an option.
     pub fn option(&self, name: &str) -> Option<&'static Opt> {
         self.options.iter().find(|row| row.name == name)
+    }
+}
+
+impl Opt {
+    /// A value as a number; a choice as its place in the list. NaN for a value that is neither.
+    pub fn number(&self, value: Value) -> f64 {
+        let place = || self.kind.encode(value).map(|place| place as f64);
+        let choice = if let Kind::Choice(_) = self.kind { place() } else { None };
+        value.number().or(choice).unwrap_or(f64::NAN)
     }
 }
 
@@ -718,14 +789,16 @@ fn bytes(text: &str) -> u128 {
 }
 
 impl Test {
-    /// Whether it holds for `value`; `other` gives the values of other options.
-    pub fn holds(self, value: f64, other: impl Fn(&str) -> f64) -> bool {
+    /// Whether it holds for the value of an option with this default; `other` gives the values of other options.
+    pub fn holds(self, value: f64, default: f64, other: impl Fn(&str) -> f64) -> bool {
         match self {
             Test::In(of) => of.iter().any(|one| *one as f64 == value),
             Test::Positive => value > 0.0,
             Test::NotIn(of) => of.iter().all(|one| *one as f64 != value),
             Test::Above(name, less) => value > other(name) - less,
             Test::TimesBelow(name, bound) => value * other(name) < bound,
+            Test::Below(bound) => value < bound as f64,
+            Test::Default => value == default,
         }
     }
 
@@ -783,10 +856,16 @@ mod tests {
             for option in row.options {
                 assert!(option.kind.encode(option.default).is_some(), "{} {}", row.letter, option.name);
             }
-            let value = |name: &str| row.option(name).unwrap().default.number().unwrap();
+            let value = |name: &str| {
+                let option = row.option(name).unwrap();
+                option.number(option.default)
+            };
+            let holds = |(name, test): &(&str, Test)| {
+                assert!(!value(name).is_nan());
+                test.holds(value(name), value(name), value)
+            };
             for rule in row.rules {
-                let applies = rule.when.iter().all(|(name, test)| test.holds(value(name), value));
-                assert!(!applies || rule.needs.1.holds(value(rule.needs.0), value), "{}", rule.why);
+                assert!(!rule.when.iter().all(holds) || holds(&rule.needs), "{}", rule.why);
             }
             match row.parameters {
                 Parameters::Always | Parameters::Never => {}
@@ -811,6 +890,9 @@ mod tests {
         assert_eq!(code('g', "upper_bound_for_widths", Value::Int(-1)), Some(u128::from((-1.0f64).to_bits())));
         assert_eq!(code('g', "upper_bound_for_widths", Value::Int(-2)), None);
         assert_eq!(code('g', "lower_bound_for_widths", Value::Float(0.0)), None);
+        assert_eq!(code('g', "inverse_function_type", Value::Text("inormal")), Some(4));
+        assert_eq!(code('g', "rotation_mode", Value::Text("cayley")), Some(4));
+        assert_eq!(code('g', "nonlinear_stretch_type", Value::Text("rq_splines")), Some(1));
         assert_eq!(code('t', "cov_type", Value::Text("full")), Some(3));
         assert_eq!(code('x', "add_offset", Value::Flag(true)), Some(1));
         assert_eq!(code('x', "add_offset", Value::Int(2)), None);

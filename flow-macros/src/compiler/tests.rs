@@ -400,6 +400,33 @@ fn messages_about_rules_between_options() {
     says(&format!("i1 : r({first}, also_fix_second_width_to_zero = 1)"), &["one bin has no second width"]);
     says(&format!("i1 : r({first}, fix_boundary_derivatives = 1)"), &["no parameter left"]);
     assert!(compiled("i1 : r(smooth_second_derivative = 1, num_basis_functions = 3)").is_ok());
+    says("e3 : g(center_mean = 1, num_kde = 1)", &["`num_kde = 1` does not go with `center_mean = 1` in `g`"]);
+    says("e3 : g(center_mean = true) | g(num_kde = 1)", &["does not go with `center_mean = true`"]);
+    assert!(compiled("e3 : g(center_mean = 1, num_kde = 2)").is_ok());
+    let splines = "nonlinear_stretch_type = \"rq_splines\"";
+    for of_mixtures in [
+        "fit_normalization = 0",
+        "regulate_normalization = 0",
+        "lower_bound_for_norms = 0.5",
+        "upper_bound_for_norms = 20",
+        "inverse_function_type = \"inormal\"",
+        "replace_first_sigmoid_with_icdf = false",
+        "softplus_for_width = 1",
+        "clamp_widths = 1",
+        "width_smooth_saturation = 0",
+        "lower_bound_for_widths = 0.1",
+        "upper_bound_for_widths = 1.5",
+        "center_mean = 1",
+        "add_skewness = 1",
+    ] {
+        let message = format!("`{of_mixtures}` does not go with `{splines}` in `g`: splines have no mixture");
+        says(&format!("e3 : g({splines}, {of_mixtures})"), &[&message]);
+        // A default for every g is one for mixtures; a word of splines mends it by writing what the option is without it.
+        says(&format!("e3 : g g({splines}) | g({of_mixtures})"), &[&message]);
+    }
+    assert!(compiled(&format!("e3 : g g({splines}, add_skewness = 0) | g(add_skewness = 1)")).is_ok());
+    assert!(compiled(&format!("e3 : g({splines}, num_kde = 999, rotation_mode = \"cayley\")")).is_ok());
+    says(&format!("e3 : g({splines}, num_kde = 1000)"), &["write fewer than 1000 bins"]);
     // One clause serves two words, and is wrong once.
     says("e3 : g t g | g(upper_bound_for_widths = -1)", &["a smooth saturation needs a bound"]);
 }

@@ -1,7 +1,7 @@
 //! Where a chain's parameters come from: free numbers, or a network that reads the given features and the earlier manifolds.
 
 use super::linear::Linear;
-use crate::numeric::Scalar;
+use crate::numeric::{Lanes, Pack, Real, Scalar};
 
 /// Hidden layers, each followed by tanh, as nested pairs `(First, (Second, ()))`.
 pub trait Hidden: Send + Sync + 'static {
@@ -47,6 +47,16 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
+/// tanh of a stretch of numbers, lanes at a time.
+fn tanh_all<T: Scalar>(numbers: &mut [T]) {
+    let mut packs = numbers.chunks_exact_mut(Lanes::<T, 8>::LANES);
+    for pack in &mut packs {
+        let out = Lanes::<T, 8>::from_fn(|i| pack[i]).tanh();
+        pack.copy_from_slice(&out.0);
+    }
+    packs.into_remainder().iter_mut().for_each(|a| *a = a.tanh());
+}
+
 impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
     const WEIGHTS: usize = L::WEIGHTS + Rest::WEIGHTS;
     const ACTIVATIONS: usize = L::OUT + Rest::ACTIVATIONS;
@@ -60,7 +70,7 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
         let (own, rest) = weights.split_at(L::WEIGHTS);
         let (here, next) = activations.split_at_mut(L::OUT * width);
         L::apply(own, width, input, here, temp);
-        here.iter_mut().for_each(|a| *a = a.tanh());
+        tanh_all(here);
         Rest::apply(rest, width, here, next, temp);
     }
 

@@ -19,7 +19,7 @@ impl Number for f64 {}
 const BLOCK: usize = 64;
 
 /// Rows that one task of a thread works on, at least.
-const TASK: usize = 256;
+const TASK: usize = 128;
 
 /// Tasks of a gradient at most, for each has its own sum of all weights.
 const GRADIENT_TASKS: usize = 64;

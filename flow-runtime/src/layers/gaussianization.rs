@@ -3,57 +3,46 @@
 //!
 //! inverse: x -> x - o -> A^-1 x -> y_d = Psi_d(x_d) with, for mixture components k of mean mu, width sigma, weight w,
 //! u_k = (x - mu_k) / sigma_k, F = sum w_k s(u_k), S = sum w_k s(-u_k), p = sum w_k s(u_k) s(-u_k) / sigma_k:
+//! y = h(ln F - ln S), where h is the identity (a logistic variable) or takes a logistic to a normal variable ([`super::outer`]).
+//! With `add_skewness` the components are skewed ([`super::skewed`]); with `nonlinear_stretch_type = "rq_splines"` Psi is a spline
+//! with straight tails ([`super::stretch`]) and there is no mixture.
 //!
-//! * `isigmoid`: y = ln F - ln S, ln y' = ln p - ln F - ln S (a logistic variable),
-//! * `inormal_partly_precise`: y = the normal quantile of F, in the tails (F or S below 5e-8) Winitzki's closed approximation of it.
+//! forward: the root of Psi per dimension. h is undone first; the root of ln F - ln S = t lies between the smallest and the largest of
+//! those of the components, mu_k + sigma_k t without skewness.
 //!
-//! forward: the root of Psi per dimension. Both choices are first turned into the logit t that F must have; the root of
-//! ln F - ln S = t lies between the smallest and the largest of mu_k + sigma_k t.
-//!
-//! Parameters: offset (last letter only), rotation, means (K, D), raw log-widths (K, D), raw log-weights (K, D).
-//!
-//! `inormal_partly_precise` keeps the published formula, which steps back by 3.4e-3 where the approximation takes over (at
-//! |y| = 5.327, that is once in ten million points): points inside that step do not survive a round trip.
+//! Parameters: offset (last letter only), rotation ([`RotationMode`]), then those of the mixtures ([`super::components`]) or splines.
 
+use super::components::Components;
 use super::identity::{OFFSET_START, add, means, subtract};
-use super::mixture::{COMPONENT, Mixture, Outer, isigmoid, mixture, partly_precise, partly_precise_logit, pull};
-use super::rotation;
-use super::width::{WidthRegulator, bounded_log, bounded_log_slope};
-use super::{Layer, Options, Place, decode};
+use super::mixture::{self, Mixture};
+use super::outer::Outer;
+use super::stretch::Stretch;
+use super::width::WidthRegulator;
+use super::{Layer, Options, Place, decode, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root;
 use crate::numeric::{Lift, Mask, Real};
-use core::f64::consts::PI;
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
-choices! {
-    /// What the mixture's distribution function is mapped to.
-    pub enum InverseFunction {
-        /// The logit: a logistic variable.
-        Isigmoid = "isigmoid",
-        /// The normal quantile, approximated in the far tails.
-        InormalPartlyPrecise = "inormal_partly_precise",
-    }
-}
+pub use super::outer::InverseFunction;
+pub use super::rotation_mode::RotationMode;
 
 choices! {
-    /// How the layer rotates.
-    pub enum RotationMode {
-        /// Householder reflections.
-        Householder = "householder",
-        /// Givens angles.
-        Angles = "angles",
-        /// Not at all.
-        None = "none",
+    /// What acts on each coordinate after the rotation.
+    pub enum StretchType {
+        /// The distribution function of a mixture.
+        Classic = "classic",
+        /// A rational-quadratic spline with straight tails.
+        RqSplines = "rq_splines",
     }
 }
 
 options! {
     /// Options of layer g.
     pub struct GaussianizationOptions, settings in g {
-        /// Mixture components per dimension.
+        /// Mixture components (or spline bins) per dimension.
         num_kde: i64 = 10, decode::int;
         /// Free component weights.
         fit_normalization: bool = true, decode::flag;
@@ -83,6 +72,12 @@ options! {
         rotation_mode: RotationMode = RotationMode::Householder, RotationMode::from_code;
         /// Number of reflections; -1: as many as dimensions.
         num_householder_iter: i64 = -1, decode::int;
+        /// The last mean follows from the others.
+        center_mean: bool = false, decode::flag;
+        /// Skewed components.
+        add_skewness: bool = false, decode::flag;
+        /// What acts on each coordinate after the rotation.
+        nonlinear_stretch_type: StretchType = StretchType::Classic, StretchType::from_code;
     }
 }
 
@@ -94,108 +89,181 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     const OFFSET: usize = if Pos::LAST && !Opts::VALUE.skip_model_offset { D } else { 0 };
     const REFLECTIONS: usize =
         if Opts::VALUE.num_householder_iter < 0 { D } else { Opts::VALUE.num_householder_iter as usize };
+    const MODE: RotationMode = Opts::VALUE.rotation_mode;
     /// Rotation parameters, and prepared rotation numbers.
-    const TURN: (usize, usize) = match Opts::VALUE.rotation_mode {
-        RotationMode::Householder => (Self::REFLECTIONS * D, Self::REFLECTIONS * D),
-        RotationMode::Angles => (D * (D - 1) / 2, D * (D - 1)),
-        RotationMode::None => (0, 0),
+    const TURN: (usize, usize) = (Self::MODE.params(D, Self::REFLECTIONS), Self::MODE.prepared(D, Self::REFLECTIONS));
+    /// What the mixture's distribution function is mapped to (layers.md 2.3: the first letter ends in a normal variable, unless
+    /// it carries the offset).
+    const OUTER: InverseFunction = match Opts::VALUE.inverse_function_type {
+        InverseFunction::Isigmoid if Pos::FIRST && Self::OFFSET == 0 && Opts::VALUE.replace_first_sigmoid_with_icdf => {
+            InverseFunction::InormalPartlyPrecise
+        }
+        written => written,
     };
-    const WEIGHTS: usize = if Opts::VALUE.fit_normalization { Self::K * D } else { 0 };
-    /// Whether this layer ends in a normal variable (layers.md 2.3: not where it carries the offset).
-    const NORMAL: bool = match Opts::VALUE.inverse_function_type {
-        InverseFunction::InormalPartlyPrecise => true,
-        InverseFunction::Isigmoid => Pos::FIRST && Self::OFFSET == 0 && Opts::VALUE.replace_first_sigmoid_with_icdf,
+    const SPLINES: bool = matches!(Opts::VALUE.nonlinear_stretch_type, StretchType::RqSplines);
+    const SKEWED: bool = Opts::VALUE.add_skewness;
+    const STRETCH: Stretch = Stretch { bins: Self::K };
+    const COMPONENTS: Components = Components {
+        count: Self::K,
+        fit_weights: Opts::VALUE.fit_normalization,
+        weight_bounds: if Opts::VALUE.regulate_normalization {
+            Some((Opts::VALUE.lower_bound_for_norms, Opts::VALUE.upper_bound_for_norms))
+        } else {
+            None
+        },
+        widths: WidthRegulator {
+            softplus: Opts::VALUE.softplus_for_width,
+            clamp: Opts::VALUE.clamp_widths,
+            smooth: Opts::VALUE.width_smooth_saturation,
+            lower: Opts::VALUE.lower_bound_for_widths,
+            upper: Opts::VALUE.upper_bound_for_widths,
+        },
+        center_mean: Opts::VALUE.center_mean,
+        skewed: Self::SKEWED,
     };
-    const WIDTHS: WidthRegulator = WidthRegulator {
-        softplus: Opts::VALUE.softplus_for_width,
-        clamp: Opts::VALUE.clamp_widths,
-        smooth: Opts::VALUE.width_smooth_saturation,
-        lower: Opts::VALUE.lower_bound_for_widths,
-        upper: Opts::VALUE.upper_bound_for_widths,
+    /// Parameters of the elementwise part, and its prepared numbers of a dimension.
+    const ELEMENTS: (usize, usize) = if Self::SPLINES {
+        (Self::STRETCH.params(D), Self::STRETCH.per_dim())
+    } else {
+        (Self::COMPONENTS.params(D), Self::COMPONENTS.per_dim())
     };
-    /// Scratch: the mixture's argument x and F, S, p for each dimension, then two sigmoids a component.
+    /// Scratch of a mixture: its argument x and F, S, p for each dimension (their logarithms, if it is skewed), then two sigmoids
+    /// a component (none, if it is). Scratch of splines: x and y for each dimension.
     const SIGMOIDS: usize = 4 * D;
+    const KEPT: usize = if Self::SPLINES {
+        2 * D
+    } else if Self::SKEWED {
+        Self::SIGMOIDS
+    } else {
+        Self::SIGMOIDS + 2 * Self::K * D
+    };
 
     /// The offset, the rotation and the mixtures among prepared numbers.
     #[inline(always)]
     fn parts<T>(prepared: &[T]) -> (&[T], &[T], &[T]) {
         let (offset, rest) = prepared.split_at(Self::OFFSET);
-        let (turn, mixtures) = rest.split_at(Self::TURN.1);
-        (offset, turn, mixtures)
+        let (turn, elements) = rest.split_at(Self::TURN.1);
+        (offset, turn, elements)
     }
 
     #[inline(always)]
     fn parts_mut<T>(prepared: &mut [T]) -> (&mut [T], &mut [T], &mut [T]) {
         let (offset, rest) = prepared.split_at_mut(Self::OFFSET);
-        let (turn, mixtures) = rest.split_at_mut(Self::TURN.1);
-        (offset, turn, mixtures)
+        let (turn, elements) = rest.split_at_mut(Self::TURN.1);
+        (offset, turn, elements)
+    }
+
+    /// The same among parameters.
+    #[inline(always)]
+    fn params<T>(params: &[T]) -> (&[T], &[T], &[T]) {
+        let (offset, rest) = params.split_at(Self::OFFSET);
+        let (turn, elements) = rest.split_at(Self::TURN.0);
+        (offset, turn, elements)
+    }
+
+    #[inline(always)]
+    fn params_mut<T>(params: &mut [T]) -> (&mut [T], &mut [T], &mut [T]) {
+        let (offset, rest) = params.split_at_mut(Self::OFFSET);
+        let (turn, elements) = rest.split_at_mut(Self::TURN.0);
+        (offset, turn, elements)
     }
 
     /// Prepared numbers of dimension `d`.
     #[inline(always)]
-    fn of<T>(mixtures: &[T], d: usize) -> &[T] {
-        &mixtures[d * Self::K * COMPONENT..][..Self::K * COMPONENT]
-    }
-
-    /// The raw weight's exponent and its slope.
-    fn log_weight<P: Real>(raw: P) -> (P, P) {
-        if Opts::VALUE.regulate_normalization {
-            let (lower, upper) = (Opts::VALUE.lower_bound_for_norms, Opts::VALUE.upper_bound_for_norms);
-            let value = bounded_log(raw, lower, upper, 0.0);
-            (value, bounded_log_slope(raw, value, upper, 0.0))
-        } else {
-            (raw, P::one())
-        }
+    fn of<T>(elements: &[T], d: usize) -> &[T] {
+        &elements[d * Self::ELEMENTS.1..][..Self::ELEMENTS.1]
     }
 
     #[inline(always)]
-    fn rotate_back<R: Real, P: Lift<R>>(turn: &[P], x: &mut [R]) {
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder_transpose(D, turn, x),
-            RotationMode::Angles => rotation::angles_transpose(D, turn, x),
-            RotationMode::None => {}
-        }
-    }
-
-    #[inline(always)]
-    fn rotate<R: Real, P: Lift<R>>(turn: &[P], x: &mut [R]) {
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder(D, turn, x),
-            RotationMode::Angles => rotation::angles(D, turn, x),
-            RotationMode::None => {}
-        }
+    fn of_mut<T>(elements: &mut [T], d: usize) -> &mut [T] {
+        &mut elements[d * Self::ELEMENTS.1..][..Self::ELEMENTS.1]
     }
 
     /// y, ln y' and their derivatives.
     #[inline(always)]
     fn outer<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-        if Self::NORMAL { partly_precise(mix) } else { isigmoid(mix) }
+        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_p])
+    }
+
+    /// The mixture of dimension `d` at `v`; leaves its sigmoids in scratch.
+    #[inline(always)]
+    fn mixture<R: Real, P: Lift<R>>(elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
+        if Self::SKEWED {
+            skewed::mixture(Self::of(elements, d), v)
+        } else {
+            let sigmoids = &mut scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
+            mixture::mixture(Self::of(elements, d), v, sigmoids)
+        }
     }
 
     /// Evaluates dimension `d` at `v` and keeps in scratch what derivatives need.
     #[inline(always)]
-    fn evaluate<R: Real, P: Lift<R>>(mixtures: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
-        let (points, sigmoids) = scratch.split_at_mut(Self::SIGMOIDS);
-        let mix = mixture(Self::of(mixtures, d), v, &mut sigmoids[d * 2 * Self::K..][..2 * Self::K]);
-        points[4 * d] = v;
-        points[4 * d + 1..4 * d + 4].copy_from_slice(&mix.linear);
+    fn evaluate<R: Real, P: Lift<R>>(elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
+        let mix = Self::mixture(elements, d, v, scratch);
+        scratch[4 * d] = v;
+        scratch[4 * d + 1..4 * d + 4].copy_from_slice(&mix.linear);
         mix
     }
 
     /// The mixture of dimension `d` as [`Self::evaluate`] left it in scratch.
     #[inline(always)]
-    fn recall<R: Real, P: Lift<R>>(mixtures: &[P], d: usize, scratch: &[R]) -> Mixture<R> {
-        let points = &scratch[4 * d..4 * d + 4];
-        Mixture::new(Self::of(mixtures, d), points[0], [points[1], points[2], points[3]])
+    fn recall<R: Real, P: Lift<R>>(elements: &[P], d: usize, scratch: &[R]) -> Mixture<R> {
+        let kept = [scratch[4 * d + 1], scratch[4 * d + 2], scratch[4 * d + 3]];
+        if Self::SKEWED { Mixture::in_logs(kept) } else { Mixture::new(Self::of(elements, d), scratch[4 * d], kept) }
+    }
+
+    /// Cotangents of ln F, ln S, ln p of dimension `d` to its argument (returned) and to its components (added to `cot`, if given).
+    #[inline(always)]
+    fn pull<R: Real, P: Lift<R>>(
+        elements: &[P],
+        d: usize,
+        mix: &Mixture<R>,
+        scratch: &[R],
+        cots: [R; 3],
+        cot: Option<&mut [R]>,
+    ) -> R {
+        if Self::SKEWED {
+            skewed::pull(Self::of(elements, d), scratch[4 * d], mix, cots, cot)
+        } else {
+            let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
+            mixture::pull(Self::of(elements, d), scratch[4 * d], mix, sigmoids, cots, cot)
+        }
+    }
+
+    /// Where the mixture of dimension `d` has this logit, and the lanes in which the search failed.
+    #[inline(always)]
+    fn root<R: Real, P: Lift<R>>(elements: &[P], d: usize, logit: R, scratch: &mut [R]) -> (R, R::Mask) {
+        // The root of the mixture lies among those of its components.
+        let single = |c: &[P], k: usize| {
+            if Self::SKEWED {
+                skewed::single_root(c, k, Self::K, logit)
+            } else {
+                let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
+                mean + logit / inv_width
+            }
+        };
+        let stride = Self::COMPONENTS.stride();
+        let components = Self::of(elements, d);
+        let mut low = single(&components[..stride], 0);
+        let mut high = low;
+        for (k, c) in components.chunks_exact(stride).enumerate().skip(1) {
+            let root = single(c, k);
+            low = low.min(root);
+            high = high.max(root);
+        }
+        monotone_root(logit, low, high, |x| {
+            let mix = Self::mixture(elements, d, x, scratch);
+            (mix.ln_f - mix.ln_s, (mix.ln_p - mix.ln_f - mix.ln_s).exp())
+        })
     }
 }
 
 impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Euclidean<D>>
     for Gaussianization<D, Pos, Opts>
 {
-    const PARAMS: usize = Self::OFFSET + Self::TURN.0 + 2 * Self::K * D + Self::WEIGHTS;
-    const PREPARED: usize = Self::OFFSET + Self::TURN.1 + COMPONENT * Self::K * D;
-    const SCRATCH: usize = Self::SIGMOIDS + 2 * Self::K * D + D;
+    const PARAMS: usize = Self::OFFSET + Self::TURN.0 + Self::ELEMENTS.0;
+    const PREPARED: usize = Self::OFFSET + Self::TURN.1 + Self::ELEMENTS.1 * D;
+    const SCRATCH: usize = Self::KEPT;
     const NAME: &'static str = "g";
 
     fn options() -> String {
@@ -203,108 +271,67 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        let (offset, rest) = params.split_at_mut(Self::OFFSET);
-        let (turn, rest) = rest.split_at_mut(Self::TURN.0);
-        let (means, rest) = rest.split_at_mut(Self::K * D);
-        let (widths, weights) = rest.split_at_mut(Self::K * D);
+        let (offset, turn, elements) = Self::params_mut(params);
         offset.fill(OFFSET_START);
         for v in turn.iter_mut() {
-            *v = match Opts::VALUE.rotation_mode {
+            *v = match Self::MODE {
                 RotationMode::Householder => rng.sample(StandardNormal),
                 _ => 0.0,
             };
         }
-        means.iter_mut().for_each(|m| *m = rng.sample(StandardNormal));
-        widths.fill(0.2 * (4.0 * PI.sqrt() / (PI.powi(4) * Self::K as f64)).ln());
-        weights.fill(1.0);
+        if Self::SPLINES {
+            Self::STRETCH.initial(D, elements);
+        } else {
+            Self::COMPONENTS.initial(D, rng, elements);
+        }
     }
 
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        let (offset, rest) = params.split_at(Self::OFFSET);
-        let (turn, rest) = rest.split_at(Self::TURN.0);
-        let (means, rest) = rest.split_at(Self::K * D);
-        let (widths, weights) = rest.split_at(Self::K * D);
-        let (offset_out, turn_out, mixtures) = Self::parts_mut(prepared);
+        let (offset, turn, elements) = Self::params(params);
+        let (offset_out, turn_out, elements_out) = Self::parts_mut(prepared);
         offset_out.copy_from_slice(offset);
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder_prepare(D, turn, turn_out),
-            RotationMode::Angles => rotation::angles_prepare(turn, turn_out),
-            RotationMode::None => {}
-        }
-        for d in 0..D {
-            let mut sum = P::zero();
-            for k in 0..Self::K {
-                let out = &mut mixtures[(d * Self::K + k) * COMPONENT..][..COMPONENT];
-                out[0] = means[k * D + d];
-                out[1] = (-Self::WIDTHS.log_width(widths[k * D + d])).exp();
-                out[2] = if Self::WEIGHTS == 0 {
-                    P::constant(1.0 / Self::K as f64)
-                } else {
-                    Self::log_weight(weights[k * D + d]).0
-                };
-            }
-            if Self::WEIGHTS > 0 {
-                // Softmax with the largest exponent taken out.
-                let weight = |k: usize| (d * Self::K + k) * COMPONENT + 2;
-                let largest = (1..Self::K).fold(mixtures[weight(0)], |top, k| top.max(mixtures[weight(k)]));
-                for k in 0..Self::K {
-                    let e = (mixtures[weight(k)] - largest).exp();
-                    mixtures[weight(k)] = e;
-                    sum += e;
-                }
-                for k in 0..Self::K {
-                    mixtures[weight(k)] = mixtures[weight(k)] / sum;
-                }
-            }
+        Self::MODE.prepare::<D, P>(turn, turn_out);
+        if Self::SPLINES {
+            Self::STRETCH.prepare(D, elements, elements_out);
+        } else {
+            Self::COMPONENTS.prepare(D, elements, elements_out);
         }
     }
 
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        let (_, rest) = params.split_at(Self::OFFSET);
-        let (turn, rest) = rest.split_at(Self::TURN.0);
-        let (_, rest) = rest.split_at(Self::K * D);
-        let (widths, weights) = rest.split_at(Self::K * D);
-        let (_, turn_out, mixtures) = Self::parts(prepared);
-        let (cot_offset_out, cot_turn_out, cot_mixtures) = Self::parts(cot_prepared);
-        let (cot_offset, rest) = cot_params.split_at_mut(Self::OFFSET);
-        let (cot_turn, rest) = rest.split_at_mut(Self::TURN.0);
-        let (cot_means, rest) = rest.split_at_mut(Self::K * D);
-        let (cot_widths, cot_weights) = rest.split_at_mut(Self::K * D);
+        let (_, turn, elements) = Self::params(params);
+        let (_, turn_out, elements_out) = Self::parts(prepared);
+        let (cot_offset_out, cot_turn_out, cot_elements_out) = Self::parts(cot_prepared);
+        let (cot_offset, cot_turn, cot_elements) = Self::params_mut(cot_params);
         add(cot_offset_out, cot_offset);
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder_prepare_vjp(D, turn, turn_out, cot_turn_out, cot_turn),
-            RotationMode::Angles => rotation::angles_prepare_vjp(turn_out, cot_turn_out, cot_turn),
-            RotationMode::None => {}
-        }
-        for d in 0..D {
-            let at = |k: usize| (d * Self::K + k) * COMPONENT;
-            // Softmax: b_bar_k = w_k (w_bar_k - sum_j w_j w_bar_j).
-            let along = (0..Self::K).fold(P::zero(), |sum, k| sum + mixtures[at(k) + 2] * cot_mixtures[at(k) + 2]);
-            for k in 0..Self::K {
-                let i = k * D + d;
-                cot_means[i] += cot_mixtures[at(k)];
-                let (_, slope) = Self::WIDTHS.with_slope(widths[i]);
-                cot_widths[i] -= cot_mixtures[at(k) + 1] * mixtures[at(k) + 1] * slope;
-                if Self::WEIGHTS > 0 {
-                    let slope = Self::log_weight(weights[i]).1;
-                    cot_weights[i] += mixtures[at(k) + 2] * (cot_mixtures[at(k) + 2] - along) * slope;
-                }
-            }
+        Self::MODE.prepare_vjp::<D, P>(turn, turn_out, cot_turn_out, cot_turn);
+        if Self::SPLINES {
+            Self::STRETCH.prepare_vjp(D, elements, elements_out, cot_elements_out, cot_elements);
+        } else {
+            Self::COMPONENTS.prepare_vjp(D, elements, elements_out, cot_elements_out, cot_elements);
         }
     }
 
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        let (offset, turn, mixtures) = Self::parts(prepared);
+        let (offset, turn, elements) = Self::parts(prepared);
         subtract(offset, x);
-        Self::rotate_back(turn, x);
+        Self::MODE.undo::<D, R, P>(turn, x);
         for d in 0..D {
-            let mix = Self::evaluate(mixtures, d, x[d], scratch);
-            let outer = Self::outer(&mix);
-            x[d] = outer.y;
-            *log_det += outer.log_slope;
+            if Self::SPLINES {
+                let (y, log_slope) = Self::STRETCH.map(Self::of(elements, d), x[d], false);
+                scratch[2 * d..2 * d + 2].copy_from_slice(&[x[d], y]);
+                x[d] = y;
+                *log_det += log_slope;
+            } else {
+                let mix = Self::evaluate(elements, d, x[d], scratch);
+                let outer = Self::outer(&mix);
+                x[d] = outer.y;
+                *log_det += outer.log_slope;
+            }
         }
     }
 
+    // With t = ln F - ln S, y = h(t) and ln y' = ln h'(t) + ln p - ln F - ln S.
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -312,61 +339,50 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (_, turn, mixtures) = Self::parts(prepared);
-        let (cot_offset, cot_turn, cot_mixtures) = Self::parts_mut(cot_prepared);
+        let (_, turn, elements) = Self::parts(prepared);
+        let (cot_offset, cot_turn, cot_elements) = Self::parts_mut(cot_prepared);
         let mut point = [R::zero(); D];
         for d in 0..D {
-            let mix = Self::recall(mixtures, d, scratch);
-            let outer = Self::outer(&mix);
-            let by = |i: usize| cot[d] * outer.y_grad[i] + cot_log_det * outer.log_slope_grad[i];
-            let cots = [by(0), by(1), cot_log_det];
-            let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
-            let into = &mut cot_mixtures[d * Self::K * COMPONENT..][..Self::K * COMPONENT];
-            point[d] = scratch[4 * d];
-            cot[d] = pull(Self::of(mixtures, d), point[d], &mix, sigmoids, cots, Some(into));
+            let into = Self::of_mut(cot_elements, d);
+            if Self::SPLINES {
+                point[d] = scratch[2 * d];
+                cot[d] = Self::STRETCH.map_vjp(Self::of(elements, d), point[d], false, cot[d], cot_log_det, into);
+            } else {
+                let mix = Self::recall(elements, d, scratch);
+                let outer = Self::outer(&mix);
+                let cot_t = cot[d] * outer.slope + cot_log_det * outer.bend;
+                let cots = [cot_t - cot_log_det, -cot_t - cot_log_det, cot_log_det];
+                point[d] = scratch[4 * d];
+                cot[d] = Self::pull(elements, d, &mix, scratch, cots, Some(into));
+            }
         }
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder_transpose_vjp(D, turn, &mut point, cot, cot_turn),
-            RotationMode::Angles => rotation::angles_transpose_vjp(D, turn, &mut point, cot, cot_turn),
-            RotationMode::None => {}
-        }
+        Self::MODE.undo_vjp::<D, R, P>(turn, &mut point, cot, cot_turn);
         subtract(cot, cot_offset);
     }
 
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let (offset, turn, mixtures) = Self::parts(prepared);
+        let (offset, turn, elements) = Self::parts(prepared);
         let mut unconverged = R::Mask::splat(false);
         for d in 0..D {
-            let components = Self::of(mixtures, d);
-            let logit = if Self::NORMAL { partly_precise_logit(z[d]) } else { z[d] };
-            // A component alone would have its root at mu_k + sigma_k t; the mixture's lies among these.
-            let single = |c: &[P]| {
-                let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
-                mean + logit / inv_width
-            };
-            let mut low = single(&components[..COMPONENT]);
-            let mut high = low;
-            for c in components.chunks_exact(COMPONENT).skip(1) {
-                let root = single(c);
-                low = low.min(root);
-                high = high.max(root);
+            if Self::SPLINES {
+                let (x, log_slope) = Self::STRETCH.map(Self::of(elements, d), z[d], true);
+                scratch[2 * d..2 * d + 2].copy_from_slice(&[x, z[d]]);
+                z[d] = x;
+                *log_det += log_slope;
+            } else {
+                let (root, failed) = Self::root(elements, d, Self::OUTER.logit(z[d]), scratch);
+                unconverged = unconverged | failed;
+                let mix = Self::evaluate(elements, d, root, scratch);
+                *log_det -= Self::outer(&mix).log_slope;
+                z[d] = root;
             }
-            let sigmoids = Self::SIGMOIDS + d * 2 * Self::K;
-            let (root, failed) = monotone_root(logit, low, high, |x| {
-                let mix = mixture(components, x, &mut scratch[sigmoids..][..2 * Self::K]);
-                (mix.ln_f - mix.ln_s, (mix.ln_p - mix.ln_f - mix.ln_s).exp())
-            });
-            unconverged = unconverged | failed;
-            let mix = Self::evaluate(mixtures, d, root, scratch);
-            *log_det -= Self::outer(&mix).log_slope;
-            z[d] = root;
         }
-        Self::rotate(turn, z);
+        Self::MODE.apply::<D, R, P>(turn, z);
         add(offset, z);
         unconverged
     }
 
-    // x = Psi^-1(y; theta), ln|dx/dy| = -l(x; theta) with l = ln Psi'. By the implicit function theorem, with
+    // Mixtures: x = Psi^-1(y; theta), ln|dx/dy| = -l(x; theta) with l = ln Psi'. By the implicit function theorem, with
     // v = x_bar - l_bar dl/dx and y_bar = v / Psi', the parameters get the cotangents of the inverse for (-y_bar, -l_bar).
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
@@ -375,37 +391,37 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (_, turn, mixtures) = Self::parts(prepared);
-        let (cot_offset, cot_turn, cot_mixtures) = Self::parts_mut(cot_prepared);
+        let (_, turn, elements) = Self::parts(prepared);
+        let (cot_offset, cot_turn, cot_elements) = Self::parts_mut(cot_prepared);
         add(cot, cot_offset);
-        let mut point = [R::zero(); D];
+        let mut turned = [R::zero(); D];
         for d in 0..D {
-            point[d] = scratch[4 * d];
+            turned[d] = scratch[if Self::SPLINES { 2 * d } else { 4 * d }];
         }
-        let mut turned = point;
-        Self::rotate(turn, &mut turned);
-        match Opts::VALUE.rotation_mode {
-            RotationMode::Householder => rotation::householder_vjp(D, turn, &mut turned, cot, cot_turn),
-            RotationMode::Angles => rotation::angles_vjp(D, turn, &mut turned, cot, cot_turn),
-            RotationMode::None => {}
-        }
+        Self::MODE.apply::<D, R, P>(turn, &mut turned);
+        Self::MODE.apply_vjp::<D, R, P>(turn, &mut turned, cot, cot_turn);
         for d in 0..D {
-            let mix = Self::recall(mixtures, d, scratch);
+            let into = Self::of_mut(cot_elements, d);
+            if Self::SPLINES {
+                cot[d] =
+                    Self::STRETCH.map_vjp(Self::of(elements, d), scratch[2 * d + 1], true, cot[d], cot_log_det, into);
+                continue;
+            }
+            let mix = Self::recall(elements, d, scratch);
             let outer = Self::outer(&mix);
-            let components = Self::of(mixtures, d);
-            let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
-            let det = |i: usize| -cot_log_det * outer.log_slope_grad[i];
-            let bend = pull(components, point[d], &mix, sigmoids, [det(0), det(1), -cot_log_det], None);
+            // Cotangents of ln F, ln S, ln p from those of y and of l.
+            let cots = |cot_y: R, cot_l: R| {
+                let cot_t = cot_y * outer.slope + cot_l * outer.bend;
+                [cot_t - cot_l, -cot_t - cot_l, cot_l]
+            };
+            let bend = Self::pull(elements, d, &mix, scratch, cots(R::zero(), -cot_log_det), None);
             let cot_y = (cot[d] + bend) * (-outer.log_slope).exp();
-            let by = |i: usize| -cot_y * outer.y_grad[i] + det(i);
-            let into = &mut cot_mixtures[d * Self::K * COMPONENT..][..Self::K * COMPONENT];
-            pull(components, point[d], &mix, sigmoids, [by(0), by(1), -cot_log_det], Some(into));
+            Self::pull(elements, d, &mix, scratch, cots(-cot_y, -cot_log_det), Some(into));
             cot[d] = cot_y;
         }
     }
 
-    /// Offset: the mean. Rotation: as without data. Means: the K mid-quantiles of each rotated coordinate; widths: half the mean
-    /// gap to the neighbouring means, so that neighbours overlap; equal weights.
+    /// Offset: the mean. Rotation: as without data. Mixtures and splines: at the quantiles of each rotated coordinate.
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
         Self::initial(rng, params);
         if Self::OFFSET > 0 {
@@ -418,28 +434,16 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         for row in points.chunks_exact(D) {
             let mut x: [f64; D] = core::array::from_fn(|d| row[d]);
             subtract(offset, &mut x);
-            Self::rotate_back(turn, &mut x);
+            Self::MODE.undo::<D, f64, f64>(turn, &mut x);
             x.iter().zip(&mut columns).for_each(|(x, column)| column.push(*x));
         }
-        let before_means = Self::OFFSET + Self::TURN.0;
+        let (_, _, elements) = Self::params_mut(params);
         for (d, column) in columns.iter_mut().enumerate() {
             column.sort_by(f64::total_cmp);
-            let n = column.len();
-            let quantile = |k: usize| column[((k as f64 + 0.5) / Self::K as f64 * n as f64) as usize % n];
-            let mean = column.iter().sum::<f64>() / n as f64;
-            let spread = (column.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / n as f64).sqrt();
-            // A column of equal numbers has no width of its own.
-            let spread = if spread > 0.0 { spread } else { 1.0 };
-            let means: Vec<f64> = (0..Self::K).map(quantile).collect();
-            for k in 0..Self::K {
-                let left = means[k] - means[k.saturating_sub(1)];
-                let right = means[(k + 1).min(Self::K - 1)] - means[k];
-                let sides = if k == 0 || k + 1 == Self::K { 1.0 } else { 2.0 };
-                // One component alone: a logistic of the data's own spread (standard deviation pi / sqrt 3 widths).
-                let width = if Self::K == 1 { spread * 3.0_f64.sqrt() / PI } else { 0.5 * (left + right) / sides };
-                let width = width.max(0.02 * spread);
-                params[before_means + k * D + d] = means[k];
-                params[before_means + Self::K * D + k * D + d] = Self::WIDTHS.raw(width.ln());
+            if Self::SPLINES {
+                Self::STRETCH.start(D, d, column, elements);
+            } else {
+                Self::COMPONENTS.start(D, d, column, elements);
             }
         }
         super::map_rows::<Euclidean<D>, Self>(params, points);
@@ -448,49 +452,4 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::layers::laws::{Tolerance, check, gradients, round_trip};
-    use crate::layers::{Chain, First, Last, Middle, Only};
-    use rand::{SeedableRng, rngs::StdRng};
-
-    #[test]
-    fn laws() {
-        check::<Euclidean<1>, (Gaussianization<1, Only, ()>, ())>(1, 4, 0.5, Tolerance::F64).unwrap();
-        check::<Euclidean<3>, (Gaussianization<3, Only, ()>, ())>(2, 4, 0.5, Tolerance::F64).unwrap();
-        check::<Euclidean<2>, (Gaussianization<2, First, ()>, ())>(3, 6, 0.5, Tolerance::F64).unwrap();
-        check::<Euclidean<3>, (Gaussianization<3, Middle, g::rotation_mode<1>>, ())>(4, 4, 0.5, Tolerance::F64)
-            .unwrap();
-        check::<Euclidean<2>, (Gaussianization<2, Last, g::rotation_mode<2>>, ())>(5, 4, 0.5, Tolerance::F64).unwrap();
-        check::<Euclidean<2>, (Gaussianization<2, Only, g::fit_normalization<0, g::num_kde<4>>>, ())>(
-            6,
-            4,
-            0.5,
-            Tolerance::F64,
-        )
-        .unwrap();
-        check::<Euclidean<2>, (Gaussianization<2, Only, g::regulate_normalization<0>>, ())>(7, 4, 0.5, Tolerance::F64)
-            .unwrap();
-        check::<Euclidean<3>, (Gaussianization<3, Only, g::num_householder_iter<1>>, ())>(8, 4, 0.5, Tolerance::F64)
-            .unwrap();
-        type Chained =
-            (Gaussianization<3, First, ()>, (Gaussianization<3, Middle, ()>, (Gaussianization<3, Last, ()>, ())));
-        check::<Euclidean<3>, Chained>(9, 3, 0.5, Tolerance::F64).unwrap();
-    }
-
-    #[test]
-    fn far_points_stay_invertible_and_differentiable() {
-        type C = (Gaussianization<2, First, ()>, (Gaussianization<2, Last, ()>, ()));
-        let mut rng = StdRng::seed_from_u64(3);
-        let mut params = vec![0.0; <C as Chain<Euclidean<2>>>::PARAMS];
-        <C as Chain<Euclidean<2>>>::initial(&mut rng, &mut params);
-        for far in [30.0, 1e3, 1e6] {
-            let x = [far, -0.7 * far];
-            round_trip::<Euclidean<2>, C, f64>(&params, &x, 1e-9).unwrap();
-            round_trip::<Euclidean<2>, C, f32>(&params, &x, 1e-4).unwrap();
-        }
-        for inverse in [true, false] {
-            gradients::<Euclidean<2>, C>(&mut rng, &params, &[40.0, -25.0], inverse, 1e-6).unwrap();
-        }
-    }
-}
+mod tests;

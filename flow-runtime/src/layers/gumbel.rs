@@ -4,7 +4,7 @@
 //! With l_k = ln x_k, tau = e^{log tau}, and for i = 1 .. D:
 //! ```text
 //! g_i = tau (l_i - l_0) - p_i + p_0          F_i = e^{-e^{-g_i}}, the Gumbel distribution function
-//! z_i = Psi(F_i)                             the normal quantile `inormal_partly_precise` (mixture.rs)
+//! z_i = Psi(F_i)                             the normal quantile `inormal_partly_precise` (outer.rs)
 //! x'  = base map^-1 (z)                      the simplex point whose base point is z
 //! ln|det| = D log tau - sum_k l_k + sum_i ln dz_i/dg_i - ln |dz/dx'|
 //! ```
@@ -25,13 +25,16 @@
 //! log tau, then p_1, .., p_D, and that of x_0 last (the ancestor's order).
 
 use super::Layer;
-use super::mixture::{Mixture, partly_precise, partly_precise_logit};
+use super::outer::InverseFunction;
 use crate::manifolds::{Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
 use crate::numeric::special::{HALF_LN_TAU, softplus};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::f64::consts::LN_2;
 use core::marker::PhantomData;
 use rand::Rng;
+
+/// The normal quantile that the ancestor takes.
+const QUANTILE: InverseFunction = InverseFunction::InormalPartlyPrecise;
 
 /// Layer u: log-ratios of shares are Gumbel distributed.
 pub struct GumbelSoftmax<const D: usize, Opts = ()>(PhantomData<Opts>);
@@ -65,11 +68,12 @@ fn gumbel<R: Real>(g: R) -> Gumbel<R> {
         (-(-R::select(small, R::one(), e)).exp_m1()).ln(),
     );
     let (ln_f, ln_p) = (-e, -g - e);
-    let outer = partly_precise(&Mixture::of_logs(ln_f, ln_s, ln_p));
-    // d ln F / dg = p / F, d ln S / dg = -p / S, d ln p / dg = p / F - 1.
-    let (by_f, by_s) = (e, -(ln_p - ln_s).exp());
-    let slope = outer.y_grad[0] * by_f + outer.y_grad[1] * by_s;
-    let log_slope = outer.log_slope_grad[0] * by_f + outer.log_slope_grad[1] * by_s + (e - R::one());
+    let outer = QUANTILE.outer([ln_f, ln_s, ln_p]);
+    // d ln F / dg = p / F = e^-g, d ln S / dg = -p / S, d ln p / dg = p / F - 1; the logit is ln F - ln S.
+    let hazard = (ln_p - ln_s).exp();
+    let logit = e + hazard;
+    let slope = outer.slope * logit;
+    let log_slope = outer.bend * logit + hazard - R::one();
     let none = |v: R| R::select(held, R::zero(), v);
     Gumbel {
         z: outer.y,
@@ -82,7 +86,7 @@ fn gumbel<R: Real>(g: R) -> Gumbel<R> {
 /// The g of a z.
 #[inline(always)]
 fn gumbel_inverse<R: Real>(z: R) -> R {
-    -softplus(-partly_precise_logit(z)).max(R::constant(R::Scalar::TINY)).ln()
+    -softplus(-QUANTILE.logit(z)).max(R::constant(R::Scalar::TINY)).ln()
 }
 
 impl<const D: usize, Opts> GumbelSoftmax<D, Opts> {

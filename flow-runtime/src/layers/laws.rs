@@ -12,7 +12,7 @@ use rand_distr::StandardNormal;
 /// How far the laws may be off.
 #[derive(Clone, Copy, Debug)]
 pub struct Tolerance {
-    /// |forward(inverse(x)) - x|, relative to 1 + |x|, and the same for the sum of both log-determinants.
+    /// |forward(inverse(x)) - x|, relative to 1 + max |x_i|, and the same for the sum of both log-determinants.
     pub round_trip: f64,
     /// Log-determinant against the numerical Jacobian.
     pub jacobian: f64,
@@ -61,8 +61,15 @@ fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
     values.iter().map(|v| T::narrow(*v)).collect()
 }
 
+/// The largest difference of two vectors, relative to the larger of 1 and their largest number: a rotation spreads the rounding
+/// of a large coordinate over the small ones beside it.
 fn distance(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).abs() / (1.0 + b.abs())).fold(0.0, f64::max)
+    let largest = b.iter().fold(0.0, |largest: f64, b| largest.max(b.abs()));
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |worst: f64, off| if off.is_nan() { off } else { worst.max(off) })
+        / (1.0 + largest)
 }
 
 /// A parameter vector a little away from a start of the chain.

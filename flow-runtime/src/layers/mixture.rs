@@ -1,22 +1,13 @@
-//! Mixtures of logistic distributions on a line, in tails of any depth, and what their distribution function is mapped to: the
-//! elementwise part of layer g (layers.md 4.2).
+//! Mixtures of logistic distributions on a line, in tails of any depth: the heart of layer g (layers.md 4.2).
 
-use crate::numeric::special::{HALF_LN_TAU, normal_cdf, normal_quantile, softplus};
-use crate::numeric::{Dual, Lift, Mask, Real, Scalar};
-use core::f64::consts::{LN_2, PI};
+use crate::numeric::special::softplus;
+use crate::numeric::{Lift, Mask, Real, Scalar};
 
 /// Prepared numbers of a component: mean, 1 / width, weight.
 pub(super) const COMPONENT: usize = 3;
 
-/// Below this probability (in either tail) `inormal_partly_precise` takes the approximation.
-const TAIL: f64 = 5e-8;
-/// Normal quantile of 1 - TAIL: from this |y| on, the forward map takes the approximation.
-const TAIL_QUANTILE: f64 = 5.326_723_886_384_098;
-/// Winitzki's constant and what follows from it.
-const WINITZKI: f64 = 0.147;
-const WINITZKI_C: f64 = 2.0 / (PI * WINITZKI);
-
-/// ln F, ln S, ln p of a mixture, and F, S, p themselves where they do not underflow.
+/// ln F, ln S, ln p of a mixture, and F, S, p themselves where they do not underflow (the logarithms again for a mixture that is only
+/// computed in the log domain).
 pub(super) struct Mixture<R: Real> {
     pub ln_f: R,
     pub ln_s: R,
@@ -49,10 +40,10 @@ pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mu
 }
 
 impl<R: Real> Mixture<R> {
-    /// Of another distribution, for the outer functions below: ln F, ln S, ln p.
+    /// From the logarithms alone.
     #[inline(always)]
-    pub(super) fn of_logs(ln_f: R, ln_s: R, ln_p: R) -> Self {
-        Mixture { ln_f, ln_s, ln_p, linear: [R::zero(); 3], safe: R::Mask::splat(false) }
+    pub(super) fn in_logs([ln_f, ln_s, ln_p]: [R; 3]) -> Self {
+        Mixture { ln_f, ln_s, ln_p, linear: [ln_f, ln_s, ln_p], safe: R::Mask::splat(true) }
     }
 
     /// From F, S and p, or in the log domain where they underflow.
@@ -99,93 +90,6 @@ fn log_mixture<R: Real, P: Lift<R>>(components: &[P], x: R) -> [R; 3] {
         }
     }
     [0, 1, 2].map(|i| largest[i] + sums[i].ln())
-}
-
-/// A value with its derivatives with respect to ln F, ln S and ln p.
-pub(super) struct Outer<R> {
-    pub y: R,
-    pub y_grad: [R; 2],
-    pub log_slope: R,
-    /// By ln F and ln S; the derivative by ln p is one.
-    pub log_slope_grad: [R; 2],
-}
-
-#[inline(always)]
-pub(super) fn isigmoid<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-    let one = R::one();
-    Outer {
-        y: mix.ln_f - mix.ln_s,
-        y_grad: [one, -one],
-        log_slope: mix.ln_p - mix.ln_f - mix.ln_s,
-        log_slope_grad: [-one, -one],
-    }
-}
-
-/// Winitzki's approximation of |normal quantile| and the log of its slope, without ln p, in terms of ln F and ln S.
-fn winitzki<R: Real>(ln_f: R, ln_s: R) -> (R, R) {
-    let g = (ln_f + ln_s + R::constant(2.0 * LN_2)).scale(0.5);
-    let big_g = g + R::constant(WINITZKI_C);
-    let h = (big_g.square() - g.scale(2.0 / WINITZKI)).sqrt();
-    let gap = (h - big_g).max(R::constant(R::Scalar::TINY));
-    let one_minus_2p = (-ln_f.min(ln_s).exp().scale(2.0)).ln_1p();
-    let log_slope =
-        (gap + R::constant(1.0 / WINITZKI)).ln() - R::constant(1.5 * LN_2) - gap.ln().scale(0.5) - h.ln() - ln_f - ln_s
-            + one_minus_2p;
-    (gap.scale(2.0).sqrt(), log_slope)
-}
-
-#[inline(always)]
-pub(super) fn partly_precise<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-    let (f, s) = (mix.ln_f.exp(), mix.ln_s.exp());
-    let tail = f.le(R::constant(TAIL)) | s.le(R::constant(TAIL));
-    // Centre: F = Phi(y), so dy/dlnF = F / phi(y), and by F + S = 1 the same through S. Each side uses its small one.
-    let y = normal_quantile(f, s);
-    let half = y.square().scale(0.5);
-    let low = f.lt(s);
-    let slope = (half + R::constant(HALF_LN_TAU)).exp() * f.min(s);
-    let zero = R::zero();
-    let by_f = R::select(low, slope, zero);
-    let by_s = R::select(low, zero, -slope);
-    let mut outer = Outer {
-        y,
-        y_grad: [by_f, by_s],
-        log_slope: half + R::constant(HALF_LN_TAU) + mix.ln_p,
-        log_slope_grad: [y * by_f, y * by_s],
-    };
-    if tail.any() {
-        // Lanes in the centre get a harmless argument.
-        let pick = |ln: R, index| Dual::<R, 2>::input(R::select(tail, ln, R::constant(-17.0 * index as f64)), index);
-        let (mut y, log_slope) = winitzki(pick(mix.ln_f, 0), pick(mix.ln_s, 1));
-        y = Dual::select(low, -y, y);
-        outer.y = R::select(tail, y.value, outer.y);
-        outer.log_slope = R::select(tail, log_slope.value + mix.ln_p, outer.log_slope);
-        for i in 0..2 {
-            outer.y_grad[i] = R::select(tail, y.grad[i], outer.y_grad[i]);
-            outer.log_slope_grad[i] = R::select(tail, log_slope.grad[i], outer.log_slope_grad[i]);
-        }
-    }
-    outer
-}
-
-/// The logit ln F - ln S that belongs to y under `inormal_partly_precise`.
-#[inline(always)]
-pub(super) fn partly_precise_logit<R: Real>(y: R) -> R {
-    let edge = R::constant(TAIL_QUANTILE);
-    let (f, s) = normal_cdf(y.max(-edge).min(edge));
-    let centre = f.ln() - s.ln();
-    let tail = y.abs().gt(edge);
-    if !tail.any() {
-        return centre;
-    }
-    // y^2 / 2 = H - G solved for L = ln F + ln S + ln 4; then F S = e^L / 4 gives |t| = ln(F/S).
-    let half = R::select(tail, y, edge).square().scale(0.5);
-    let l = -half * (half + R::constant(2.0 * WINITZKI_C)) / (half + R::constant(1.0 / WINITZKI));
-    let product = l.exp().scale(0.25);
-    // S = 1 - F with F S = q: ln F - ln S = ln q - 2 ln S, S = (1 + sqrt(1 - 4 q)) / 2.
-    let root = (R::one() - product.scale(4.0)).sqrt();
-    let ln_s = ((R::one() + root).scale(0.5)).ln();
-    let t = l - R::constant(2.0 * LN_2) - ln_s.scale(2.0);
-    R::select(tail, R::select(y.lt(R::zero()), t, -t), centre)
 }
 
 /// Derivatives of one dimension. The cotangent of ln F, ln S and ln p is `(a, b, c)`; with the shares

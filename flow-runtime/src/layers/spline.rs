@@ -477,7 +477,7 @@ impl SplineOptions {
 }
 
 /// Logits to shares of the interval, none below `least`.
-fn shares<P: Real>(logits: &mut [P], least: f64) {
+pub(super) fn shares<P: Real>(logits: &mut [P], least: f64) {
     let free = 1.0 - least * logits.len() as f64;
     let largest = logits.iter().fold(logits[0], |m, a| m.max(*a));
     let mut sum = P::zero();
@@ -492,7 +492,7 @@ fn shares<P: Real>(logits: &mut [P], least: f64) {
 }
 
 /// The mean of cotangents that [`shares`] takes off each: a_i_bar = (share_i - least) (c_i - mean).
-fn shares_mean<P: Real>(shares: &[P], least: f64, cot: impl Fn(usize) -> P) -> P {
+pub(super) fn shares_mean<P: Real>(shares: &[P], least: f64, cot: impl Fn(usize) -> P) -> P {
     let free = 1.0 - least * shares.len() as f64;
     let sum = shares.iter().enumerate().fold(P::zero(), |sum, (i, w)| sum + (*w - P::constant(least)) * cot(i));
     sum.scale(1.0 / free)

@@ -895,7 +895,7 @@ mod tests {
         let embedded = at().rsample_n_embedded(2, &mut seeded()).unwrap();
         let embedded = embedded.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>() * 0.5).backward();
         let mut flat = vec![0.0; pdf.flat_weights().len()];
-        let mut by_f = vec![0.0; 9];
+        let mut by_f = [0.0; 9];
         for mut grads in [evaluated, sampled, embedded] {
             by_f.iter_mut().zip(grads.get(&f).as_vec()).for_each(|(a, b)| *a += b);
             let by_weights = crate::trainers::flat_gradient(&pdf, &mut grads).unwrap();

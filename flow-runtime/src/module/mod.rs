@@ -3,6 +3,7 @@
 mod files;
 mod flow;
 mod freeze;
+mod instead;
 mod points;
 mod samples;
 mod weights;

@@ -1,6 +1,7 @@
 //! Packs of numbers: plain arrays whose element-wise loops the compiler turns into vector instructions.
 
 use super::real::{Lift, Mask, Pack, Real, Scalar};
+use super::vector;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
 
 /// `W` numbers side by side, one a point.
@@ -99,6 +100,16 @@ macro_rules! mapped {
     )*};
 }
 
+/// Functions from [`vector`], computed in `f64`.
+macro_rules! vectorised {
+    ($($op:ident),*) => {$(
+        #[inline(always)]
+        fn $op(self) -> Self {
+            Lanes(vector::$op(self.0.map(T::widen)).map(T::narrow))
+        }
+    )*};
+}
+
 impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     type Scalar = T;
     type Mask = LaneMask<W>;
@@ -107,7 +118,8 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     fn splat(value: T) -> Self {
         Lanes([value; W])
     }
-    mapped!(abs, sqrt, exp, exp_m1, ln, ln_1p, tanh, erfc);
+    mapped!(abs, sqrt, erfc);
+    vectorised!(exp, exp_m1, ln, ln_1p, tanh);
     #[inline(always)]
     fn sin_cos(self) -> (Self, Self) {
         let both = self.0.map(T::sin_cos);

@@ -9,6 +9,7 @@ mod lanes;
 mod real;
 pub mod root;
 pub mod special;
+pub(crate) mod vector;
 
 pub use dual::Dual;
 pub use lanes::{LaneMask, Lanes};

@@ -61,12 +61,94 @@ pub fn normal_cdf<R: Real>(z: R) -> (R, R) {
     ((-s).erfc().scale(0.5), s.erfc().scale(0.5))
 }
 
+/// From this |z| on the tails of the normal distribution come from a continued fraction instead of [`Real::erfc`], which underflows.
+const MILLS_FROM: f64 = 5.0;
+
+/// Levels of that fraction: enough to leave 2e-17 at [`MILLS_FROM`] and less beyond.
+const MILLS_LEVELS: usize = 25;
+
+/// Mills' ratio (1 - Phi(z)) / phi(z) for z from [`MILLS_FROM`] on: Laplace's fraction 1 / (z + 1 / (z + 2 / (z + ..))).
+#[inline(never)]
+fn mills_tail<R: Real>(z: R) -> R {
+    let mut sum = z;
+    for level in (1..=MILLS_LEVELS).rev() {
+        sum = z + R::constant(level as f64) / sum;
+    }
+    sum.recip()
+}
+
+/// Mills' ratio (1 - Phi(z)) / phi(z) at z = -Phi^-1(`least`), z >= 0, to full relative precision however far out.
+#[inline(always)]
+pub fn mills<R: Real>(z: R, least: R) -> R {
+    let near = (z.square().scale(0.5) + R::constant(HALF_LN_TAU)).exp() * least;
+    let from = R::constant(MILLS_FROM);
+    let far = z.gt(from);
+    if far.any() { R::select(far, mills_tail(z.max(from)), near) } else { near }
+}
+
+/// ln(1 - Phi(z)) for z >= 0, however far out.
+#[inline(always)]
+fn ln_normal_tail<R: Real>(z: R) -> R {
+    let from = R::constant(MILLS_FROM);
+    let near = z.min(from).scale(core::f64::consts::FRAC_1_SQRT_2).erfc().scale(0.5).ln();
+    let far = z.gt(from);
+    if !far.any() {
+        return near;
+    }
+    let tail = mills_tail(z.max(from)).ln() - z.square().scale(0.5) - R::constant(HALF_LN_TAU);
+    R::select(far, tail, near)
+}
+
+/// ln Phi(z) - ln Phi(-z): the logit of the standard normal distribution function, in tails of any depth.
+#[inline(always)]
+pub fn normal_logit<R: Real>(z: R) -> R {
+    let tail = ln_normal_tail(z.abs());
+    let size = (-tail.exp()).ln_1p() - tail;
+    R::select(z.lt(R::zero()), -size, size)
+}
+
+/// From this ln p on (27 squared, where the rational approximation of the quantile ends) quantiles are found by Newton steps.
+const QUANTILE_ENDS: f64 = -729.0;
+
+/// The standard normal quantile from ln p and ln(1 - p), each precise where it is small, however far out.
+#[inline(always)]
+pub fn normal_quantile_ln<R: Real>(ln_p: R, ln_q: R) -> R {
+    let least = ln_p.min(ln_q);
+    let near = quantile(ln_p.exp(), ln_q.exp(), least);
+    let far = least.lt(R::constant(QUANTILE_ENDS));
+    if !far.any() {
+        return near;
+    }
+    let size = quantile_tail(R::select(far, least, R::constant(QUANTILE_ENDS)));
+    R::select(far, R::select(ln_p.lt(ln_q), -size, size), near)
+}
+
+/// The z with ln(1 - Phi(z)) = `ln_p`, for ln p below [`QUANTILE_ENDS`]. From z^2 = -2 ln p - ln(2 pi) - 2 ln z + .. with z^2 = -2 ln p in
+/// the logarithm z is within 1e-4; as the second derivative of ln(1 - Phi) is nearly -1, two Newton steps leave 1e-20.
+#[inline(never)]
+fn quantile_tail<R: Real>(ln_p: R) -> R {
+    let twice = ln_p.scale(-2.0);
+    let mut z = (twice - R::constant(2.0 * HALF_LN_TAU) - twice.ln()).sqrt();
+    for _ in 0..2 {
+        let ratio = mills_tail(z);
+        z += (ratio.ln() - z.square().scale(0.5) - R::constant(HALF_LN_TAU) - ln_p) * ratio;
+    }
+    z
+}
+
 /// The standard normal quantile from a probability `p` and its complement `q = 1 - p`, each precise near zero.
 ///
-/// Rational approximations of M. J. Wichura, Algorithm AS 241, Appl. Statist. 37 (1988) 477, relative error near 1e-16.
 /// `p` or `q` below the smallest normal number is read as that number.
 #[inline(always)]
 pub fn normal_quantile<R: Real>(p: R, q: R) -> R {
+    quantile(p, q, p.min(q).max(R::constant(R::Scalar::TINY)).ln())
+}
+
+/// The quantile from p, 1 - p and the logarithm of the smaller of the two.
+///
+/// Rational approximations of M. J. Wichura, Algorithm AS 241, Appl. Statist. 37 (1988) 477, relative error near 1e-16.
+#[inline(always)]
+fn quantile<R: Real>(p: R, q: R, ln_least: R) -> R {
     let centre = {
         let d = (p - q).scale(0.5);
         let r = R::constant(0.180625) - d.square();
@@ -95,7 +177,7 @@ pub fn normal_quantile<R: Real>(p: R, q: R) -> R {
         )
     };
     let least = p.min(q);
-    let tail = (-least.max(R::constant(R::Scalar::TINY)).ln()).sqrt();
+    let tail = (-ln_least).sqrt();
     let near = ratio(
         tail - R::constant(1.6),
         [
@@ -176,6 +258,78 @@ mod tests {
             let (p, q) = normal_cdf(z);
             let back = normal_quantile(p, q);
             assert!((back - z).abs() <= 4e-15 * (1.0 + z.abs()), "{z}: {back}");
+        }
+    }
+
+    /// ln p and the quantile of p, by mpmath with 50 digits.
+    const QUANTILES: [(f64, f64); 19] = [
+        (-0.7, -0.008_559_478_582_480_282),
+        (-1.0, -0.337_474_963_764_202_44),
+        (-2.5, -1.391_182_814_325_568_5),
+        (-5.0, -2.470_938_637_261_588_2),
+        (-10.0, -3.913_946_240_531_893),
+        (-16.811_242_831_518_264, -5.326_723_886_384_496),
+        (-25.0, -6.657_904_643_501_103),
+        (-30.0, -7.357_666_815_008_75),
+        (-100.0, -13.888_476_033_003_887),
+        (-300.0, -24.326_438_906_565_59),
+        (-700.0, -37.295_079_632_647_415),
+        (-728.9, -38.061_559_808_489_65),
+        (-729.1, -38.066_810_472_510_106),
+        (-745.0, -38.481_948_964_330_2),
+        (-1000.0, -44.615_747_731_969_4),
+        (-1e4, -141.379_839_873_127_17),
+        (-1e6, -1_414.207_782_991_017_4),
+        (-1e8, -14_142.134_882_976_301),
+        (-5e11, -999_999.999_985_265_5),
+    ];
+
+    #[test]
+    fn quantiles_from_logarithms_in_tails_of_any_depth() {
+        for (ln_p, z) in QUANTILES {
+            let ln_q = (-ln_p.exp()).ln_1p();
+            let (low, high) = (normal_quantile_ln(ln_p, ln_q), normal_quantile_ln(ln_q, ln_p));
+            // Near p = 1/2 the rounding of the two logarithms, not of the quantile, is what is left.
+            let bound = 2e-15 * z.abs() + 3e-16;
+            assert!((low - z).abs() <= bound && (high + z).abs() <= bound, "{ln_p}: {low} {high}, not {z}");
+            let logit = normal_logit(z);
+            assert!((logit - (ln_p - ln_q)).abs() <= 3e-15 * (1.0 - ln_p), "{z}: {logit}, not {}", ln_p - ln_q);
+            assert_eq!(normal_logit(-z), -logit);
+            let narrow = normal_quantile_ln(ln_p as f32, ln_q as f32);
+            assert!((f64::from(narrow) / z - 1.0).abs() < 2e-5, "{ln_p}: {narrow}");
+        }
+        assert_eq!(normal_quantile_ln(0.5_f64.ln(), 0.5_f64.ln()), 0.0);
+        assert_eq!(normal_logit(0.0_f64), 0.0);
+    }
+
+    #[test]
+    fn quantiles_from_logarithms_increase() {
+        let mut before = f64::NEG_INFINITY;
+        // ln p from -1e9 to just below 0, closest where formulas change.
+        let steps = (0..4000).map(|i| -(10f64.powf(9.0 - 12.0 * i as f64 / 4000.0)));
+        let dense = [-729.0, -25.0, 0.075_f64.ln()]
+            .into_iter()
+            .flat_map(|at| (-500..500).map(move |i| at + 1e-9 * f64::from(i)));
+        let mut all: Vec<f64> = steps.chain(dense).collect();
+        all.sort_by(f64::total_cmp);
+        for ln_p in all {
+            let z = normal_quantile_ln(ln_p, (-ln_p.exp_m1()).ln());
+            assert!(z > before, "{ln_p}: {z} after {before}");
+            before = z;
+        }
+    }
+
+    #[test]
+    fn mills_ratio_is_the_derivative_of_the_logarithm() {
+        for (ln_p, z) in QUANTILES {
+            let ratio = mills(-z, ln_p.exp());
+            let h = 1e-4 * (1.0 - ln_p);
+            let slope =
+                (8.0 * (back(ln_p + h) - back(ln_p - h)) - back(ln_p + 2.0 * h) + back(ln_p - 2.0 * h)) / (12.0 * h);
+            assert!((ratio / slope - 1.0).abs() < 1e-9, "{ln_p}: {ratio} {slope}");
+        }
+        fn back(ln_p: f64) -> f64 {
+            normal_quantile_ln(ln_p, (-ln_p.exp()).ln_1p())
         }
     }
 

@@ -1,0 +1,135 @@
+//! How layer g rotates, or maps linearly without changing volumes: one interface over the modes.
+
+use super::{cayley, rotation, triangular};
+use crate::numeric::{Lift, Real};
+
+choices! {
+    /// How the layer rotates.
+    pub enum RotationMode {
+        /// Householder reflections.
+        Householder = "householder",
+        /// Givens angles.
+        Angles = "angles",
+        /// Not at all.
+        None = "none",
+        /// Not a rotation: a product of triangular matrices of determinant one.
+        TriangularCombination = "triangular_combination",
+        /// The Cayley map of a skew-symmetric matrix.
+        Cayley = "cayley",
+    }
+}
+
+impl RotationMode {
+    /// Number of parameters in `dim` dimensions with this many reflections.
+    pub(super) const fn params(self, dim: usize, reflections: usize) -> usize {
+        match self {
+            RotationMode::Householder => reflections * dim,
+            RotationMode::Angles => dim * (dim - 1) / 2,
+            RotationMode::None => 0,
+            RotationMode::TriangularCombination => triangular::params(dim),
+            RotationMode::Cayley => cayley::params(dim),
+        }
+    }
+
+    /// Number of prepared numbers.
+    pub(super) const fn prepared(self, dim: usize, reflections: usize) -> usize {
+        match self {
+            RotationMode::Householder => reflections * dim,
+            RotationMode::Angles => dim * (dim - 1),
+            RotationMode::None => 0,
+            RotationMode::TriangularCombination => triangular::prepared(dim),
+            RotationMode::Cayley => cayley::prepared(dim),
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn prepare<const D: usize, P: Real>(self, params: &[P], prepared: &mut [P]) {
+        match self {
+            RotationMode::Householder => rotation::householder_prepare(D, params, prepared),
+            RotationMode::Angles => rotation::angles_prepare(params, prepared),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::prepare(D, params, prepared),
+            RotationMode::Cayley => cayley::prepare::<D, P>(params, prepared),
+        }
+    }
+
+    /// Cotangents of [`RotationMode::prepare`].
+    #[inline(always)]
+    pub(super) fn prepare_vjp<const D: usize, P: Real>(
+        self,
+        params: &[P],
+        prepared: &[P],
+        cot_prepared: &[P],
+        cot_params: &mut [P],
+    ) {
+        match self {
+            RotationMode::Householder => {
+                rotation::householder_prepare_vjp(D, params, prepared, cot_prepared, cot_params)
+            }
+            RotationMode::Angles => rotation::angles_prepare_vjp(prepared, cot_prepared, cot_params),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::prepare_vjp(D, prepared, cot_prepared, cot_params),
+            RotationMode::Cayley => cayley::prepare_vjp::<D, P>(prepared, cot_prepared, cot_params),
+        }
+    }
+
+    /// x <- A x.
+    #[inline(always)]
+    pub(super) fn apply<const D: usize, R: Real, P: Lift<R>>(self, prepared: &[P], x: &mut [R]) {
+        match self {
+            RotationMode::Householder => rotation::householder(D, prepared, x),
+            RotationMode::Angles => rotation::angles(D, prepared, x),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::apply(D, prepared, x),
+            RotationMode::Cayley => cayley::apply::<D, R, P>(prepared, x),
+        }
+    }
+
+    /// x <- A^-1 x.
+    #[inline(always)]
+    pub(super) fn undo<const D: usize, R: Real, P: Lift<R>>(self, prepared: &[P], x: &mut [R]) {
+        match self {
+            RotationMode::Householder => rotation::householder_transpose(D, prepared, x),
+            RotationMode::Angles => rotation::angles_transpose(D, prepared, x),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::undo(D, prepared, x),
+            RotationMode::Cayley => cayley::transpose::<D, R, P>(prepared, x),
+        }
+    }
+
+    /// Cotangents of [`RotationMode::apply`]; `x` holds the result and is taken back to the argument.
+    #[inline(always)]
+    pub(super) fn apply_vjp<const D: usize, R: Real, P: Lift<R>>(
+        self,
+        prepared: &[P],
+        x: &mut [R],
+        cot: &mut [R],
+        cot_prepared: &mut [R],
+    ) {
+        match self {
+            RotationMode::Householder => rotation::householder_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Angles => rotation::angles_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::apply_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Cayley => cayley::apply_vjp::<D, R, P>(prepared, x, cot, cot_prepared),
+        }
+    }
+
+    /// Cotangents of [`RotationMode::undo`]; `x` holds the result and is taken back to the argument.
+    #[inline(always)]
+    pub(super) fn undo_vjp<const D: usize, R: Real, P: Lift<R>>(
+        self,
+        prepared: &[P],
+        x: &mut [R],
+        cot: &mut [R],
+        cot_prepared: &mut [R],
+    ) {
+        match self {
+            RotationMode::Householder => rotation::householder_transpose_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Angles => rotation::angles_transpose_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::None => {}
+            RotationMode::TriangularCombination => triangular::undo_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Cayley => cayley::transpose_vjp::<D, R, P>(prepared, x, cot, cot_prepared),
+        }
+    }
+}

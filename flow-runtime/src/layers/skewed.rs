@@ -1,0 +1,210 @@
+//! Mixtures of skewed logistic distributions on a line: logistic distribution functions to a power, in tails of any depth
+//! (layers.md 4.2, `add_skewness`).
+//!
+//! With a the exponent and q = u for the first half of the components, q = -u for the others, a component has on one side the
+//! distribution function s(q)^a, and on the other what is left of it:
+//! ```text
+//! ln A = -a softplus(-q)     ln B = ln(1 - A)     ln p = ln a - ln sigma - a softplus(-q) - softplus(q)
+//! ```
+//! F = A, S = B for the first half and the other way round for the second, so that a mixture can lean to both sides. Everything is computed
+//! in the log domain; 1 - A = -expm1(-t) with t = a softplus(-q), and ln t where t is too small for a number.
+
+use super::mixture::Mixture;
+use crate::numeric::special::{exp_m1_over, softplus};
+use crate::numeric::{Lift, Real, Scalar};
+
+/// Prepared numbers of a component: mean, 1 / width, weight, exponent.
+pub(super) const COMPONENT: usize = 4;
+
+/// Below this argument ln softplus(x) = x - e^x / 2 + .. to full precision.
+const FAR: f64 = -20.0;
+
+/// ln(softplus(x)), however far out.
+#[inline(always)]
+fn ln_softplus<R: Real>(x: R, softplus: R) -> R {
+    let far = x.lt(R::constant(FAR));
+    let low = x.min(R::constant(FAR));
+    R::select(far, low - low.exp().scale(0.5), R::select(far, R::one(), softplus).ln())
+}
+
+/// ln(1 - e^-t) from t > 0 and ln t.
+#[inline(always)]
+fn ln_rest<R: Real>(t: R, ln_t: R) -> R {
+    let small = t.lt(R::constant(0.5));
+    let near = ln_t + exp_m1_over(-t.min(R::constant(0.5))).ln();
+    let far = (-(-t.max(R::constant(0.5))).exp()).ln_1p();
+    R::select(small, near, far)
+}
+
+/// ln(e^t - 1) from t > 0 and ln t.
+#[inline(always)]
+fn ln_expm1<R: Real>(t: R, ln_t: R) -> R {
+    let small = t.lt(R::constant(0.5));
+    let near = ln_t + exp_m1_over(t.min(R::constant(0.5))).ln();
+    let far = t + (-(-t.max(R::constant(0.5))).exp()).ln_1p();
+    R::select(small, near, far)
+}
+
+/// A component at a point.
+struct Term<R> {
+    /// ln of its distribution function, of the complement, of its density.
+    ln: [R; 3],
+    /// ln w.
+    ln_weight: R,
+    /// softplus(-q), softplus(q), ln softplus(-q).
+    plus: [R; 3],
+}
+
+/// Whether component `k` of `count` has q = u.
+#[inline(always)]
+const fn rising(k: usize, count: usize) -> bool {
+    k < count / 2
+}
+
+#[inline(always)]
+fn term<R: Real, P: Lift<R>>(c: &[P], rising: bool, x: R) -> Term<R> {
+    let (mean, inv_width, weight, a): (R, R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift(), c[3].lift());
+    let u = (x - mean) * inv_width;
+    let q = if rising { u } else { -u };
+    let (minus, plus) = (softplus(-q), softplus(q));
+    let (ln_minus, ln_a) = (ln_softplus(-q, minus), a.ln());
+    let t = a * minus;
+    let rest = ln_rest(t, ln_a + ln_minus);
+    let density = ln_a + inv_width.ln() - t - plus;
+    Term {
+        ln: if rising { [-t, rest, density] } else { [rest, -t, density] },
+        ln_weight: weight.max(R::constant(R::Scalar::TINY)).ln(),
+        plus: [minus, plus, ln_minus],
+    }
+}
+
+/// Evaluates a mixture at x.
+#[inline(always)]
+pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R) -> Mixture<R> {
+    let count = components.len() / COMPONENT;
+    let mut largest = [R::constant(-R::Scalar::LARGE); 3];
+    let mut sums = [R::zero(); 3];
+    for (k, c) in components.chunks_exact(COMPONENT).enumerate() {
+        let term = term(c, rising(k, count), x);
+        // Each sum is kept in units of its largest term so far.
+        for i in 0..3 {
+            let ln = term.ln[i] + term.ln_weight;
+            let top = largest[i].max(ln);
+            sums[i] = sums[i] * (largest[i] - top).exp() + (ln - top).exp();
+            largest[i] = top;
+        }
+    }
+    Mixture::in_logs([0, 1, 2].map(|i| largest[i] + sums[i].ln()))
+}
+
+/// Where a component alone has the logit `t`: s(q)^a is logistic(t) (or logistic(-t), for the second half).
+#[inline(always)]
+pub(super) fn single_root<R: Real, P: Lift<R>>(c: &[P], k: usize, count: usize, t: R) -> R {
+    let (mean, inv_width, a): (R, R, R) = (c[0].lift(), c[1].lift(), c[3].lift());
+    let target = if rising(k, count) { -t } else { t };
+    // a softplus(-q) = softplus(target), and q = -ln(e^v - 1) for v = softplus(-q).
+    let plus = softplus(target);
+    let v = plus / a;
+    let minus_q = ln_expm1(v, ln_softplus(target, plus) - a.ln());
+    mean + if rising(k, count) { -minus_q } else { minus_q } / inv_width
+}
+
+/// Cotangents of the logarithms of F, S and p to x (returned) and, if `cot` is given, to the components (added). With r the share of a component
+/// in each of the three sums:
+///
+/// d ln A / dq = a s(-q), d ln A / da = -softplus(-q); d ln B = -(A / B) d ln A; d ln p / dq = a s(-q) - s(q),
+/// d ln p / da = 1 / a - softplus(-q).
+#[inline(always)]
+pub(super) fn pull<R: Real, P: Lift<R>>(
+    components: &[P],
+    x: R,
+    mix: &Mixture<R>,
+    cots: [R; 3],
+    mut cot: Option<&mut [R]>,
+) -> R {
+    let count = components.len() / COMPONENT;
+    let logs = [mix.ln_f, mix.ln_s, mix.ln_p];
+    let mut cot_x = R::zero();
+    for (k, c) in components.chunks_exact(COMPONENT).enumerate() {
+        let (mean, inv_width, weight, a): (R, R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift(), c[3].lift());
+        let rising = rising(k, count);
+        let Term { ln, plus: [minus, plus, ln_minus], .. } = term(c, rising, x);
+        // Shares without the weight.
+        let share = [0, 1, 2].map(|i| cots[i] * (ln[i] - logs[i]).exp());
+        let (by_a, by_b, ln_a, ln_b) =
+            if rising { (share[0], share[1], ln[0], ln[1]) } else { (share[1], share[0], ln[1], ln[0]) };
+        // s(-q) = e^-softplus(q), s(q) = e^-softplus(-q).
+        let down = (-plus).exp();
+        let cot_q = weight
+            * (by_a * (a * down) - by_b * a * (ln_a - plus - ln_b).exp() + share[2] * (a * down - (-minus).exp()));
+        let cot_u = if rising { cot_q } else { -cot_q };
+        cot_x += cot_u * inv_width;
+        if let Some(cot) = cot.as_deref_mut() {
+            let cot = &mut cot[k * COMPONENT..][..COMPONENT];
+            cot[0] -= cot_u * inv_width;
+            cot[1] += cot_u * (x - mean) + weight * share[2] / inv_width;
+            cot[2] += share[0] + share[1] + share[2];
+            cot[3] += weight * (by_b * (ln_a + ln_minus - ln_b).exp() - by_a * minus + share[2] * (a.recip() - minus));
+        }
+    }
+    cot_x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_power_leaves_is_exact() {
+        // T(x; a) = ln(1 - (1 + e^x)^-a), with mpmath.
+        let t = |x: f64, a: f64| {
+            let plus = softplus(x);
+            ln_rest(a * plus, a.ln() + ln_softplus(x, plus))
+        };
+        for (x, a, exact) in [
+            (-1e6, 2.5, -999999.0837092681),
+            (-800.0, 0.3, -801.203972804326),
+            (-40.0, 9.1, -37.7917255864772),
+            (-20.5, 0.1, -22.80258509368163),
+            (-19.9, 0.1, -22.202585094246903),
+            (-18.0, 0.7, -18.356674956884216),
+            (-17.5, 0.5, -18.19314719939244),
+            (-3.0, 1.0, -3.048587351573742),
+            (0.0, 9.1, -0.0018239925250337703),
+            (0.3, 0.1, -2.5024069337386408),
+            (2.0, 4.0, -0.0002019256327494325),
+            (40.0, 9.1, -8.256739583429425e-159),
+            (800.0, 0.1, -1.8048513878454073e-35),
+        ] {
+            assert!((t(x, a) - exact).abs() <= 3e-16 * (2.0 + f64::abs(exact)), "{x} {a}: {} {exact}", t(x, a));
+        }
+    }
+
+    #[test]
+    fn components_alone_have_their_logit_at_their_root() {
+        for (count, k) in [(2, 0), (2, 1), (3, 0), (3, 1)] {
+            for a in [0.1, 0.7, 1.0, 9.1] {
+                let component = [0.4, 1.7, 1.0, a];
+                for logit in [-1e5, -900.0, -30.0, -0.3, 0.0, 2.0, 36.0, 740.0, 1e6] {
+                    let root = single_root(&component, k, count, logit);
+                    let [ln_f, ln_s, _] = term(&component, rising(k, count), root).ln;
+                    let off = (ln_f - ln_s - logit).abs();
+                    assert!(off < 1e-13 * (10.0 + logit.abs()), "{count} {k} {a} {logit}: {root} {off}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn exponents_of_one_make_the_plain_mixture() {
+        let plain = [0.4, 1.7, 0.3, -1.2, 0.6, 0.7_f64];
+        let skewed = [0.4, 1.7, 0.3, 1.0, -1.2, 0.6, 0.7, 1.0_f64];
+        for x in [-3e3, -20.0, -1.0, 0.2, 5.0, 80.0] {
+            let a = mixture(&skewed, x);
+            let b = super::super::mixture::mixture(&plain, x, &mut [0.0; 4]);
+            for (a, b) in [(a.ln_f, b.ln_f), (a.ln_s, b.ln_s), (a.ln_p, b.ln_p)] {
+                assert!((a - b).abs() < 1e-14 * (1.0 + b.abs()), "{x}: {a} {b}");
+            }
+        }
+    }
+}

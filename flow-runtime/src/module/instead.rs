@@ -1,0 +1,46 @@
+//! Methods that only the other kind of flow has, so that rustc says what to write instead of naming a long type. Their bounds hold for
+//! no argument (they are on the argument because its type is short).
+
+use super::flow::{Conditional, Flow, Unconditional};
+use super::{Element, Sample};
+use crate::error::Error;
+use dfdx::shapes::Const;
+use dfdx::tensor::{Cpu, Tensor};
+
+/// No argument of a conditional flow: features come first.
+#[diagnostic::on_unimplemented(
+    message = "this flow is conditional (`cond`): give it features first",
+    label = "a density only with features given",
+    note = "write `pdf.given(&features)?` and call this method on the result"
+)]
+pub trait FeaturesFirst {}
+
+/// No argument of an unconditional flow: it is given nothing.
+#[diagnostic::on_unimplemented(
+    message = "this flow is not conditional: it is given no features",
+    label = "there is nothing to give",
+    note = "call `log_prob`, `sample`, .. on the flow itself, or add `| cond 32` to its notation"
+)]
+pub trait NoFeatures {}
+
+impl<Tag, F, const N: usize, const M: usize, B, W, E: Element> Flow<Conditional<Tag, F, N, M, B>, W, E, Cpu> {
+    #[doc(hidden)]
+    pub fn log_prob<X: FeaturesFirst>(&self, _: X) -> Result<Tensor<(usize,), E, Cpu>, Error> {
+        unreachable!("no argument meets the bound")
+    }
+    #[doc(hidden)]
+    pub fn sample<G: FeaturesFirst + ?Sized>(
+        &self,
+        _: usize,
+        _: &mut G,
+    ) -> Result<Sample<Tag, (usize, Const<N>), (usize,), E>, Error> {
+        unreachable!("no argument meets the bound")
+    }
+}
+
+impl<Tag, const N: usize, const M: usize, B, W, E: Element> Flow<Unconditional<Tag, N, M, B>, W, E, Cpu> {
+    #[doc(hidden)]
+    pub fn given<X: NoFeatures>(&self, _: X) -> Result<&Self, Error> {
+        unreachable!("no argument meets the bound")
+    }
+}

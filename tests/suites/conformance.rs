@@ -1,0 +1,60 @@
+//! Agreement with the reference vectors (tests/vectors, format in its README; numbers of jammy_flows).
+//!
+//! build.rs writes each case as a line of notation; cases that the notation cannot say are listed with the reason. Every
+//! other case is compared in all it holds: log-densities, base points, the forward map, gradients in both directions, in
+//! intrinsic and embedded coordinates. The one exception is `from_base.grad.z`: the runtime does not differentiate by base
+//! points.
+//!
+//! `FLOW_VECTORS=folder cargo test --release --test conformance -- --nocapture` runs another folder of cases of the same form.
+//!
+//! # How close
+//! |ours - theirs| <= 1e-8 (1 + |theirs|) + noise, where noise is the rounding error that the case itself states. Gradients:
+//! 1e-8 of the largest of their row or tensor, + noise. Looser bounds have names and are in [`rules`], each with its reason.
+
+#[path = "conformance/compare.rs"]
+mod compare;
+#[path = "conformance/kernels.rs"]
+mod kernels;
+#[path = "conformance/reference.rs"]
+mod reference;
+#[path = "conformance/rules.rs"]
+mod rules;
+
+use compare::Report;
+use kernels::{ByRow, Flow, Kernels};
+use reference::Case;
+
+/// A reference case.
+struct Entry {
+    name: &'static str,
+    path: &'static str,
+    /// The notation, empty where it cannot say the case.
+    line: &'static str,
+    /// What runs it, or why nothing does.
+    kernels: Result<Kernels, &'static str>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/conformance_cases.rs"));
+
+#[test]
+fn reference_cases_agree() {
+    println!("cases of {FOLDER}");
+    let (mut run, mut agree) = (0, 0);
+    for Entry { name, path, line, kernels } in CASES {
+        match kernels {
+            Err(reason) => println!("{name:<36} not run: {reason}"),
+            Ok(kernels) => {
+                run += 1;
+                let report = Case::read(path).and_then(|case| compare::case(&case, kernels));
+                let report = report.unwrap_or_else(Report::failed);
+                agree += usize::from(report.agrees());
+                println!("{name:<36} {report}");
+                if !report.agrees() {
+                    println!("{:<36} notation: {line}", "");
+                }
+            }
+        }
+    }
+    println!("{} cases: {run} run, {agree} agree, {} not run", CASES.len(), CASES.len() - run);
+    assert_eq!(run, agree, "cases disagree: see above");
+}

@@ -1,0 +1,318 @@
+//! Where the reference itself is not exact: named bounds that are looser than the general one.
+//!
+//! A rule looks at the numbers of a row and at the letters of the case, never at its name.
+
+use super::reference::{Case, Space};
+use flow_runtime::layers::{IntervalSpline, Layer};
+use flow_runtime::manifolds::Interval;
+use flow_runtime::numeric::special::normal_cdf;
+
+/// The kinds of numbers that a case holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Log-density of given points.
+    LogProb,
+    /// The same in embedded coordinates.
+    Embedded,
+    /// Base points, and the log-density there.
+    Base,
+    /// Gradients of the mean log-density of given points, by the points,
+    GradX,
+    /// by parameters given row by row,
+    GradParams,
+    /// by features,
+    GradCond,
+    /// by weights.
+    GradState,
+    /// Points made from base points,
+    X,
+    /// their log-density,
+    XLogProb,
+    /// and its gradients.
+    XGradParams,
+    /// See [`What::XGradParams`].
+    XGradCond,
+    /// See [`What::XGradParams`].
+    XGradState,
+}
+
+impl What {
+    /// How the printout calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            What::LogProb => "log_prob",
+            What::Embedded => "embedded",
+            What::Base => "base",
+            What::GradX => "d/dx",
+            What::GradParams => "d/dparams",
+            What::GradCond => "d/dcond",
+            What::GradState => "d/dstate",
+            What::X => "forward",
+            What::XLogProb => "forward log_prob",
+            What::XGradParams => "forward d/dparams",
+            What::XGradCond => "forward d/dcond",
+            What::XGradState => "forward d/dstate",
+        }
+    }
+}
+
+/// A looser bound, and why.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowance {
+    /// The reason, as the printout names it.
+    pub rule: &'static str,
+    /// The bound, in units of the number's scale.
+    pub bound: f64,
+}
+
+/// The plane map of the reference takes cos(theta) no closer to +-1 than this (layers.md 6.3, Q18).
+const PLANE_MARGIN: f64 = 1e-6;
+
+/// Angles of the reference come from arccos: next to 0 and pi they are good to this (layers.md 6.1, Q17).
+const ARCCOS_LOSS: f64 = 1.5e-8;
+
+/// Where that matters, and where polar angles are held (P11).
+const BESIDE: f64 = 1e-7;
+
+/// How much an error within a chain may have grown at its end.
+const GROWTH: f64 = 16.0;
+
+const ARCCOS: &str = "Q17: angles from arccos, beside 0 or pi";
+const CLIPPED_POLE: &str = "P11: ln sin(theta) beside a pole";
+const SMALL_KAPPA: &str = "Q19: f with kappa < 1e-6";
+const STEP: &str = "Q20: the step of g's normal quantile";
+const N_MARGIN: &str = "Q30: n at its margin of 1e-5";
+const SEARCH: &str = "P8, Q17: the reference's point misses its base point";
+const R_CLIPPED: &str = "Q2: r clipped to [-1, 1]";
+const SKEW: &str = "Q8: the reference's Jacobian of its skewed box";
+const FAR_U: &str = "u: base points beyond 37 sigma";
+const PLANE: &str = "Q18: base point clipped as the reference clips it";
+
+/// The rules that apply to each row of a case: of the given points, of the generated points, and of sums over rows.
+pub struct Rules {
+    given: Vec<Vec<(Vec<What>, Allowance)>>,
+    generated: Vec<Vec<(Vec<What>, Allowance)>>,
+    all: Option<Allowance>,
+}
+
+const EVALUATED: &[What] =
+    &[What::LogProb, What::Embedded, What::Base, What::GradX, What::GradParams, What::GradCond, What::GradState];
+const GENERATED: &[What] = &[What::X, What::XLogProb, What::XGradParams, What::XGradCond, What::XGradState];
+
+/// The distance of an angle from the nearest multiple of pi.
+fn beside(angle: f64) -> f64 {
+    let off = angle.rem_euclid(std::f64::consts::PI);
+    off.min(std::f64::consts::PI - off)
+}
+
+impl Rules {
+    /// The rules of a case; `back` is where our inverse takes the points that the reference generated.
+    pub fn of(case: &Case, back: &[f64]) -> Result<Rules, String> {
+        let (x, base) = (case.rows("x")?, case.rows("base")?);
+        let (z, made) = (case.rows("from_base.z")?, case.rows("from_base.x")?);
+        let kappa = |row: usize| case.least_kappa(row).filter(|kappa| *kappa < 1e-6);
+        let small = |kappa: f64| Allowance { rule: SMALL_KAPPA, bound: 1e-8 + f64::EPSILON / kappa };
+        let mut rules = Rules { given: Vec::new(), generated: Vec::new(), all: None };
+        for row in 0..x.len() {
+            let mut here: Vec<(Vec<What>, Allowance)> = Vec::new();
+            let mut allow = |whats: &[What], rule, bound| here.push((whats.to_vec(), Allowance { rule, bound }));
+            if case.beside_an_axis(x.row(row), base.row(row), BESIDE) {
+                allow(EVALUATED, ARCCOS, 1e-8 + GROWTH * ARCCOS_LOSS);
+            }
+            if case.polar_angles(x.row(row)).iter().any(|theta| beside(*theta) <= BESIDE) {
+                // The derivative by theta is cut off there; at tag 1.0.0 the margin is another one.
+                allow(&[What::GradX], CLIPPED_POLE, f64::INFINITY);
+                if case.old {
+                    allow(&[What::LogProb], CLIPPED_POLE, f64::INFINITY);
+                }
+            }
+            if let Some(kappa) = kappa(row) {
+                allow(EVALUATED, SMALL_KAPPA, small(kappa).bound);
+            }
+            if case.on_step(base.row(row)) {
+                allow(EVALUATED, STEP, 1e-2);
+            }
+            if case.on_margin_of_n(base.row(row)) {
+                allow(EVALUATED, N_MARGIN, f64::INFINITY);
+            }
+            if case.clipped(row, x.row(row), true) {
+                allow(EVALUATED, R_CLIPPED, f64::INFINITY);
+            }
+            if case.has_letter('u') && base.row(row).iter().any(|z| z.abs() > FARTHEST) {
+                allow(&[What::Base], FAR_U, f64::INFINITY);
+            }
+            rules.given.push(here);
+        }
+        for row in 0..z.len() {
+            let mut here: Vec<(Vec<What>, Allowance)> = Vec::new();
+            let mut allow = |whats: &[What], rule, bound| here.push((whats.to_vec(), Allowance { rule, bound }));
+            let missed = z.row(row).iter().zip(&back[row * z.columns..]);
+            let missed = missed.fold(0.0_f64, |most, (z, back)| most.max((z - back).abs() / (1.0 + z.abs())));
+            if missed > 1e-12 && missed < 1e-6 {
+                allow(GENERATED, SEARCH, 1e-8 + GROWTH * missed);
+            }
+            if case.beside_an_axis(made.row(row), z.row(row), BESIDE) {
+                allow(GENERATED, ARCCOS, 1e-8 + GROWTH * ARCCOS_LOSS);
+            }
+            if let Some(kappa) = kappa(row) {
+                allow(GENERATED, SMALL_KAPPA, small(kappa).bound);
+            }
+            if case.on_step(z.row(row)) {
+                allow(GENERATED, STEP, 1e-2);
+            }
+            if case.clipped(row, z.row(row), false) {
+                allow(GENERATED, R_CLIPPED, f64::INFINITY);
+            }
+            rules.generated.push(here);
+        }
+        // Sums over rows: as loose as the parameters that all rows share make them.
+        rules.all = (!case.weights.is_empty()).then(|| kappa(0)).flatten().map(small);
+        Ok(rules)
+    }
+
+    /// The loosest bound for a number of a row.
+    pub fn allow(&self, what: What, row: usize) -> Option<Allowance> {
+        let rows = if GENERATED.contains(&what) { &self.generated } else { &self.given };
+        let of_row = rows.get(row)?.iter().filter(|(whats, _)| whats.contains(&what)).map(|(_, allowance)| *allowance);
+        of_row.max_by(|a, b| a.bound.total_cmp(&b.bound))
+    }
+
+    /// The bound for a number that sums over all rows: those of the rows, and that of the parameters.
+    pub fn allow_sum(&self, what: What) -> Option<Allowance> {
+        let rows = if GENERATED.contains(&what) { self.generated.len() } else { self.given.len() };
+        let of_rows = (0..rows).filter_map(|row| self.allow(what, row));
+        of_rows.chain(self.all).max_by(|a, b| a.bound.total_cmp(&b.bound))
+    }
+}
+
+/// Moves a base point as the reference's plane map does: radii of a sphere's base point between those of
+/// cos(theta) = +-(1 - 1e-6); the angle 0 of a circle to 1e-8. Returns the name of the rule where it moved one.
+pub fn clip_base(case: &Case, base: &mut [f64]) -> Option<&'static str> {
+    if case.old {
+        return None;
+    }
+    let (far, near) = (radius(PLANE_MARGIN / 2.0), radius(1.0 - PLANE_MARGIN / 2.0));
+    let (mut k, mut moved) = (0, None);
+    for space in &case.spaces {
+        if *space == Space::Sphere {
+            let r = base[k].hypot(base[k + 1]);
+            let clipped = r.clamp(near, far);
+            if r > 0.0 && clipped != r {
+                base[k] *= clipped / r;
+                base[k + 1] *= clipped / r;
+                moved = Some(PLANE);
+            }
+        }
+        k += space.columns();
+    }
+    moved
+}
+
+/// Beyond this a normal variable's probability is below the smallest number, and a point of a simplex cannot say how far.
+const FARTHEST: f64 = 37.0;
+
+/// What the reference's log-density is short by, through the Jacobian of its map between box and base (layers.md 9.1): of given points
+/// (D - 2) ln 2, of generated ones also half of sum_{i<D} ln(1 - b_i), where (1 - b)^2 = 1 - Phi(z).
+pub fn short_by(case: &Case, base: &[f64], generated: bool) -> (f64, Option<&'static str>) {
+    let mut short = 0.0;
+    for (place, _, z) in case.parts(base) {
+        if case.chains[place].starts_with('w') && z.len() > 1 {
+            short += (z.len() - 2) as f64 * std::f64::consts::LN_2;
+            if generated {
+                short += z[..z.len() - 1].iter().map(|z| 0.25 * normal_cdf(*z).1.ln()).sum::<f64>();
+            }
+        }
+    }
+    (short, (short != 0.0).then_some(SKEW))
+}
+
+/// The radius in the plane of the point with (1 - cos theta) / 2 = h.
+pub fn radius(h: f64) -> f64 {
+    (-2.0 * h.ln()).sqrt()
+}
+
+impl Case {
+    /// The columns of each manifold.
+    fn parts<'a>(&'a self, row: &'a [f64]) -> impl Iterator<Item = (usize, Space, &'a [f64])> {
+        let starts = self.spaces.iter().scan(0, |next, space| {
+            let start = *next;
+            *next += space.columns();
+            Some(start)
+        });
+        self.spaces
+            .iter()
+            .zip(starts)
+            .enumerate()
+            .map(|(place, (space, start))| (place, *space, &row[start..start + space.columns()]))
+    }
+
+    fn has_letter(&self, letter: char) -> bool {
+        self.chains.iter().any(|chain| chain.contains(letter))
+    }
+
+    /// Whether the reference clips a point on its way through letters r of an interval that is not inside [-1, 1]: from the target
+    /// (`inverse`), or from a base point.
+    fn clipped(&self, row: usize, start: &[f64], inverse: bool) -> bool {
+        let ([word], [chain]) = (&self.words[..], &self.chains[..]) else { return false };
+        let bounds = word.strip_prefix("i1_").and_then(|bounds| bounds.split_once('_'));
+        let Some((Ok(low), Ok(high))) = bounds.map(|(low, high)| (low.parse::<f64>(), high.parse::<f64>())) else {
+            return false;
+        };
+        if (low >= -1.0 && high <= 1.0) || !chain.contains('r') {
+            return false;
+        }
+        // The spline of default options is the same on [0, 1], in units of the length.
+        type R = IntervalSpline<()>;
+        type Unit = Interval<0, { 1.0f64.to_bits() }>;
+        let params = if self.weights.is_empty() { self.features.row(row) } else { &self.weights };
+        let count = <R as Layer<Unit>>::PARAMS;
+        if params.len() != count * chain.len() {
+            return true;
+        }
+        let beyond = |share: f64| (low + (high - low) * share).abs() >= 1.0 - 1e-12;
+        let mut x = [if inverse { (start[0] - low) / (high - low) } else { normal_cdf(start[0]).0 }];
+        let mut clipped = beyond(x[0]);
+        let (mut prepared, mut scratch) = (vec![0.0; <R as Layer<Unit>>::PREPARED], vec![0.0; 4]);
+        for k in 0..chain.len() {
+            let layer = if inverse { chain.len() - 1 - k } else { k };
+            <R as Layer<Unit>>::prepare(&params[layer * count..][..count], &mut prepared);
+            if inverse {
+                <R as Layer<Unit>>::inverse(&prepared, &mut x, &mut 0.0, &mut scratch);
+            } else {
+                <R as Layer<Unit>>::forward(&prepared, &mut x, &mut 0.0, &mut scratch);
+            }
+            clipped |= beyond(x[0]);
+        }
+        clipped
+    }
+
+    fn polar_angles(&self, x: &[f64]) -> Vec<f64> {
+        self.parts(x).filter(|(_, space, _)| *space == Space::Sphere).map(|(_, _, part)| part[0]).collect()
+    }
+
+    /// Whether an angle of a point, or the azimuth of its base point, is within `margin` of 0 or pi.
+    fn beside_an_axis(&self, x: &[f64], base: &[f64], margin: f64) -> bool {
+        let angles = self.parts(x).filter(|(_, space, _)| !matches!(space, Space::Flat(_)));
+        let azimuths = self.parts(base).filter(|(_, space, _)| *space == Space::Sphere);
+        angles.flat_map(|(_, _, part)| part.to_vec()).any(|angle| beside(angle) <= margin)
+            || azimuths.map(|(_, _, part)| part[1].atan2(part[0])).any(|angle| beside(angle) <= margin)
+    }
+
+    /// Whether a base coordinate lies where the normal quantile of g's first layer steps back (P = 5e-8 and mirrored).
+    fn on_step(&self, base: &[f64]) -> bool {
+        self.parts(base).any(|(place, space, part)| {
+            matches!(space, Space::Flat(_))
+                && self.chains[place].starts_with('g')
+                && part.iter().any(|z| (5.3230..5.3270).contains(&z.abs()))
+        })
+    }
+
+    /// Whether a base point is where layer n clips (1 - cos theta) / 2 to [1e-5, 1 - 1e-5].
+    fn on_margin_of_n(&self, base: &[f64]) -> bool {
+        self.parts(base).any(|(place, space, part)| {
+            let r = || part[0].hypot(part[1]);
+            let at = |h: f64| (r() / radius(h) - 1.0).abs() < 1e-9;
+            space == Space::Sphere && self.chains[place].starts_with('n') && (at(1e-5) || at(1.0 - 1e-5))
+        })
+    }
+}

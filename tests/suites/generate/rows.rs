@@ -1,0 +1,183 @@
+//! The table of letters to lines of notation: every letter on every manifold it acts on, every option at every kind of value,
+//! at every place of a chain.
+
+use crate::compiler::table::{self, Kind, LETTERS, Letter, MANIFOLDS, Manifold, Opt};
+use crate::lowered;
+use std::collections::HashSet;
+use std::fmt::Write;
+
+/// Settings that options are varied over besides the defaults: what else is in use (layers.md 14), and combinations without which
+/// an option has nothing to act on.
+const BASES: &[(char, &[&str])] = &[
+    (
+        'g',
+        &[
+            "width_smooth_saturation = 0",
+            "width_smooth_saturation = 0, clamp_widths = 1",
+            "softplus_for_width = 1, clamp_widths = 1",
+            "fit_normalization = 0, lower_bound_for_widths = 0.01, upper_bound_for_widths = 1.0",
+        ],
+    ),
+    (
+        't',
+        &[
+            "width_smooth_saturation = 0",
+            "width_smooth_saturation = 0, clamp_widths = 1",
+            "softplus_for_width = 1, clamp_widths = 1",
+        ],
+    ),
+    ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
+    ('y', &["add_rotation = 1"]),
+    (
+        'r',
+        &[
+            "fix_first_width_n_height_to_zero = 1",
+            "num_basis_functions = 2, smooth_second_derivative = 1",
+            "num_basis_functions = 3, smooth_second_derivative = 1",
+        ],
+    ),
+];
+
+const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";
+const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, \
+    spline_num_basis_functions = -1, vertical_smooth = 1, vertical_fix_first_width_n_height_to_zero = 1, \
+    vertical_also_fix_second_width_to_zero = 1, vertical_independent_width_height_parametrization = 1";
+const F_THREE_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 3, vertical_smooth = 1";
+const F_TWO_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 2, vertical_smooth = 1, \
+    vertical_fix_boundary_derivative = 0";
+
+/// The Rust text: the rows of all letters, and what the drift test compares.
+pub fn generate() -> String {
+    let mut rows = String::new();
+    for letter in LETTERS {
+        let mut told = HashSet::new();
+        for line in lines(letter) {
+            let lowered = lowered(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            if told.insert(lowered) {
+                writeln!(rows, "    Row::of::<Flow<::flow_runtime::flow!({line})>>({:?}, {line:?}),", letter.letter)
+                    .expect("a string");
+            }
+        }
+    }
+    let mut defaults = String::new();
+    for letter in LETTERS {
+        for option in letter.options {
+            let (module, name) = (letter.letter, option.name);
+            let code = option.kind.encode(option.default).expect("a default is a value");
+            writeln!(defaults, "    Default::of::<settings::{module}::{name}<{code}, ()>, _>({module:?}, {name:?}),")
+                .expect("a string");
+        }
+    }
+    format!("static ROWS: &[Row] = &[\n{rows}];\nstatic DEFAULTS: &[Default] = &[\n{defaults}];\n")
+}
+
+/// Where rotations and the like are tried in every dimension, options otherwise act coordinate by coordinate and are tried in one.
+const BY_DIMENSION: &[&str] = &["rotation_mode", "num_householder_iter", "cov_type"];
+
+/// Options that mean something else for the first or the last letter of a chain (layers.md 2.3).
+const BY_PLACE: &[&str] = &["inverse_function_type", "replace_first_sigmoid_with_icdf", "skip_model_offset"];
+
+/// All lines for one letter.
+fn lines(letter: &Letter) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
+    for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
+        let (least, most) = manifold.dims;
+        for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
+            for settings in settings(letter, manifold) {
+                let on = format!("{}{dim}", manifold.prefix);
+                if least == most || dim == 2 || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
+                    lines.push(format!("{on} : {}", with(letter, 1, &settings)));
+                }
+                // First, in the middle and last, where the place matters.
+                let placed = letter.arguments.contains(&table::Argument::Place);
+                if placed && (settings.is_empty() || dim == 2 && mentions(&settings, BY_PLACE)) {
+                    lines.push(format!("{on} : {}", with(letter, 3, &settings)));
+                }
+            }
+        }
+    }
+    lines
+}
+
+fn with(letter: &Letter, times: usize, settings: &str) -> String {
+    let word = letter.letter.to_string().repeat(times);
+    if settings.is_empty() { word } else { format!("{word}({settings})") }
+}
+
+/// The defaults, the other bases, and every option at every kind of value over the first base that admits it.
+fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
+    let bases: Vec<&str> = [""]
+        .into_iter()
+        .chain(BASES.iter().filter(|(of, _)| *of == letter.letter).flat_map(|(_, bases)| bases.iter().copied()))
+        .collect();
+    let sorted = |base: &&str| {
+        let mut settings: Vec<&str> = base.split(", ").collect();
+        settings.sort_unstable();
+        settings.join(", ")
+    };
+    let mut all: Vec<String> = bases.iter().map(sorted).collect();
+    for option in letter.options {
+        for value in values(option) {
+            let over = |base: &&str| {
+                let kept = base.split(", ").filter(|one| !one.is_empty() && one.split(' ').next() != Some(option.name));
+                let mut settings: Vec<_> =
+                    kept.map(str::to_string).chain([format!("{} = {value}", option.name)]).collect();
+                // So that the same settings are the same text.
+                settings.sort();
+                settings.join(", ")
+            };
+            let admitted = |settings: &String| {
+                let line = format!("{}{} : {}", manifold.prefix, manifold.dims.0, with(letter, 1, settings));
+                lowered(&line).is_ok()
+            };
+            // Options of splines do nothing without splines; the others act alone.
+            let mut bases = bases.clone();
+            if letter.letter == 'f' && is_of_splines(option) {
+                bases.rotate_left(1);
+            }
+            let found: Option<String> = bases.iter().map(over).find(admitted);
+            all.extend(found);
+        }
+    }
+    all
+}
+
+fn is_of_splines(option: &Opt) -> bool {
+    ["vertical", "circular", "spline", "boundary"].iter().any(|start| option.name.starts_with(start))
+}
+
+/// Values of an option that are not its default, as the notation writes them.
+fn values(option: &Opt) -> Vec<String> {
+    let all: Vec<String> = match option.kind {
+        Kind::Int { least, most, or_minus_one } => {
+            let minus_one = or_minus_one.then_some(-1);
+            minus_one
+                .into_iter()
+                .chain([1, 3].into_iter().filter(|n| (least..=most).contains(n)))
+                .map(|n| n.to_string())
+                .collect()
+        }
+        Kind::Only(one) => vec![one.to_string()],
+        Kind::Positive { or_minus_one } => {
+            let default = option.default.number().unwrap_or(1.0);
+            let other = if default > 0.0 { 2.0 * default } else { 20.0 };
+            let minus_one = or_minus_one.then_some(-1.0);
+            [0.3, other].into_iter().chain(minus_one).map(|number| format!("{number:?}")).collect()
+        }
+        Kind::Fraction => vec!["0.1".into(), "0.25".into()],
+        Kind::Flag => vec!["0".into(), "1".into()],
+        Kind::Choice(of) => of.iter().map(|one| format!("{one:?}")).collect(),
+        Kind::Letters { of, most, .. } => {
+            let repeats =
+                |one: char| (1..=most.min(2)).map(move |times| format!("{:?}", one.to_string().repeat(times)));
+            of.chars().flat_map(repeats).collect()
+        }
+        Kind::Widths => vec!["\"8\"".into(), "\"6-5\"".into()],
+    };
+    let is_default = |value: &String| {
+        *value == option.default.to_string()
+            || value.parse().ok().is_some_and(|v: f64| option.default.number() == Some(v))
+    };
+    all.into_iter().filter(|value| !is_default(value)).collect()
+}

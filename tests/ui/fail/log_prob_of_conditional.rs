@@ -1,0 +1,10 @@
+use flow_runtime::flow;
+
+type Event = flow!(e3 : gg | cond 4);
+
+fn main() {
+    use dfdx::{nn::DeviceBuildExt, tensor::Cpu};
+    let pdf = Cpu::default().build_module::<Event, f64>();
+    let log_prob = pdf.log_prob(&[[0.1, 0.2, 0.3]]).unwrap();
+    println!("{:?}", log_prob.as_vec());
+}
