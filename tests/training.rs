@@ -84,7 +84,7 @@ fn gradients_reach_an_encoder_trained_along() {
     let raw: Vec<[f64; 4]> = (0..3000).map(|_| std::array::from_fn(|_| rng.sample(StandardNormal))).collect();
     let y: Vec<[f64; 1]> =
         raw.iter().map(|r| [(r[0] - r[1]).tanh() + 0.1 * rng.sample::<f64, _>(StandardNormal)]).collect();
-    type Encoder = (dfdx::nn::builders::Linear<4, 8>, dfdx::nn::builders::Tanh, dfdx::nn::builders::Linear<8, 2>);
+    type Encoder = (Linear<4, 8>, Tanh, Linear<8, 2>);
     let dev = Cpu::seed_from_u64(6);
     let mut model = (dev.build_module::<Encoder, f64>(), dev.build_module::<Line, f64>());
     let before = flow_runtime::trainers::flat_values(&model.0).unwrap();

@@ -93,7 +93,7 @@ pub struct Split {
     pub training: Vec<Event>,
     /// 10 %: widths, stopping times
     pub validation: Vec<Event>,
-    /// 10 %: looked at once
+    /// 10 %: to judge by
     pub test: Vec<Event>,
 }
 

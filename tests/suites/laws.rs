@@ -13,7 +13,7 @@ use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
     AffineOptions, Chain, CovType, Fault, FisherOptions, GaussianizationOptions, IdentityOptions,
     IntervalSplineOptions, InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode,
-    SegmentedOptions, SphereRotation, settings,
+    SegmentedOptions, SphereRotation, StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
@@ -405,6 +405,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
     let runtime: &[(char, &str, &[&str])] = &[
         ('g', "inverse_function_type", InverseFunction::NAMES),
         ('g', "rotation_mode", RotationMode::NAMES),
+        ('g', "nonlinear_stretch_type", StretchType::NAMES),
         ('t', "cov_type", CovType::NAMES),
         ('f', "kappa_prediction", KappaPrediction::NAMES),
         ('f', "rotation_mode", SphereRotation::NAMES),
@@ -456,4 +457,21 @@ trait Counted {
 }
 impl<M: Manifold, C: Chain<M>, H: Head> Counted for (Block<M, C, H>, ()) {
     const PARAMS: usize = C::PARAMS;
+}
+
+/// The README shows the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes it anew.
+#[test]
+fn the_readme_shows_the_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
+    let text = std::fs::read_to_string(path).expect("the README");
+    let (start, end) = ("<!-- letters -->\n", "<!-- /letters -->");
+    let from = text.find(start).expect("the table's first mark") + start.len();
+    let to = text.find(end).expect("the table's last mark");
+    let table = table::markdown();
+    if std::env::var_os("UPDATE_README").is_some() {
+        std::fs::write(path, format!("{}{}\n{}", &text[..from], table.trim_end(), &text[to..]))
+            .expect("README written");
+        return;
+    }
+    assert_eq!(text[from..to].trim_end(), table.trim_end(), "the table changed: see this test's comment");
 }

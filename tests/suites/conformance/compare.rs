@@ -170,7 +170,12 @@ impl<'a> Run<'a> {
     }
 
     fn embedded(&mut self) -> Result<(), String> {
-        let x = self.case.rows("x_embedded")?;
+        let mut x = self.case.rows("x_embedded")?;
+        for row in x.data.chunks_exact_mut(x.columns) {
+            if let Some(rule) = rules::round_shares(self.case, row) {
+                self.report.by_rule.entry(rule).or_default().0 += 1;
+            }
+        }
         let mut log_prob = vec![0.0; x.len()];
         (self.kernels.evaluate)(self.job(Coordinates::Embedded), &x.data, &mut log_prob, &mut []).map_err(told)?;
         self.column(What::Embedded, "log_prob", &log_prob, &self.case.rows("log_prob_embedded")?.data);

@@ -80,11 +80,18 @@ pub struct Stretch {
 const ORDER: &[&str] = &[
     "offsets",
     "vs",
+    "triangle_trafo_pars",
     "angle_pars",
+    "cayley_pars",
     "householder_params",
     "kde_means",
     "kde_log_widths",
     "kde_log_weights",
+    "kde_log_skew_exponents",
+    "log_widths",
+    "log_heights",
+    "log_derivatives",
+    "boundary_points",
     "single_diagonal_log",
     "full_diagonal_log",
     "lower_triangular_entries",
@@ -174,8 +181,16 @@ impl Case {
         };
         let spaces = words("pdf").iter().map(space).collect::<Result<_, _>>()?;
         let (chains, old) = (words("flow"), json["source"].as_str().is_some_and(|source| source.contains("tag 1.0.0")));
-        let mut case =
-            Case { spaces, chains, old, features: Rows::default(), weights: Vec::new(), state: Vec::new(), json };
+        let mut case = Case {
+            spaces,
+            words: words("pdf"),
+            chains,
+            old,
+            features: Rows::default(),
+            weights: Vec::new(),
+            state: Vec::new(),
+            json,
+        };
         if case.json["state"].is_object() {
             case.read_state()?;
         } else {

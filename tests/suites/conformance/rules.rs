@@ -85,6 +85,7 @@ const N_MARGIN: &str = "Q30: n at its margin of 1e-5";
 const SEARCH: &str = "P8, Q17: the reference's point misses its base point";
 const R_CLIPPED: &str = "Q2: r clipped to [-1, 1]";
 const SKEW: &str = "Q8: the reference's Jacobian of its skewed box";
+const ROUNDED_SHARES: &str = "Q21: canonical coordinates through f32";
 const FAR_U: &str = "u: base points beyond 37 sigma";
 const PLANE: &str = "Q18: base point clipped as the reference clips it";
 
@@ -224,6 +225,35 @@ pub fn short_by(case: &Case, base: &[f64], generated: bool) -> (f64, Option<&'st
         }
     }
     (short, (short != 0.0).then_some(SKEW))
+}
+
+/// Takes canonical coordinates of simplices to intrinsic ones and back as the reference does, by a matrix with entries rounded to
+/// `f32` (layers.md 9.1). Returns the name of the rule where it did.
+pub fn round_shares(case: &Case, embedded: &mut [f64]) -> Option<&'static str> {
+    let (mut k, mut moved) = (0, None);
+    for (word, space) in case.words.iter().zip(&case.spaces) {
+        let columns = match space {
+            Space::Flat(dim) if word.starts_with('a') => {
+                let (dim, shares) = (*dim, &mut embedded[k..=k + dim]);
+                let entry = |above: f64| f64::from((above / (dim + 1) as f64) as f32);
+                let (same, other) = (entry(dim as f64), entry(-1.0));
+                let given = shares.to_vec();
+                let rest: f64 = given[0] - 1.0;
+                for j in 1..=dim {
+                    let of = |i: usize| given[i] * if i == j { same } else { other };
+                    shares[j] = rest * other + (1..=dim).map(of).sum::<f64>();
+                }
+                shares[0] = 1.0 - shares[1..].iter().sum::<f64>();
+                moved = Some(ROUNDED_SHARES);
+                dim + 1
+            }
+            Space::Flat(dim) => *dim,
+            Space::Circle => 2,
+            Space::Sphere => 3,
+        };
+        k += columns;
+    }
+    moved
 }
 
 /// The radius in the plane of the point with (1 - cos theta) / 2 = h.
