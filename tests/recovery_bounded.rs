@@ -50,9 +50,9 @@ fn fit(epochs: usize, rate: f64) -> Fit {
 fn a_beta_distribution_is_recovered() {
     let mut rng = StdRng::seed_from_u64(1);
     let mut draw = |n: usize| (0..n).map(|_| [dirichlet(&mut rng, [2.0, 5.0])[0]]).collect::<Vec<[f64; 1]>>();
-    let (training, fresh) = (draw(20_000), draw(200_000));
+    let (training, fresh) = (draw(40_000), draw(200_000));
     let mut pdf = Cpu::seed_from_u64(2).build_module::<flow!(i1 : rr), f64>();
-    pdf.fit(&training, &fit(15, 0.02)).unwrap();
+    pdf.fit(&training, &fit(40, 0.02)).unwrap();
     let own = pdf.log_prob(&fresh).unwrap().as_vec();
     let truth = fresh.iter().map(|[x]| 30.0_f64.ln() + x.ln() + 4.0 * (1.0 - x).ln());
     judge("i1, Beta(2, 5)", -0.484_530_715, &own, truth);
@@ -68,9 +68,9 @@ fn a_dirichlet_distribution_is_recovered() {
         };
         (0..n).map(point).collect::<Vec<[f64; 2]>>()
     };
-    let (training, fresh) = (draw(20_000), draw(200_000));
+    let (training, fresh) = (draw(40_000), draw(200_000));
     let mut pdf = Cpu::seed_from_u64(4).build_module::<flow!(a2 : w), f64>();
-    pdf.fit(&training, &fit(8, 0.01)).unwrap();
+    pdf.fit(&training, &fit(30, 0.01)).unwrap();
     let own = pdf.log_prob(&fresh).unwrap().as_vec();
     let truth = fresh.iter().map(|[x1, x2]| 3360.0_f64.ln() + (1.0 - x1 - x2).ln() + 2.0 * x1.ln() + 3.0 * x2.ln());
     judge("a2, Dirichlet(2, 3, 4)", -1.312_553_396, &own, truth);
