@@ -11,9 +11,9 @@ mod table;
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CovType, Fault, FisherOptions, GaussianizationOptions, IdentityOptions, InverseFunction,
-    KappaPrediction, Options, OrientationOptions, RotationMode, SegmentedOptions, SphereRotation, StretchType,
-    settings,
+    AffineOptions, Chain, CovType, Fault, FisherOptions, GaussianizationOptions, IdentityOptions,
+    IntervalSplineOptions, InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode,
+    SegmentedOptions, SphereRotation, StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
@@ -69,6 +69,7 @@ defaults! {
     'f' FisherOptions
     'n' SegmentedOptions
     'y' OrientationOptions
+    'r' IntervalSplineOptions
 }
 
 impl Default {
@@ -95,6 +96,10 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     fn laws(seed: u64) -> Result<(), String> {
         if is_segmented::<M, C>() {
             away_from_the_axis::<M, C>(seed)
+        } else if C::PARAMS > MANY {
+            without_parameters::<M, C>(seed)
+        } else if bounded::<M>() {
+            laws::check_samples::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
         } else {
             laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
         }
@@ -103,6 +108,9 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     fn ends(seed: u64) -> Result<(), String> {
         let mut rng = StdRng::seed_from_u64(seed);
         let params = laws::random_params::<M, C>(&mut rng, SPREAD);
+        if bounded::<M>() {
+            return at_the_boundary::<M, C>(&params);
+        }
         let flat = M::DIM == M::EMBED;
         for point in if flat { far::<M>() } else { special::<M>() } {
             finite::<M, C, f64>(&params, &point)?;
@@ -122,6 +130,52 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         }
         Ok(())
     }
+}
+
+/// Above this number of parameters not every one of them is tried here.
+const MANY: usize = 2000;
+
+/// Intervals and simplices.
+fn bounded<M: Manifold>() -> bool {
+    M::notation().starts_with(['i', 'a'])
+}
+
+/// The laws but for derivatives by parameters: layer w has thousands on a simplex, and the tests beside it try them all.
+fn without_parameters<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let params = laws::random_params::<M, C>(&mut rng, 0.1);
+    for _ in 0..ROUNDS {
+        let start = laws::random_point::<M>(&mut rng, 1.0);
+        laws::round_trip::<M, C, f64>(&params, &start, 1e-9)?;
+        laws::round_trip::<M, C, f32>(&params, &start, 1e-4)?;
+        laws::jacobian::<M, C>(&params, &start, 1e-6)?;
+    }
+    let points: Vec<_> = (0..4).map(|_| laws::random_point::<M>(&mut rng, 1.0)).collect();
+    laws::lanes_agree::<M, C>(&mut rng, &[params], &points)
+}
+
+/// The ends of an interval, faces and corners of a simplex, and points beside them: everything is a number. An interval is mapped
+/// there and back as well.
+fn at_the_boundary<M: Manifold, C: Chain<M>>(params: &[f64]) -> Result<(), String> {
+    let mut points = Vec::new();
+    if M::DIM == M::EMBED {
+        points.extend([0.0, 1e-300, 1e-12, 1e-3, 1.0 - 1e-3, 1.0 - 1e-12, 1.0].map(|x| vec![x]));
+    } else {
+        for (tiny, k) in [0.0, 1e-300, 1e-12, 1e-6].into_iter().flat_map(|tiny| (0..M::EMBED).map(move |k| (tiny, k))) {
+            let place = |at: f64, others: f64| (0..M::EMBED).map(|i| if i == k { at } else { others }).collect();
+            points.push(place(1.0 - tiny * M::DIM as f64, tiny));
+            points.push(place(tiny, (1.0 - tiny) / M::DIM as f64));
+        }
+    }
+    for point in points {
+        finite::<M, C, f64>(params, &point)?;
+        finite::<M, C, f32>(params, &point)?;
+        if M::DIM == M::EMBED {
+            laws::round_trip::<M, C, f64>(params, &point, 1e-9)?;
+            laws::round_trip::<M, C, f32>(params, &point, 1e-4)?;
+        }
+    }
+    Ok(())
 }
 
 fn is_segmented<M: Manifold, C: Chain<M>>() -> bool {
@@ -202,7 +256,7 @@ fn finite<M: Manifold, C: Chain<M>, T: Scalar>(params: &[f64], point: &[f64]) ->
     for inverse in [true, false] {
         let start = at.clone();
         let (mut log_det, mut fault): (T, Option<Fault>) = (T::narrow(0.0), None);
-        let mut cot = narrow(&[0.4, -0.8, 1.3][..M::EMBED]);
+        let mut cot = narrow(&[0.4, -0.8, 1.3, -0.6][..M::EMBED]);
         let mut cot_prepared = zeros(C::PREPARED);
         let one = T::narrow(1.0);
         if inverse {
@@ -263,13 +317,29 @@ fn layer_n() {
 fn layer_y() {
     run('y');
 }
+#[test]
+fn layer_r() {
+    run('r');
+}
+#[test]
+fn layer_z() {
+    run('z');
+}
+#[test]
+fn layer_w() {
+    run('w');
+}
+#[test]
+fn layer_u() {
+    run('u');
+}
 
 // ---- the table and the runtime say the same --------------------------------------------------------------------
 
 #[test]
 fn every_letter_of_the_table_is_run() {
     for letter in LETTERS {
-        assert!("gtxfny".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
+        assert!("gtxfnyrzwu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
         for key in letter.on {
             let on = |row: &&Row| row.letter == letter.letter && row.line.starts_with(key);
             assert!(ROWS.iter().any(|row| on(&row)), "`{}` on {key}", letter.letter);
@@ -308,9 +378,11 @@ fn options_are_the_same_in_the_table_and_in_the_runtime() {
         names::<FisherOptions>(),
         names::<SegmentedOptions>(),
         names::<OrientationOptions>(),
+        names::<IntervalSplineOptions>(),
     ];
-    assert_eq!(structs.len(), LETTERS.len());
-    for letter in LETTERS {
+    let with_options = || LETTERS.iter().filter(|letter| !letter.options.is_empty());
+    assert_eq!(structs.len(), with_options().count());
+    for letter in with_options() {
         let (_, found) = structs.iter().find(|(name, _)| *name == letter.letter).expect("a struct of options");
         let expected: Vec<_> = letter.options.iter().map(|option| option.name).collect();
         let (mut found, mut expected) = (found.clone(), expected);
@@ -353,7 +425,8 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
     assert_eq!(compared, runtime.len());
 }
 
-/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0.
+/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0, r 3 K + 1, z 0, w 62 and a network for each
+/// further share, u D + 2.
 #[test]
 fn parameters_are_counted_as_published() {
     fn params<B: Counted>() -> usize {
@@ -368,6 +441,11 @@ fn parameters_are_counted_as_published() {
     assert_eq!(params::<Flow<flow_runtime::flow!(e3 : x(add_offset = 1))>>(), 3);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : f)>>(), 10);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : n)>>(), 1281);
+    assert_eq!(params::<Flow<flow_runtime::flow!(i1[-3, 3] : rz)>>(), 16);
+    assert_eq!(params::<Flow<flow_runtime::flow!(a1 : w)>>(), 62);
+    assert_eq!(params::<Flow<flow_runtime::flow!(a2 : w)>>(), 8316);
+    assert_eq!(params::<Flow<flow_runtime::flow!(a3 : w)>>(), 16698);
+    assert_eq!(params::<Flow<flow_runtime::flow!(a2 : u)>>(), 4);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y)>>(), 0);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y(add_rotation = 1))>>(), 4);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : y(add_rotation = 1))>>(), 9);

@@ -207,6 +207,8 @@ pub struct Space {
     pub row: &'static table::Manifold,
     /// Its dimension.
     pub dim: usize,
+    /// Its ends, for an interval.
+    pub bounds: [f64; 2],
     /// Where it is written.
     pub span: Span,
 }

@@ -1,8 +1,8 @@
 //! The notation as written to a density whose every part exists and fits, or messages.
 
 use super::ast::{
-    Block, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold, Setting, Space,
-    Spec, Widths, Written,
+    Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold, Setting,
+    Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};
@@ -52,8 +52,7 @@ pub fn space(kind: &str) -> Result<(&'static table::Manifold, usize), String> {
     if digits.starts_with('0') && dim > 0 {
         return Err(say::leading_zero(kind, &format!("{letter}{dim}")));
     }
-    let row = table::manifold(letter, dim).ok_or_else(|| say::wrong_dimension(kind, letter))?;
-    if row.type_name.is_none() { Err(say::not_built(kind, row)) } else { Ok((row, dim)) }
+    table::manifold(letter, dim).map(|row| (row, dim)).ok_or_else(|| say::wrong_dimension(kind, letter))
 }
 
 /// The manifolds of the notation, those that exist.
@@ -61,22 +60,31 @@ fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
     let mut one = |manifold: &Manifold| {
         let Manifold { kind, bounds, .. } = manifold;
         let text = kind.unraw().to_string();
-        if let Some(bounds) = bounds {
-            let [low, high] = &bounds.ends;
-            let ordered = matches!(
-                (low.value().and_then(Value::number), high.value().and_then(Value::number)),
-                (Some(low), Some(high)) if low < high
-            );
-            if text != "i1" {
-                errors.report(bounds.span, say::bounds_after(&text));
-            } else if !ordered {
-                errors.report(bounds.span, say::bounds_order(&low.text, &high.text));
+        let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
+        let mut ends = table::BOUNDS;
+        if let Some(written) = bounds {
+            if row.takes == table::Takes::Bounds {
+                ends = self::bounds(written, errors);
+            } else {
+                errors.report(written.span, say::bounds_after(&text));
             }
         }
-        let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
-        Ok(Space { row, dim, span: kind.span() })
+        Ok(Space { row, dim, bounds: ends, span: kind.span() })
     };
     spec.manifolds.iter().map(|manifold| manifold.as_ref().map_or(Err(()), &mut one)).collect()
+}
+
+/// Two numbers of reasonable size, the smaller one first.
+fn bounds(written: &Bounds, errors: &mut Diagnostics) -> [f64; 2] {
+    let ends = written.ends.each_ref().map(|end| end.value().and_then(Value::number).unwrap_or(f64::NAN));
+    let [low, high] = &written.ends;
+    if ends.iter().any(|end| end.abs() > table::LARGEST_BOUND) {
+        errors.report(written.span, say::bounds_size(&low.text, &high.text));
+    } else if ends[0] >= ends[1] {
+        errors.report(written.span, say::bounds_order(&low.text, &high.text));
+    }
+    // The two zeros are one.
+    ends.map(|end| end + 0.0)
 }
 
 /// Names become methods.
@@ -438,8 +446,7 @@ fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Se
     };
     for rule in row.rules {
         let (name, test) = rule.needs;
-        let other = if let table::Test::Above(other, _) = test { Some(other) } else { None };
-        let involved: Vec<&str> = rule.when.iter().map(|(name, _)| *name).chain([name]).chain(other).collect();
+        let involved: Vec<&str> = rule.when.iter().map(|(name, _)| *name).chain([name]).chain(test.other()).collect();
         // A value that does not fit has been reported.
         let applies = involved.iter().all(|name| sound(name)) && rule.when.iter().all(holds);
         if !applies || holds(&rule.needs) {

@@ -111,8 +111,7 @@ pub fn no_struct_name() -> String {
 
 /// What exists, from the table.
 fn manifolds() -> String {
-    let built = MANIFOLDS.iter().filter(|row| row.type_name.is_some());
-    list(built.map(|row| format!("{} ({})", row.notation(), row.name)), ", ")
+    list(MANIFOLDS.iter().map(|row| format!("{} ({})", row.notation(), row.name)), ", ")
 }
 
 pub fn unknown_manifold(kind: &str) -> String {
@@ -134,18 +133,12 @@ pub fn leading_zero(kind: &str, canonical: &str) -> String {
 pub fn wrong_dimension(kind: &str, prefix: char) -> String {
     let has: Vec<_> = MANIFOLDS.iter().filter(|row| row.prefix == prefix).collect();
     let (least, most) = (has[0].dims.0, has[has.len() - 1].dims.1);
-    format!("`{kind}` is not a manifold of this version: the dimension of `{prefix}` goes from {least} to {most}")
-}
-
-pub fn not_built(kind: &str, row: &Manifold) -> String {
-    format!("`{kind}` is {}, which this version does not have yet: it has {}", row.name, manifolds())
+    let range = if least == most { format!("is {least}") } else { format!("goes from {least} to {most}") };
+    format!("`{kind}` is not a manifold of this version: the dimension of `{prefix}` {range}")
 }
 
 pub fn ancestor_bounds(text: &str, low: &str, high: &str) -> String {
-    format!(
-        "`{text}` is written `i1[{low}, {high}]` here; but this version does not have intervals yet: it has {}",
-        manifolds()
-    )
+    format!("`{text}` is written `i1[{low}, {high}]` here")
 }
 
 pub fn bounds_after(kind: &str) -> String {
@@ -160,6 +153,10 @@ pub fn bounds_order(low: &str, high: &str) -> String {
     format!(
         "the bounds `[{low}, {high}]` are the wrong way round or leave nothing between them: write the smaller number first"
     )
+}
+
+pub fn bounds_size(low: &str, high: &str) -> String {
+    format!("the bounds `[{low}, {high}]` are too large: each is at most {:e} in size", table::LARGEST_BOUND)
 }
 
 pub fn name_style(name: &str, better: Option<String>) -> String {
@@ -250,11 +247,14 @@ pub fn not_a_layer(written: &str, reason: &str) -> String {
 
 pub fn unknown_option(name: &str, word: &str, rows: &[&'static table::Letter]) -> String {
     let names: Vec<_> = rows.iter().flat_map(|row| row.options).map(|option| option.name).collect();
+    let none = names.is_empty();
     let elsewhere: Vec<_> = LETTERS.iter().filter(|row| row.option(name).is_some()).map(|row| row.letter).collect();
     let way_out = if let Some(near) = nearest(name, &names) {
         format!("did you mean `{near}`?")
     } else if !elsewhere.is_empty() {
         format!("it is an option of {}", ticked(elsewhere))
+    } else if none {
+        "it has none, leave the parentheses out".into()
     } else {
         let mut names = names;
         names.sort_unstable();
@@ -269,19 +269,24 @@ pub fn option_twice(name: &str) -> String {
 }
 
 pub fn no_options(word: &str) -> String {
-    format!("the options of `{word}` are missing, for example `{word}({})`", example_option(word))
+    match example_option(word) {
+        Some(example) => format!("the options of `{word}` are missing, for example `{word}({example})`"),
+        None => format!("`{word}` has no options: leave it out"),
+    }
 }
 
 pub fn empty_options(word: &str) -> String {
-    format!(
-        "the parentheses after `{word}` are empty: write options, for example `{word}({})`, or leave them out",
-        example_option(word)
-    )
+    let way_out = example_option(word).map_or_else(
+        || "leave them out, it has no options".into(),
+        |example| format!("write options, for example `{word}({example})`, or leave them out"),
+    );
+    format!("the parentheses after `{word}` are empty: {way_out}")
 }
 
-fn example_option(word: &str) -> String {
+/// An option of the first letter of a word; `None` for a letter without options.
+fn example_option(word: &str) -> Option<String> {
     let row = word.chars().next().and_then(table::letter).unwrap_or(&LETTERS[0]);
-    format!("{} = {}", row.options[0].name, row.options[0].default)
+    row.options.first().map(|option| format!("{} = {}", option.name, option.default))
 }
 
 pub fn wrong_value(letter: char, option: &table::Opt, text: &str) -> String {
@@ -318,10 +323,7 @@ pub fn too_large(text: &str) -> String {
 /// `shown` gives the value of an option as it is written, or its default.
 pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str) -> String) -> String {
     let conditions = rule.when.iter().filter(|(name, _)| *name != option);
-    let bound = match rule.needs.1 {
-        table::Test::Above(name, _) => Some(format!("`{name} = {}`", shown(name))),
-        _ => None,
-    };
+    let bound = rule.needs.1.other().map(|name| format!("`{name} = {}`", shown(name)));
     let with =
         bound.unwrap_or_else(|| list(conditions.map(|(name, _)| format!("`{name} = {}`", shown(name))), " and "));
     format!("`{option} = {}` does not go with {with} in `{letter}`: {}", shown(option), rule.why)

@@ -1,7 +1,7 @@
 //! What the macro puts in its own place: a type, or the items of a named flow; after an error something harmless of the
 //! same kind, so that rustc has nothing to add.
 
-use super::ast::{Block, ClauseKind, Density, Header, Link, Spec, list};
+use super::ast::{Block, ClauseKind, Density, Header, Link, Manifold, Spec, list};
 use super::lower;
 use proc_macro2::{Ident, TokenStream};
 use quote::{format_ident, quote};
@@ -109,7 +109,8 @@ fn docs(spec: &Spec) -> String {
         let layers = list(chain.links.iter().map(|link| code(&bare(link))), " ");
         let options =
             list(chain.links.iter().filter(|link| has_options(link)).map(|link| code(&link.to_string())), " ");
-        page += &format!("| `{}` | {name} | {layers} | {options} |\n", manifold.kind);
+        let manifold = Manifold { name: None, ..manifold.clone() };
+        page += &format!("| `{manifold}` | {name} | {layers} | {options} |\n");
     }
     let (defaults, clauses): (Vec<_>, Vec<_>) =
         spec.clauses.iter().partition(|clause| matches!(clause.kind, ClauseKind::Defaults(_)));

@@ -1,7 +1,7 @@
 //! A density to the type that stands for it. Nothing can go wrong here.
 
 use super::ast::{Block, Chosen, Density, Features, Layer, Space};
-use super::table::{self, Argument, Parameters, Value};
+use super::table::{self, Argument, Parameters, Takes, Value};
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
 use syn::spanned::Spanned;
@@ -75,10 +75,18 @@ fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream 
 }
 
 pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
-    // Checking lets no manifold pass that has no type.
-    let (name, counted) = space.row.type_name.unwrap_or(("Euclidean", true));
-    let (name, dim) = (Ident::new(name, space.span), number(space.dim));
-    if counted { quote!(#private::#name<#dim>) } else { quote!(#private::#name) }
+    let name = Ident::new(space.row.type_name, space.span);
+    match space.row.takes {
+        Takes::Nothing => quote!(#private::#name),
+        Takes::Dim => {
+            let dim = number(space.dim);
+            quote!(#private::#name<#dim>)
+        }
+        Takes::Bounds => {
+            let [low, high] = space.bounds.map(|end| Literal::u64_suffixed(end.to_bits()));
+            quote!(#private::#name<#low, #high>)
+        }
+    }
 }
 
 /// Where the parameters of a chain come from: nowhere else, or a network.
@@ -128,6 +136,7 @@ fn has_parameters(chain: &[Layer]) -> bool {
         Layer::Own(_) => true,
         Layer::Letter(row, _, chosen) => match row.parameters {
             Parameters::Always => true,
+            Parameters::Never => false,
             Parameters::If(flag) => is(row, chosen, flag, Value::Int(1)),
             Parameters::Unless(name, choice) => {
                 let offset = place + 1 == chain.len() && is(row, chosen, "skip_model_offset", Value::Int(0));

@@ -15,12 +15,25 @@ pub struct Manifold {
     pub dims: (usize, usize),
     /// How letters refer to the row.
     pub key: &'static str,
-    /// The runtime's type, and whether it takes the dimension as its argument; `None` where this version has none.
-    pub type_name: Option<(&'static str, bool)>,
+    /// The runtime's type.
+    pub type_name: &'static str,
+    /// The arguments of that type.
+    pub takes: Takes,
     /// What it is, in a sentence: "`s2` is ...".
     pub name: &'static str,
     /// Its coordinates.
     pub doc: &'static str,
+}
+
+/// What the type of a manifold is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Takes {
+    /// Nothing.
+    Nothing,
+    /// The dimension.
+    Dim,
+    /// The two ends, as the bits of `f64`.
+    Bounds,
 }
 
 /// A layer letter.
@@ -58,6 +71,8 @@ pub enum Argument {
 pub enum Parameters {
     /// Whatever the options say.
     Always,
+    /// It has none.
+    Never,
     /// Only if this flag is set.
     If(&'static str),
     /// Unless this choice is the given one, and then only the offset of the last layer of a chain.
@@ -150,6 +165,8 @@ pub enum Test {
     NotIn(&'static [i64]),
     /// It is above the value of another option less this number.
     Above(&'static str, f64),
+    /// Times the value of another option it is below this number.
+    TimesBelow(&'static str, f64),
     /// It is below this number.
     Below(i64),
     /// It is the default.
@@ -165,6 +182,14 @@ const MANY: i64 = 4096;
 const E: &str = "e";
 const S1: &str = "s1";
 const S2: &str = "s2";
+const I1: &str = "i1";
+const A: &str = "a";
+
+/// The bounds of an interval where none are written.
+pub const BOUNDS: [f64; 2] = [0.0, 1.0];
+
+/// The greatest size of a bound: with some room, squares of lengths are numbers in `f32` too.
+pub const LARGEST_BOUND: f64 = 1e15;
 
 /// The manifolds, in the order of the documentation.
 pub const MANIFOLDS: &[Manifold] = &[
@@ -172,7 +197,8 @@ pub const MANIFOLDS: &[Manifold] = &[
         prefix: 'e',
         dims: (1, 512),
         key: E,
-        type_name: Some(("Euclidean", true)),
+        type_name: "Euclidean",
+        takes: Takes::Dim,
         name: "a Euclidean space",
         doc: "Euclidean space: D coordinates",
     },
@@ -180,7 +206,8 @@ pub const MANIFOLDS: &[Manifold] = &[
         prefix: 's',
         dims: (1, 1),
         key: S1,
-        type_name: Some(("Circle", false)),
+        type_name: "Circle",
+        takes: Takes::Nothing,
         name: "the circle",
         doc: "the circle: an angle in [0, 2 pi); embedded (cos, sin)",
     },
@@ -188,25 +215,28 @@ pub const MANIFOLDS: &[Manifold] = &[
         prefix: 's',
         dims: (2, 2),
         key: S2,
-        type_name: Some(("Sphere2", false)),
+        type_name: "Sphere2",
+        takes: Takes::Nothing,
         name: "the two-sphere",
         doc: "the two-sphere: (theta, phi), theta in [0, pi] from the +z axis, phi in [0, 2 pi); embedded (x, y, z)",
     },
     Manifold {
         prefix: 'i',
         dims: (1, 1),
-        key: "i1",
-        type_name: None,
+        key: I1,
+        type_name: "Interval",
+        takes: Takes::Bounds,
         name: "an interval",
-        doc: "an interval, `i1[-1, 1]`; not built in this version",
+        doc: "the interval `[0, 1]`, or with bounds another one, `i1[-3, 3]`: one coordinate, both ends included",
     },
     Manifold {
         prefix: 'a',
-        dims: (1, 512),
-        key: "a",
-        type_name: None,
+        dims: (1, 9),
+        key: A,
+        type_name: "Simplex",
+        takes: Takes::Dim,
         name: "a simplex",
-        doc: "a simplex; not built in this version",
+        doc: "the simplex: D shares of a whole, at most 1 together; embedded all D + 1, the rest of the whole first",
     },
 ];
 
@@ -385,6 +415,85 @@ pub const LETTERS: &[Letter] = &[
         doc: "the identity, or an offset",
     },
     Letter {
+        letter: 'r',
+        type_name: "IntervalSpline",
+        arguments: &[],
+        on: &[I1],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_basis_functions", MANY, 5, "bins"),
+            positive_or_minus_one("fix_boundary_derivatives", -1.0, "slope at both ends; -1: free"),
+            flag("smooth_second_derivative", false, "a continuous second derivative; for 2 and 3 bins"),
+            positive_or_minus_one(
+                "restrict_max_min_width_height_ratio",
+                -1.0,
+                "greatest ratio of two widths or heights; -1: none",
+            ),
+            flag("fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
+            flag("also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
+            flag("independent_width_height_parametrization", false, "raw heights are given relative to raw widths"),
+            positive("min_width", 1e-4, "smallest width, as a share of the interval"),
+            positive("min_height", 1e-4, "smallest height, as a share of the interval"),
+            positive("min_derivative", 1e-4, "smallest slope at a knot"),
+        ],
+        rules: &[
+            Rule {
+                when: &[("smooth_second_derivative", Test::In(&[1]))],
+                needs: ("num_basis_functions", Test::In(&[2, 3])),
+                why: "smooth splines are built for 2 and 3 bins: write `num_basis_functions = 2` or 3",
+            },
+            Rule {
+                when: &[("fix_boundary_derivatives", Test::Positive)],
+                needs: ("fix_boundary_derivatives", Test::Above("min_derivative", 0.0)),
+                why: "a fixed slope must exceed the smallest one: raise it, or write -1 for free slopes",
+            },
+            Rule {
+                when: &[("restrict_max_min_width_height_ratio", Test::Positive)],
+                needs: ("restrict_max_min_width_height_ratio", Test::Above("num_basis_functions", 1.0)),
+                why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
+            },
+            Rule {
+                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+                needs: ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+                why: "the second follows the first: write `fix_first_width_n_height_to_zero = 1` too",
+            },
+            Rule {
+                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+                needs: ("num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin has no second width: write at least 2 bins",
+            },
+            Rule {
+                when: &[
+                    ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+                    ("fix_boundary_derivatives", Test::Positive),
+                ],
+                needs: ("num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin with all of this fixed has no parameter left: write at least 2 bins",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_width", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest widths of all bins must leave something free of the interval: lower it",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_height", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest heights of all bins must leave something free of the interval: lower it",
+            },
+        ],
+        doc: "a rational-quadratic spline",
+    },
+    Letter {
+        letter: 'z',
+        type_name: "IntervalIdentity",
+        arguments: &[],
+        on: &[I1],
+        parameters: Parameters::Never,
+        options: &[],
+        rules: &[],
+        doc: "the identity",
+    },
+    Letter {
         letter: 'f',
         type_name: "FisherFlow",
         arguments: &[],
@@ -527,6 +636,26 @@ pub const LETTERS: &[Letter] = &[
         rules: &[],
         doc: "the identity, or a rotation of the circle or the sphere",
     },
+    Letter {
+        letter: 'w',
+        type_name: "BoxFlow",
+        arguments: &[Argument::Dim],
+        on: &[A],
+        parameters: Parameters::Always,
+        options: &[],
+        rules: &[],
+        doc: "splines of each share of what is left, given the shares before it by small networks",
+    },
+    Letter {
+        letter: 'u',
+        type_name: "GumbelSoftmax",
+        arguments: &[Argument::Dim],
+        on: &[A],
+        parameters: Parameters::Always,
+        options: &[],
+        rules: &[],
+        doc: "log-ratios of shares by their Gumbel distribution function",
+    },
 ];
 
 /// The row of a letter.
@@ -667,8 +796,17 @@ impl Test {
             Test::Positive => value > 0.0,
             Test::NotIn(of) => of.iter().all(|one| *one as f64 != value),
             Test::Above(name, less) => value > other(name) - less,
+            Test::TimesBelow(name, bound) => value * other(name) < bound,
             Test::Below(bound) => value < bound as f64,
             Test::Default => value == default,
+        }
+    }
+
+    /// The other option that it asks for.
+    pub fn other(self) -> Option<&'static str> {
+        match self {
+            Test::Above(name, _) | Test::TimesBelow(name, _) => Some(name),
+            _ => None,
         }
     }
 }
@@ -684,7 +822,7 @@ pub fn markdown() -> String {
         let on: Vec<_> = MANIFOLDS.iter().filter(|m| row.on.contains(&m.key)).map(Manifold::notation).collect();
         page += &format!("| `{}` | {} | {} |\n", row.letter, on.join("; "), row.doc);
     }
-    for row in LETTERS {
+    for row in LETTERS.iter().filter(|row| !row.options.is_empty()) {
         page +=
             &format!("\nOptions of `{}`:\n\n| option | values | default | meaning |\n|---|---|---|---|\n", row.letter);
         for option in row.options {
@@ -704,7 +842,7 @@ mod tests {
         for (i, row) in LETTERS.iter().enumerate() {
             assert!(LETTERS[..i].iter().all(|other| other.letter != row.letter && other.type_name != row.type_name));
             assert!(!row.on.is_empty());
-            assert!(row.on.iter().all(|key| MANIFOLDS.iter().any(|m| m.key == *key && m.type_name.is_some())));
+            assert!(row.on.iter().all(|key| MANIFOLDS.iter().any(|m| m.key == *key)));
             for (k, option) in row.options.iter().enumerate() {
                 assert!(row.options[..k].iter().all(|other| other.name != option.name), "{}", option.name);
                 assert!(!option.doc.is_empty() && !option.doc.contains('|'));
@@ -730,7 +868,7 @@ mod tests {
                 assert!(!rule.when.iter().all(holds) || holds(&rule.needs), "{}", rule.why);
             }
             match row.parameters {
-                Parameters::Always => {}
+                Parameters::Always | Parameters::Never => {}
                 Parameters::If(name) => assert_eq!(row.option(name).unwrap().kind, Kind::Flag),
                 Parameters::Unless(name, choice) => {
                     assert!(row.option(name).unwrap().kind.encode(Value::Text(choice)).is_some());
@@ -789,6 +927,8 @@ mod tests {
         assert!(
             page.contains("| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components per dimension |")
         );
+        assert!(page.contains("| `i1` | the interval") && page.contains("| `w` | `a1`, `a2`, .. |"));
+        assert!(!page.contains("Options of `z`"));
         assert!(page.contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));
     }
 }

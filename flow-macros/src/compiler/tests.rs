@@ -106,10 +106,29 @@ fn without_features_a_later_manifold_sees_the_earlier_ones() {
 }
 
 #[test]
+fn intervals_and_simplices() {
+    let bits = |x: f64| format!("{}u64", x.to_bits());
+    let interval = |low, high| format!("Interval<{}, {}>", bits(low), bits(high));
+    assert_eq!(
+        chain("i1 : rz"),
+        format!("Block<{}, (IntervalSpline<()>, (IntervalIdentity<()>, ()))", interval(0.0, 1.0))
+    );
+    assert_eq!(chain("i1[-3, 2.5] : r"), format!("Block<{}, (IntervalSpline<()>, ())", interval(-3.0, 2.5)));
+    assert_eq!(chain("i1[-0.0, 1] : r"), chain("i1 : r"));
+    assert_eq!(chain("a2 : wu"), "Block<Simplex<2>, (BoxFlow<2, ()>, (GumbelSoftmax<2, ()>, ()))");
+    let whole = compiled("i1[-3, 3] + a2 : r + u").unwrap();
+    assert!(whole.contains(&format!("Dense<{{ <{} as Manifold>::EMBED }}, 128>", interval(-3.0, 3.0))));
+    let docs = compiled("struct Event = energy@i1[-3, 3] : r(min_width = 1e-3)").unwrap();
+    assert!(docs.contains("| `i1[-3, 3]` | `energy` | `r` | `r(min_width = 1e-3)` |"), "{docs}");
+}
+
+#[test]
 fn chains_without_parameters_need_no_network() {
     let free =
         |chains: &str| !compiled(&format!("e2 + {chains} | cond 3")).unwrap().contains("Predicted<0, 3, (Dense<{");
     assert!(free("e2 : t + x"));
+    assert!(free("i1 : t + z"));
+    assert!(!free("i1 : t + zr"));
     assert!(free("s1 : t + y"));
     assert!(free("e2 : t + xx"));
     assert!(free("e2 : t + x(add_offset = 0)"));
@@ -237,6 +256,7 @@ fn the_notation_of_a_flow_gives_the_flow_again() {
         "e3 + s2 : gggg + n | cond 32",
         "a@e3 + b@s2 : gg(num_kde = 20, lower_bound_for_widths = 1e-3) t(cov_type = \"full\") + fn(add_rotation = false)",
         "e1 + s1 : x + y(add_rotation = 1) | cond (3, 5), hidden (8, 4-2), rank 2",
+        "i1[-3, 2.5] + i1 + a3 : rr(smooth_second_derivative = 1, num_basis_functions = 2) z + r + wuw",
         "e2 : g [my::Layer<3, &'static str, [u8; 4]>] [dyn_::Other<{ 2 + 3 }>] t | g(upper_bound_for_norms = 20)",
     ] {
         let spec = |text: &str| understand(text.parse().unwrap()).ok().unwrap().1.to_string();
@@ -274,11 +294,13 @@ fn messages_about_manifolds() {
     says("E3 : g", &["did you mean `e3`?"]);
     says("q : g", &["`q` is not a manifold of this version, which has `e1`, `e2`, .. (a Euclidean space), `s1`"]);
     says("e : g", &["`e` lacks its dimension"]);
-    says("i1 : rr", &["`i1` is an interval, which this version does not have yet"]);
-    says("i1[-1.5, 1] : rr", &["does not have yet"]);
-    says("i1[1, -1] : rr", &["does not have yet", "wrong way round"]);
+    says("i1[1, -1] : rr", &["the bounds `[1, -1]` are the wrong way round"]);
+    says("i1[2.5, 2.5] : rr", &["the bounds `[2.5, 2.5]` are the wrong way round or leave nothing between them"]);
+    says("i1[-1e300, 1e300] : rr", &["the bounds `[-1e300, 1e300]` are too large"]);
     says("i1[1] : rr", &["two numbers"]);
-    says("a3 : w", &["`a3` is a simplex, which this version does not have yet"]);
+    says("i2 : rr", &["the dimension of `i` is 1"]);
+    says("a10 : w", &["the dimension of `a` goes from 1 to 9"]);
+    says("a2[0, 1] : w", &["`a2` takes no bounds"]);
     says("i1_-3_3 : rr", &["`i1_-3_3` is written `i1[-3, 3]` here"]);
     says("i1_0_1 : rr", &["`i1_0_1` is written `i1[0, 1]` here"]);
     says("e2[0, 1] : g", &["`e2` takes no bounds"]);
@@ -297,8 +319,11 @@ fn messages_about_chains() {
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
     says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
     says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
-    says("e3 : ggz", &["`z` in `ggz` is not a layer letter"]);
+    says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
     says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
+    says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
+    says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
     says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
@@ -327,6 +352,9 @@ fn messages_about_options() {
     says("e3 : g(num_kde =)", &["the value of `num_kde` is missing"]);
     says("e3 : g()", &["the parentheses after `g` are empty"]);
     says("e3 : g(num_kde = 3; clamp_widths = 1)", &["unexpected `;`"]);
+    says("i1 : z(banana = 1)", &["`z` has no option `banana`: it has none"]);
+    says("i1 : z()", &["the parentheses after `z` are empty: leave them out"]);
+    says("i1 : z | z", &["`z` has no options"]);
     says("e3 : t(cov_type = full)", &["write it in quotes, `cov_type = \"full\"`"]);
     says("e3 : t(cov_type = 'f')", &["`'f'` is not a value"]);
     says("e3 : t(cov_type = \"ful\")", &["did you mean \"full\"?"]);
@@ -359,6 +387,19 @@ fn messages_about_rules_between_options() {
         &["must exceed the number of bins less one"],
     );
     assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    says("i1 : r(smooth_second_derivative = 1)", &["write `num_basis_functions = 2` or 3"]);
+    says("i1 : r(fix_boundary_derivatives = 1e-5)", &["a fixed slope must exceed the smallest one"]);
+    says("i1 : r(restrict_max_min_width_height_ratio = 4)", &["must exceed the number of bins less one"]);
+    says("i1 : r(also_fix_second_width_to_zero = 1)", &["the second follows the first"]);
+    says(
+        "i1 : r(num_basis_functions = 10, min_width = 0.1)",
+        &["`min_width = 0.1` does not go with `num_basis_functions = 10` in `r`"],
+    );
+    says("i1 : r(min_height = 0.2)", &["leave something free of the interval"]);
+    let first = "fix_first_width_n_height_to_zero = 1, num_basis_functions = 1";
+    says(&format!("i1 : r({first}, also_fix_second_width_to_zero = 1)"), &["one bin has no second width"]);
+    says(&format!("i1 : r({first}, fix_boundary_derivatives = 1)"), &["no parameter left"]);
+    assert!(compiled("i1 : r(smooth_second_derivative = 1, num_basis_functions = 3)").is_ok());
     says("e3 : g(center_mean = 1, num_kde = 1)", &["`num_kde = 1` does not go with `center_mean = 1` in `g`"]);
     says("e3 : g(center_mean = true) | g(num_kde = 1)", &["does not go with `center_mean = true`"]);
     assert!(compiled("e3 : g(center_mean = 1, num_kde = 2)").is_ok());
@@ -469,6 +510,11 @@ const FRAGMENTS: &[&str] = &[
     "a2",
     "e0",
     "i1_-3_3",
+    "i1[-3, 3]",
+    "i1[3, -3]",
+    "rz",
+    "wu",
+    "(min_width = 1e-3)",
     "e",
     "+",
     "+",

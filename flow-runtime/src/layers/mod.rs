@@ -10,6 +10,9 @@
 #[macro_use]
 mod options;
 mod affine;
+#[cfg(test)]
+mod bounded;
+mod box_flow;
 mod cayley;
 mod chain;
 mod circular_spline;
@@ -17,7 +20,9 @@ mod components;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
+mod gumbel;
 mod identity;
+mod interval_spline;
 pub(crate) mod lane_mlp;
 pub mod laws;
 mod mixture;
@@ -32,18 +37,23 @@ mod skewed;
 pub(crate) mod spline;
 mod stretch;
 mod triangular;
+mod unit;
 mod width;
 
 pub use affine::{Affine, AffineOptions, CovType};
+pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
 pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
+pub use gumbel::GumbelSoftmax;
 pub use identity::{Identity, IdentityOptions};
+pub use interval_spline::{IntervalSpline, IntervalSplineOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
 pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
+pub use unit::IntervalIdentity;
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
@@ -51,6 +61,7 @@ pub mod settings {
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;
+    pub use super::interval_spline::r;
     pub use super::orientation::y;
     pub use super::segmented::n;
 }
@@ -67,17 +78,18 @@ use rand::Rng;
 /// prepared, target x --inverse--> base-side x, log|det|      (evaluation)
 /// prepared, base-side z --forward--> target x, log|det|      (sampling)
 /// ```
-/// Points are in the embedded coordinates of `M` (`M::EMBED` numbers, unit vectors on spheres) and log-determinants are
-/// those of the surface measure. Each of the two maps leaves in `scratch` what its `_vjp` needs. Both fill it in the same layout, so that
+/// Points are in the embedded coordinates of `M` (`M::EMBED` numbers, unit vectors on spheres, shares that make 1 on simplices) and
+/// log-determinants are those of the surface measure. Each of the two maps leaves in `scratch` what its `_vjp` needs. Both fill it in the same layout, so that
 /// either derivative may follow either map at the same pair of points.
 ///
 /// # Derivatives
 /// A `_vjp` receives in `cot` the cotangent of the map's output point and replaces it by that of its input point;
 /// `cot_log_det` is the cotangent of the added log-determinant; cotangents of prepared numbers (or parameters) are
-/// **added**. On spheres ambient cotangents are meant: only their tangential part at the point matters.
+/// **added**. On spheres and simplices ambient cotangents are meant: only their tangential part at the point matters.
 ///
 /// # Working range
-/// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space) and everywhere on spheres.
+/// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space), everywhere on spheres, and up to the closed ends of
+/// intervals. On simplices finite up to the closed faces.
 #[diagnostic::on_unimplemented(
     message = "the layer `{Self}` does not act on the manifold `{M}`",
     label = "this layer is not made for the manifold in the same place",

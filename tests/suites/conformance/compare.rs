@@ -142,6 +142,7 @@ impl<'a> Run<'a> {
         }
         let normal = |z: &[f64]| z.iter().map(|z| -0.5 * (z * z + TAU.ln())).sum::<f64>();
         let log_base: Vec<f64> = base.chunks_exact(self.kernels.dim).map(normal).collect();
+        self.as_theirs(&mut log_prob, &base, false);
         self.column(What::LogProb, "log_prob", &log_prob, &self.case.rows("log_prob")?.data);
         let noise = self.case.noise("base", x.len());
         for (k, theirs) in self.case.rows("base")?.data.iter().enumerate() {
@@ -157,8 +158,24 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    /// Takes off what the reference's log-densities are short by.
+    fn as_theirs(&mut self, log_prob: &mut [f64], base: &[f64], generated: bool) {
+        for (ours, z) in log_prob.iter_mut().zip(base.chunks_exact(self.kernels.dim)) {
+            let (short, rule) = rules::short_by(self.case, z, generated);
+            *ours -= short;
+            if let Some(rule) = rule {
+                self.report.by_rule.entry(rule).or_default().0 += 1;
+            }
+        }
+    }
+
     fn embedded(&mut self) -> Result<(), String> {
-        let x = self.case.rows("x_embedded")?;
+        let mut x = self.case.rows("x_embedded")?;
+        for row in x.data.chunks_exact_mut(x.columns) {
+            if let Some(rule) = rules::round_shares(self.case, row) {
+                self.report.by_rule.entry(rule).or_default().0 += 1;
+            }
+        }
         let mut log_prob = vec![0.0; x.len()];
         (self.kernels.evaluate)(self.job(Coordinates::Embedded), &x.data, &mut log_prob, &mut []).map_err(told)?;
         self.column(What::Embedded, "log_prob", &log_prob, &self.case.rows("log_prob_embedded")?.data);
@@ -275,6 +292,7 @@ impl<'a> Run<'a> {
                 k += space.columns();
             }
         }
+        self.as_theirs(&mut log_prob, &z.data, true);
         self.column(What::XLogProb, "from_base_log_prob", &log_prob, &self.case.rows("from_base.log_prob")?.data);
 
         let of: Vec<usize> = self.case.rows("from_base.grad.rows")?.data.iter().map(|row| *row as usize).collect();

@@ -100,6 +100,12 @@ const ORDER: &[&str] = &[
     "circular_flow_params",
     "amortized_mlp.u_v_b_pars",
     "moebius_trafo.moebius_pars",
+    "rel_log_widths",
+    "rel_log_heights",
+    "rel_log_derivatives",
+    "inner_flow_params",
+    "log_tau",
+    "log_probs",
 ];
 
 /// Where a tensor stands: manifold, layer or matrix, place within it.
@@ -121,7 +127,7 @@ fn place(name: &str) -> Option<[usize; 3]> {
 /// A manifold of the case and its first intrinsic column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
-    /// Euclidean, with its dimension.
+    /// Euclidean, an interval or a simplex, with its dimension.
     Flat(usize),
     /// A circle.
     Circle,
@@ -145,6 +151,8 @@ pub struct Case {
     json: Value,
     /// The manifolds.
     pub spaces: Vec<Space>,
+    /// The manifolds as the reference writes them.
+    pub words: Vec<String>,
     /// The letters of each manifold's chain.
     pub chains: Vec<String>,
     /// Whether it comes from the tag of layer n.
@@ -166,12 +174,23 @@ impl Case {
         let space = |word: &String| match word.as_str() {
             "s1" => Ok(Space::Circle),
             "s2" => Ok(Space::Sphere),
-            flat => flat.trim_start_matches('e').parse().map(Space::Flat).map_err(|_| format!("manifold {word}")),
+            word if word.starts_with("i1") => Ok(Space::Flat(1)),
+            flat => {
+                flat.trim_start_matches(['e', 'a']).parse().map(Space::Flat).map_err(|_| format!("manifold {word}"))
+            }
         };
         let spaces = words("pdf").iter().map(space).collect::<Result<_, _>>()?;
         let (chains, old) = (words("flow"), json["source"].as_str().is_some_and(|source| source.contains("tag 1.0.0")));
-        let mut case =
-            Case { spaces, chains, old, features: Rows::default(), weights: Vec::new(), state: Vec::new(), json };
+        let mut case = Case {
+            spaces,
+            words: words("pdf"),
+            chains,
+            old,
+            features: Rows::default(),
+            weights: Vec::new(),
+            state: Vec::new(),
+            json,
+        };
         if case.json["state"].is_object() {
             case.read_state()?;
         } else {

@@ -3,6 +3,9 @@
 //! A rule looks at the numbers of a row and at the letters of the case, never at its name.
 
 use super::reference::{Case, Space};
+use flow_runtime::layers::{IntervalSpline, Layer};
+use flow_runtime::manifolds::Interval;
+use flow_runtime::numeric::special::normal_cdf;
 
 /// The kinds of numbers that a case holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,6 +83,10 @@ const SMALL_KAPPA: &str = "Q19: f with kappa < 1e-6";
 const STEP: &str = "Q20: the step of g's normal quantile";
 const N_MARGIN: &str = "Q30: n at its margin of 1e-5";
 const SEARCH: &str = "P8, Q17: the reference's point misses its base point";
+const R_CLIPPED: &str = "Q2: r clipped to [-1, 1]";
+const SKEW: &str = "Q8: the reference's Jacobian of its skewed box";
+const ROUNDED_SHARES: &str = "Q21: canonical coordinates through f32";
+const FAR_U: &str = "u: base points beyond 37 sigma";
 const PLANE: &str = "Q18: base point clipped as the reference clips it";
 
 /// The rules that apply to each row of a case: of the given points, of the generated points, and of sums over rows.
@@ -129,6 +136,12 @@ impl Rules {
             if case.on_margin_of_n(base.row(row)) {
                 allow(EVALUATED, N_MARGIN, f64::INFINITY);
             }
+            if case.clipped(row, x.row(row), true) {
+                allow(EVALUATED, R_CLIPPED, f64::INFINITY);
+            }
+            if case.has_letter('u') && base.row(row).iter().any(|z| z.abs() > FARTHEST) {
+                allow(&[What::Base], FAR_U, f64::INFINITY);
+            }
             rules.given.push(here);
         }
         for row in 0..z.len() {
@@ -147,6 +160,9 @@ impl Rules {
             }
             if case.on_step(z.row(row)) {
                 allow(GENERATED, STEP, 1e-2);
+            }
+            if case.clipped(row, z.row(row), false) {
+                allow(GENERATED, R_CLIPPED, f64::INFINITY);
             }
             rules.generated.push(here);
         }
@@ -193,6 +209,53 @@ pub fn clip_base(case: &Case, base: &mut [f64]) -> Option<&'static str> {
     moved
 }
 
+/// Beyond this a normal variable's probability is below the smallest number, and a point of a simplex cannot say how far.
+const FARTHEST: f64 = 37.0;
+
+/// What the reference's log-density is short by, through the Jacobian of its map between box and base (layers.md 9.1): of given points
+/// (D - 2) ln 2, of generated ones also half of sum_{i<D} ln(1 - b_i), where (1 - b)^2 = 1 - Phi(z).
+pub fn short_by(case: &Case, base: &[f64], generated: bool) -> (f64, Option<&'static str>) {
+    let mut short = 0.0;
+    for (place, _, z) in case.parts(base) {
+        if case.chains[place].starts_with('w') && z.len() > 1 {
+            short += (z.len() - 2) as f64 * std::f64::consts::LN_2;
+            if generated {
+                short += z[..z.len() - 1].iter().map(|z| 0.25 * normal_cdf(*z).1.ln()).sum::<f64>();
+            }
+        }
+    }
+    (short, (short != 0.0).then_some(SKEW))
+}
+
+/// Takes canonical coordinates of simplices to intrinsic ones and back as the reference does, by a matrix with entries rounded to
+/// `f32` (layers.md 9.1). Returns the name of the rule where it did.
+pub fn round_shares(case: &Case, embedded: &mut [f64]) -> Option<&'static str> {
+    let (mut k, mut moved) = (0, None);
+    for (word, space) in case.words.iter().zip(&case.spaces) {
+        let columns = match space {
+            Space::Flat(dim) if word.starts_with('a') => {
+                let (dim, shares) = (*dim, &mut embedded[k..=k + dim]);
+                let entry = |above: f64| f64::from((above / (dim + 1) as f64) as f32);
+                let (same, other) = (entry(dim as f64), entry(-1.0));
+                let given = shares.to_vec();
+                let rest: f64 = given[0] - 1.0;
+                for j in 1..=dim {
+                    let of = |i: usize| given[i] * if i == j { same } else { other };
+                    shares[j] = rest * other + (1..=dim).map(of).sum::<f64>();
+                }
+                shares[0] = 1.0 - shares[1..].iter().sum::<f64>();
+                moved = Some(ROUNDED_SHARES);
+                dim + 1
+            }
+            Space::Flat(dim) => *dim,
+            Space::Circle => 2,
+            Space::Sphere => 3,
+        };
+        k += columns;
+    }
+    moved
+}
+
 /// The radius in the plane of the point with (1 - cos theta) / 2 = h.
 pub fn radius(h: f64) -> f64 {
     (-2.0 * h.ln()).sqrt()
@@ -211,6 +274,46 @@ impl Case {
             .zip(starts)
             .enumerate()
             .map(|(place, (space, start))| (place, *space, &row[start..start + space.columns()]))
+    }
+
+    fn has_letter(&self, letter: char) -> bool {
+        self.chains.iter().any(|chain| chain.contains(letter))
+    }
+
+    /// Whether the reference clips a point on its way through letters r of an interval that is not inside [-1, 1]: from the target
+    /// (`inverse`), or from a base point.
+    fn clipped(&self, row: usize, start: &[f64], inverse: bool) -> bool {
+        let ([word], [chain]) = (&self.words[..], &self.chains[..]) else { return false };
+        let bounds = word.strip_prefix("i1_").and_then(|bounds| bounds.split_once('_'));
+        let Some((Ok(low), Ok(high))) = bounds.map(|(low, high)| (low.parse::<f64>(), high.parse::<f64>())) else {
+            return false;
+        };
+        if (low >= -1.0 && high <= 1.0) || !chain.contains('r') {
+            return false;
+        }
+        // The spline of default options is the same on [0, 1], in units of the length.
+        type R = IntervalSpline<()>;
+        type Unit = Interval<0, { 1.0f64.to_bits() }>;
+        let params = if self.weights.is_empty() { self.features.row(row) } else { &self.weights };
+        let count = <R as Layer<Unit>>::PARAMS;
+        if params.len() != count * chain.len() {
+            return true;
+        }
+        let beyond = |share: f64| (low + (high - low) * share).abs() >= 1.0 - 1e-12;
+        let mut x = [if inverse { (start[0] - low) / (high - low) } else { normal_cdf(start[0]).0 }];
+        let mut clipped = beyond(x[0]);
+        let (mut prepared, mut scratch) = (vec![0.0; <R as Layer<Unit>>::PREPARED], vec![0.0; 4]);
+        for k in 0..chain.len() {
+            let layer = if inverse { chain.len() - 1 - k } else { k };
+            <R as Layer<Unit>>::prepare(&params[layer * count..][..count], &mut prepared);
+            if inverse {
+                <R as Layer<Unit>>::inverse(&prepared, &mut x, &mut 0.0, &mut scratch);
+            } else {
+                <R as Layer<Unit>>::forward(&prepared, &mut x, &mut 0.0, &mut scratch);
+            }
+            clipped |= beyond(x[0]);
+        }
+        clipped
     }
 
     fn polar_angles(&self, x: &[f64]) -> Vec<f64> {

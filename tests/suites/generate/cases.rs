@@ -126,12 +126,21 @@ fn plan(case: &Map<String, Value>) -> Result<Plan, String> {
     let mut clauses: Vec<String> = given.iter().map(|given| format!("cond {given}")).collect();
     clauses.extend(networks(case, parts, given.is_some())?);
     let chains: Vec<_> = chains.split('+').enumerate().map(|(place, chain)| written(case, place, chain)).collect();
-    let mut line = format!("{} : {}", manifolds.split('+').collect::<Vec<_>>().join(" + "), chains.join(" + "));
+    let spaces: Vec<_> = manifolds.split('+').map(space).collect();
+    let mut line = format!("{} : {}", spaces.join(" + "), chains.join(" + "));
     if !clauses.is_empty() {
         write!(line, " | {}", clauses.join(", ")).expect("a string");
     }
     let type_text = lowered(&line)?;
     Ok(Plan { line, type_text, by_row })
+}
+
+/// A manifold: `i1_-3_3` is `i1[-3, 3]` here.
+fn space(word: &str) -> String {
+    match word.strip_prefix("i1_").and_then(|bounds| bounds.split_once('_')) {
+        Some((low, high)) => format!("i1[{low}, {high}]"),
+        None => word.into(),
+    }
 }
 
 /// The number of features given: one number or a list.

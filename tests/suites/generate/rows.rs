@@ -28,6 +28,14 @@ const BASES: &[(char, &[&str])] = &[
     ),
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
     ('y', &["add_rotation = 1"]),
+    (
+        'r',
+        &[
+            "fix_first_width_n_height_to_zero = 1",
+            "num_basis_functions = 2, smooth_second_derivative = 1",
+            "num_basis_functions = 3, smooth_second_derivative = 1",
+        ],
+    ),
 ];
 
 const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";

@@ -1,5 +1,5 @@
 use flow_runtime::flow;
 
-type P = flow!(i1[-1, 1] + e2 : rr + gg);
+type P = flow!(i1[1, -1] + e2 : rr + gg);
 
 fn main() {}

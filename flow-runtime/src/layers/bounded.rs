@@ -1,0 +1,159 @@
+//! What the tests of layers on intervals and simplices share: chains evaluated at a point, integrals, and the parameters of the reference
+//! rows.
+
+use super::Chain;
+use crate::kernels::{Blocks, Coordinates, Job, evaluate};
+use crate::manifolds::{Interval, Manifold};
+use crate::numeric::special::HALF_LN_TAU;
+
+/// [0, 1].
+pub(crate) type Unit = Interval<0, { 1.0f64.to_bits() }>;
+
+/// The parameters of the rows of layers.md section 15.
+pub(crate) fn wave(n: usize) -> Vec<f64> {
+    (0..n).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect()
+}
+
+/// A chain at an embedded point: where it goes, and the log-determinant.
+pub(crate) fn reference<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
+    let mut prepared = vec![0.0; C::PREPARED];
+    let mut scratch = vec![0.0; C::SCRATCH];
+    C::prepare(params, &mut prepared);
+    let (mut point, mut log_det, mut fault) = (at.to_vec(), 0.0, None);
+    if inverse {
+        C::inverse(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
+    } else {
+        C::forward(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
+    }
+    assert!(fault.is_none(), "{at:?}: {fault:?}");
+    (point, log_det)
+}
+
+/// ln of the density in intrinsic coordinates.
+pub(crate) fn log_prob<M: Manifold, C: Chain<M>>(params: &[f64], x: &[f64]) -> f64 {
+    let (mut embedded, mut ln) = (vec![0.0; M::EMBED], 0.0);
+    M::embed(x, &mut embedded, &mut ln);
+    let (base, log_det) = reference::<M, C>(params, &embedded, true);
+    ln + log_det + M::log_reference(&base)
+}
+
+/// A chain with the map of its first letter to the base, as the ancestor has it: intrinsic point to base point or back, and the
+/// log-determinant.
+pub(crate) fn first<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
+    let normal = |z: &[f64]| z.iter().map(|z| -0.5 * z * z - HALF_LN_TAU).sum::<f64>();
+    let mut embedded = vec![0.0; M::EMBED];
+    if inverse {
+        M::embed(at, &mut embedded, &mut 0.0);
+        let (point, _) = reference::<M, C>(params, &embedded, true);
+        let mut z = vec![0.0; M::DIM];
+        M::to_base(&point, &mut z);
+        let ln = log_prob::<M, C>(params, at) - normal(&z);
+        (z, ln)
+    } else {
+        M::from_base(at, &mut embedded);
+        let mut ln = normal(at) - M::log_reference(&embedded);
+        let (point, log_det) = reference::<M, C>(params, &embedded, false);
+        let mut x = vec![0.0; M::DIM];
+        ln += log_det;
+        M::intrinsic(&point, &mut x, &mut ln);
+        (x, ln)
+    }
+}
+
+/// The integral of the density of one block over an interval.
+pub(crate) fn interval_integral<B: Blocks>(weights: &[f64], [low, high]: [f64; 2], cells: usize) -> f64 {
+    box_integral::<B>(weights, cells, EVEN, |t| ([low + (high - low) * t[0]].to_vec(), high - low))
+}
+
+/// The integral of the density of one block over its simplex.
+pub(crate) fn simplex_integral<B: Blocks>(weights: &[f64], cells: usize, grid: Grid) -> f64 {
+    box_integral::<B>(weights, cells, grid, |t| {
+        let (mut left, mut volume) = (1.0, 1.0);
+        let shares = t.iter().map(|b| {
+            let x = b * left;
+            volume *= left;
+            left *= 1.0 - b;
+            x
+        });
+        (shares.collect(), volume)
+    })
+}
+
+/// A place in the box for a place of the grid, and its derivative.
+type Grid = fn(f64) -> [f64; 2];
+
+/// The same everywhere: for splines.
+pub(crate) const EVEN: Grid = |t| [t, 1.0];
+/// A smooth step that is flat at its ends: it leaves nothing of the boundary, where a density may go to 0 or to infinity like a power.
+pub(crate) const FLAT: Grid = |t| [t * t * t * (10.0 + t * (6.0 * t - 15.0)), 30.0 * (t * (1.0 - t)).powi(2)];
+
+/// Midpoints of a box of `cells` to each side.
+fn box_integral<B: Blocks>(weights: &[f64], cells: usize, grid: Grid, map: impl Fn(&[f64]) -> (Vec<f64>, f64)) -> f64 {
+    let job = Job { weights, features: &[], feature_count: 0, repeat: 1, coordinates: Coordinates::Intrinsic };
+    let dim = B::DIM;
+    let (mut points, mut volumes) = (Vec::new(), Vec::new());
+    for cell in 0..cells.pow(dim as u32) {
+        let (mut rest, mut volume) = (cell, 1.0);
+        let mut b = vec![0.0; dim];
+        for b in &mut b {
+            let t = ((rest % cells) as f64 + 0.5) / cells as f64;
+            rest /= cells;
+            let [place, slope] = grid(t);
+            *b = place;
+            volume *= slope / cells as f64;
+        }
+        let (x, jacobian) = map(&b);
+        points.extend(x);
+        volumes.push(volume * jacobian);
+    }
+    let mut log_prob = vec![0.0; volumes.len()];
+    evaluate::<B, f64>(job, &points, &mut log_prob, &mut []).unwrap();
+    log_prob.iter().zip(&volumes).map(|(l, v)| l.exp() * v).sum()
+}
+
+/// A chain at a point in `T` and both its derivatives: whether everything is finite.
+pub(crate) fn finite_at<M: Manifold, C: Chain<M>, T: crate::numeric::Scalar>(params: &[f64], at: &[f64]) {
+    let zero = T::narrow(0.0);
+    let narrow = |v: &[f64]| v.iter().map(|v| T::narrow(*v)).collect::<Vec<T>>();
+    let (mut prepared, mut scratch) = (vec![zero; C::PREPARED], vec![zero; C::SCRATCH]);
+    C::prepare(&narrow(params), &mut prepared);
+    for inverse in [true, false] {
+        let (mut point, mut log_det, mut fault) = (narrow(at), zero, None);
+        let (mut cot, mut cot_prepared) = (vec![T::narrow(1.0); M::EMBED], vec![zero; C::PREPARED]);
+        cot[0] = T::narrow(-0.7);
+        if inverse {
+            C::inverse(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
+            M::log_reference_vjp(&point, T::narrow(1.0), &mut cot);
+            C::inverse_vjp(&prepared, &mut scratch, &mut cot, T::narrow(1.0), &mut cot_prepared);
+        } else {
+            C::forward(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
+            C::forward_vjp(&prepared, &mut scratch, &mut cot, T::narrow(1.0), &mut cot_prepared);
+        }
+        let told = format!("{} {at:?} inverse {inverse}: {point:?} {log_det} {cot:?}", T::NAME);
+        assert!(fault.is_none() && log_det.is_finite(), "{told}");
+        assert!(M::log_reference(&point).is_finite(), "{told}");
+        assert!(cot.iter().chain(&cot_prepared).all(|c| c.is_finite()), "{told}");
+        let sum: f64 = point.iter().map(|x| x.widen()).sum();
+        assert!(M::DIM == M::EMBED || (sum - 1.0).abs() < 1e-5, "{told}");
+    }
+}
+
+/// Corners, edges and faces of the simplex of `d` dimensions, and points next to them.
+pub(crate) fn faces(d: usize) -> Vec<Vec<f64>> {
+    let mut all = Vec::new();
+    for tiny in [0.0, 1e-300, 1e-30, 1e-12] {
+        for corner in 0..=d {
+            let mut x = vec![tiny; d + 1];
+            x[corner] = 1.0 - tiny * d as f64;
+            all.push(x);
+            let mut x = vec![(1.0 - tiny) / d as f64; d + 1];
+            x[corner] = tiny;
+            all.push(x);
+            let mut x = vec![tiny; d + 1];
+            x[corner] = 0.4;
+            x[(corner + 1) % (d + 1)] = 0.6;
+            all.push(x);
+        }
+    }
+    all
+}

@@ -1,0 +1,425 @@
+//! Simplices: shares of a whole.
+
+use super::Manifold;
+use crate::numeric::special::{normal_cdf, normal_quantile};
+use crate::numeric::{Real, Scalar};
+use core::f64::consts::LN_2;
+
+/// How far below zero a share may be, and shares beyond one together: a few units in the last place of an `f32`. Such a point counts
+/// as one of the face.
+const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
+
+/// How far from 1 the sum of canonical coordinates given by a user may be; they are divided by it.
+const SUM_TOLERANCE: f64 = 1e-3;
+
+/// The simplex of `D` dimensions: D + 1 shares x_0, x_1, .., x_D of a whole.
+///
+/// Intrinsic coordinates x_1 .. x_D (each at least 0, at most 1 together); embedded, "canonical", ones (x_0, x_1, .., x_D) with
+/// x_0 = 1 - x_1 - .. - x_D. Densities in intrinsic coordinates are with respect to dx_1 .. dx_D, in embedded ones with respect to the
+/// surface measure, which is sqrt(D + 1) times as large.
+///
+/// # The base
+/// A simplex is seen as a box: with R_i = 1 - x_1 - .. - x_i, the share b_i = x_i / R_{i-1} of what is left. A standard normal z becomes
+/// b_i with 1 - (1 - b_i)^2 = Phi(z_i) for i < D, and b_D = Phi(z_D). That is the uniform density for D = 1 and D = 2; in general it is
+/// ```text
+/// p(x) = 2^(D-1) / (R_1 R_2 .. R_{D-2})        with respect to dx_1 .. dx_D
+/// ```
+/// (the box density 2^(D-1) prod_{i<D} (1 - b_i) over the Jacobian R_1 .. R_{D-1} of the box).
+///
+/// # Faces
+/// Faces, edges and corners belong to the simplex. Coordinates that rounding has carried outside by less than 5e-7 count as 0. In
+/// embedded coordinates every share keeps its own relative precision; in intrinsic ones x_0 is known to the rounding of a sum. Where
+/// R_{i-1} = 0 (an edge or a corner) the share b_i of nothing counts as one half, and has no derivative. For D > 2 the reference density has
+/// poles where R_i = 0; there its logarithm is that of the smallest normal number.
+pub struct Simplex<const D: usize>;
+
+/// Below this, what is left counts as nothing.
+#[inline(always)]
+fn nothing<R: Real>() -> R {
+    R::constant(R::Scalar::TINY * 16.0)
+}
+
+/// What is left after each share: R_0, .., R_{D-1}; R_D is x_0.
+#[inline(always)]
+fn left<R: Real, const D: usize>(x: &[R]) -> [R; D] {
+    let mut left = [R::zero(); D];
+    let mut sum = x[0];
+    for i in (0..D).rev() {
+        sum += x[i + 1];
+        left[i] = sum;
+    }
+    left
+}
+
+/// The shares [b_i, 1 - b_i] of what is left, both precise.
+#[inline(always)]
+pub(crate) fn to_box<R: Real, const D: usize>(x: &[R]) -> [[R; 2]; D] {
+    let left = left::<R, D>(x);
+    core::array::from_fn(|i| {
+        let after = if i + 1 < D { left[i + 1] } else { x[0] };
+        let gone = left[i].lt(nothing());
+        let whole = R::select(gone, R::one(), left[i]);
+        [x[i + 1], after].map(|part| R::select(gone, R::constant(0.5), part / whole))
+    })
+}
+
+/// Cotangents of [`to_box`], added; `shares` is its result.
+///
+/// b_i = x_i / R_{i-1}, 1 - b_i = R_i / R_{i-1}, R_{i-1} = x_i + R_i.
+#[inline(always)]
+pub(crate) fn to_box_vjp<R: Real, const D: usize>(shares: &[[R; 2]; D], cot: &[[R; 2]; D], cot_x: &mut [R]) {
+    let mut left = R::one();
+    // Of R_{i-1}, which is a part of everything before it.
+    let mut cot_left = R::zero();
+    for i in 0..D {
+        let gone = left.lt(nothing());
+        let over = R::select(gone, R::zero(), R::select(gone, R::one(), left).recip());
+        let [of, rest] = shares[i];
+        let apart = (cot[i][0] - cot[i][1]) * over;
+        cot_x[i + 1] += cot_left + apart * rest;
+        cot_left -= apart * of;
+        left *= rest;
+    }
+    cot_x[0] += cot_left;
+}
+
+/// The way back.
+#[inline(always)]
+pub(crate) fn from_box<R: Real, const D: usize>(shares: &[[R; 2]; D], x: &mut [R]) {
+    let mut left = R::one();
+    for (x, [of, rest]) in x[1..].iter_mut().zip(shares) {
+        *x = *of * left;
+        left *= *rest;
+    }
+    x[0] = left;
+}
+
+/// Cotangents of [`from_box`].
+#[inline(always)]
+pub(crate) fn from_box_vjp<R: Real, const D: usize>(shares: &[[R; 2]; D], cot_x: &[R]) -> [[R; 2]; D] {
+    let mut left = [R::one(); D];
+    for i in 1..D {
+        left[i] = left[i - 1] * shares[i - 1][1];
+    }
+    let mut cot = [[R::zero(); 2]; D];
+    let mut cot_left = cot_x[0];
+    for i in (0..D).rev() {
+        cot[i] = [cot_x[i + 1] * left[i], cot_left * left[i]];
+        cot_left = cot_x[i + 1] * shares[i][0] + cot_left * shares[i][1];
+    }
+    cot
+}
+
+/// Base coordinates of shares.
+#[inline(always)]
+pub(crate) fn shares_to_base<R: Real, const D: usize>(shares: &[[R; 2]; D], base: &mut [R]) {
+    for (i, (z, [of, rest])) in base.iter_mut().zip(shares).enumerate() {
+        // 1 - (1 - b)^2 = b (2 - b), and its complement.
+        *z = if i + 1 < D {
+            normal_quantile(*of * (R::one() + *rest), rest.square())
+        } else {
+            normal_quantile(*of, *rest)
+        };
+    }
+}
+
+/// Shares of base coordinates.
+#[inline(always)]
+pub(crate) fn shares_from_base<R: Real, const D: usize>(base: &[R]) -> [[R; 2]; D] {
+    core::array::from_fn(|i| {
+        let (below, above) = normal_cdf(base[i]);
+        if i + 1 < D {
+            let rest = above.sqrt();
+            [below / (R::one() + rest), rest]
+        } else {
+            [below, above]
+        }
+    })
+}
+
+/// Shares to canonical coordinates; those that rounding has made negative count as 0, NaN stays.
+#[inline(always)]
+fn not_negative<R: Real>(x: R) -> R {
+    R::select(x.lt(R::zero()), R::zero(), x)
+}
+
+fn finite(point: &[f64]) -> Option<String> {
+    point
+        .iter()
+        .position(|x| !x.is_finite())
+        .map(|i| format!("coordinate {i} is {}: a coordinate of a simplex is a finite number", point[i]))
+}
+
+fn negative(point: &[f64]) -> Option<String> {
+    point.iter().position(|x| *x < -ROUNDING).map(|i| {
+        format!("coordinate {i} is {}: coordinates of a simplex are shares of a whole, each at least 0", point[i])
+    })
+}
+
+impl<const D: usize> Simplex<D> {
+    /// ln of the surface measure over dx_1 .. dx_D.
+    fn log_surface() -> f64 {
+        0.5 * ((D + 1) as f64).ln()
+    }
+}
+
+impl<const D: usize> Manifold for Simplex<D> {
+    const DIM: usize = D;
+    const EMBED: usize = D + 1;
+
+    fn notation() -> String {
+        format!("a{D}")
+    }
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+        let mut rest = R::one();
+        for (x, given) in embedded[1..].iter_mut().zip(intrinsic) {
+            *x = not_negative(*given);
+            rest -= *x;
+        }
+        embedded[0] = not_negative(rest);
+        *log_det += R::constant(Self::log_surface());
+    }
+    fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
+        for (bar, cot) in cot_intrinsic.iter_mut().zip(&cot_embedded[1..]) {
+            *bar += *cot - cot_embedded[0];
+        }
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+        intrinsic.copy_from_slice(&embedded[1..]);
+        *log_det -= R::constant(Self::log_surface());
+    }
+    fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
+        for (bar, cot) in cot_embedded[1..].iter_mut().zip(cot_intrinsic) {
+            *bar += *cot;
+        }
+    }
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        let mut sum = R::zero();
+        for (x, given) in embedded.iter_mut().zip(given) {
+            *x = not_negative(*given);
+            sum += *x;
+        }
+        embedded.iter_mut().for_each(|x| *x = *x / sum);
+    }
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        let sum = given.iter().fold(R::zero(), |sum, x| sum + not_negative(*x));
+        let along = given.iter().zip(cot_embedded).fold(R::zero(), |all, (x, c)| all + not_negative(*x) * *c) / sum;
+        for (bar, cot) in cot_given.iter_mut().zip(cot_embedded) {
+            *bar += (*cot - along) / sum;
+        }
+    }
+    fn log_reference<R: Real>(target: &[R]) -> R {
+        let constant = (D - 1) as f64 * LN_2 - Self::log_surface();
+        let left = left::<R, D>(target);
+        (1..D.max(2) - 1).fold(R::constant(constant), |sum, i| sum - left[i].max(nothing()).ln())
+    }
+    fn log_reference_vjp<R: Real>(target: &[R], cot: R, cot_target: &mut [R]) {
+        let left = left::<R, D>(target);
+        // R_i holds every x_k with k > i, and x_0.
+        let mut sum = R::zero();
+        for i in 1..D {
+            if i + 1 < D {
+                let free = left[i].gt(nothing());
+                sum -= R::select(free, cot / R::select(free, left[i], R::one()), R::zero());
+            }
+            cot_target[i + 1] += sum;
+        }
+        cot_target[0] += sum;
+    }
+    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+        shares_to_base(&to_box::<R, D>(target), base);
+    }
+    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+        from_box(&shares_from_base::<R, D>(base), target);
+    }
+    fn check_intrinsic(point: &[f64]) -> Option<String> {
+        finite(point).or_else(|| negative(point)).or_else(|| {
+            let sum: f64 = point.iter().sum();
+            (sum > 1.0 + ROUNDING).then(|| {
+                format!(
+                    "the coordinates add up to {sum}: the shares x_1 .. x_{D} are at most 1 together, and x_0 is what is left"
+                )
+            })
+        })
+    }
+    fn check_embedded(point: &[f64]) -> Option<String> {
+        finite(point).or_else(|| negative(point)).or_else(|| {
+            let sum: f64 = point.iter().sum();
+            ((sum - 1.0).abs() > SUM_TOLERANCE).then(|| {
+                format!(
+                    "the coordinates add up to {sum}: the shares x_0 .. x_{D} make 1 together, divide them by their sum"
+                )
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+    use rand_distr::StandardNormal;
+
+    fn normals(rng: &mut impl Rng, n: usize) -> Vec<f64> {
+        (0..n).map(|_| rng.sample(StandardNormal)).collect()
+    }
+
+    fn round_trip<const D: usize>(given: &[f64]) {
+        let mut target = vec![0.0; D + 1];
+        Simplex::<D>::project(given, &mut target);
+        let (mut base, mut back) = (vec![0.0; D], vec![0.0; D + 1]);
+        Simplex::<D>::to_base(&target, &mut base);
+        Simplex::<D>::from_base(&base, &mut back);
+        for (a, b) in target.iter().zip(&back) {
+            // Relative: small shares keep their digits, down to the square root of the smallest number.
+            assert!((a - b).abs() <= 1e-12 * a.max(1e-140), "{target:?} {base:?} {back:?}");
+        }
+        assert!(base.iter().all(|z| z.is_finite()));
+    }
+
+    #[test]
+    fn the_base_map_inverts_itself_up_to_the_faces() {
+        round_trip::<1>(&[0.3, 0.7]);
+        round_trip::<1>(&[1.0, 1e-200]);
+        round_trip::<2>(&[1e-30, 0.4, 0.6]);
+        round_trip::<2>(&[0.5, 1e-30, 0.5]);
+        round_trip::<2>(&[1e-30, 1.0, 1e-40]);
+        round_trip::<3>(&[0.25, 0.25, 0.25, 0.25]);
+        round_trip::<3>(&[1e-20, 0.5, 0.5, 1e-10]);
+        round_trip::<3>(&[0.0, 1.0, 0.0, 0.0]);
+        round_trip::<3>(&[0.0, 0.5, 0.5, 0.0]);
+        round_trip::<3>(&[1.0, 0.0, 0.0, 0.0]);
+        round_trip::<9>(&[0.1; 10]);
+    }
+
+    /// The reference density is that of the base map: its logarithm is ln N(z) - ln |dx/dz|.
+    fn reference<const D: usize>(rng: &mut StdRng) {
+        let z = normals(rng, D);
+        let at = |z: &[f64]| {
+            let mut x = vec![0.0; D + 1];
+            Simplex::<D>::from_base(z, &mut x);
+            x
+        };
+        let h = 1e-5;
+        // The Jacobian is triangular: x_i does not depend on later z.
+        let ln_det: f64 = (0..D)
+            .map(|i| {
+                let moved = |by: f64| {
+                    let mut z = z.clone();
+                    z[i] += by;
+                    at(&z)[i + 1]
+                };
+                ((8.0 * (moved(h) - moved(-h)) - moved(2.0 * h) + moved(-2.0 * h)) / (12.0 * h)).ln()
+            })
+            .sum();
+        let normal: f64 = z.iter().map(|z| -0.5 * (z * z + core::f64::consts::TAU.ln())).sum();
+        let x = at(&z);
+        let own = Simplex::<D>::log_reference(&x) + Simplex::<D>::log_surface();
+        assert!((own - (normal - ln_det)).abs() < 1e-8, "a{D} at {x:?}: {own} {}", normal - ln_det);
+
+        let mut cot = vec![0.0; D + 1];
+        Simplex::<D>::log_reference_vjp(&x, 0.7, &mut cot);
+        for k in 0..=D {
+            let moved = |by: f64| {
+                let mut x = x.clone();
+                x[k] += by * x[k];
+                Simplex::<D>::log_reference(&x)
+            };
+            let numerical = 0.7 * (moved(1e-4) - moved(-1e-4)) / 2e-4;
+            assert!(
+                (cot[k] * x[k] - numerical).abs() < 1e-7 * (1.0 + numerical.abs()),
+                "a{D} {k}: {cot:?} {numerical}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_reference_is_the_normal_of_the_base() {
+        let mut rng = StdRng::seed_from_u64(1);
+        for _ in 0..10 {
+            reference::<1>(&mut rng);
+            reference::<2>(&mut rng);
+            reference::<3>(&mut rng);
+            reference::<5>(&mut rng);
+            reference::<9>(&mut rng);
+        }
+        assert_eq!(Simplex::<2>::log_reference(&[0.1, 0.2, 0.7]), LN_2 - 0.5 * 3.0_f64.ln());
+    }
+
+    #[test]
+    fn the_box_has_the_derivatives_of_differences() {
+        const D: usize = 4;
+        let mut rng = StdRng::seed_from_u64(2);
+        for _ in 0..20 {
+            let mut x = [0.0; D + 1];
+            Simplex::<D>::from_base(&normals(&mut rng, D), &mut x);
+            let weights: Vec<f64> = normals(&mut rng, 2 * D);
+            let cot: [[f64; 2]; D] = core::array::from_fn(|i| [weights[2 * i], weights[2 * i + 1]]);
+            let shares = to_box::<f64, D>(&x);
+            let mut cot_x = [0.0; D + 1];
+            to_box_vjp(&shares, &cot, &mut cot_x);
+            let value = |x: &[f64]| -> f64 {
+                to_box::<f64, D>(x).iter().zip(&cot).map(|(s, c)| s[0] * c[0] + s[1] * c[1]).sum()
+            };
+            for k in 0..=D {
+                let moved = |by: f64| {
+                    let mut x = x;
+                    x[k] += by * x[k];
+                    value(&x)
+                };
+                let numerical = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                assert!((cot_x[k] * x[k] - numerical).abs() < 1e-8, "{k}: {} {numerical}", cot_x[k] * x[k]);
+            }
+
+            let cot_point = normals(&mut rng, D + 1);
+            let own = from_box_vjp(&shares, &cot_point);
+            for i in 0..D {
+                for part in 0..2 {
+                    let moved = |by: f64| {
+                        let mut shares = shares;
+                        shares[i][part] += by;
+                        let mut x = [0.0; D + 1];
+                        from_box(&shares, &mut x);
+                        x.iter().zip(&cot_point).map(|(x, c)| x * c).sum::<f64>()
+                    };
+                    let numerical = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+                    assert!((own[i][part] - numerical).abs() < 1e-9, "{i} {part}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_point_is_said() {
+        assert_eq!(Simplex::<2>::check_intrinsic(&[0.0, 1.0]), None);
+        assert_eq!(Simplex::<2>::check_intrinsic(&[-1e-7, 1.0000002]), None);
+        assert!(Simplex::<2>::check_intrinsic(&[0.6, 0.6]).unwrap().contains("add up to 1.2"));
+        assert!(Simplex::<2>::check_intrinsic(&[-0.1, 0.6]).unwrap().contains("coordinate 0 is -0.1"));
+        assert!(Simplex::<2>::check_intrinsic(&[0.1, f64::NAN]).unwrap().contains("coordinate 1 is NaN"));
+        assert_eq!(Simplex::<2>::check_embedded(&[0.2, 0.3, 0.5]), None);
+        assert!(Simplex::<2>::check_embedded(&[2.0, 3.0, 5.0]).unwrap().contains("divide them by their sum"));
+    }
+
+    #[test]
+    fn embedding_and_projection() {
+        let (mut x, mut log_det) = ([0.0; 3], 0.0);
+        Simplex::<2>::embed(&[-1e-17, 1.0], &mut x, &mut log_det);
+        assert_eq!(x, [0.0, 0.0, 1.0]);
+        assert_eq!(log_det, 0.5 * 3.0_f64.ln());
+        let given = [0.2002, 0.3003, 0.5005];
+        Simplex::<2>::project(&given, &mut x);
+        assert!(x.iter().zip([0.2, 0.3, 0.5]).all(|(a, b)| (a - b).abs() < 1e-15));
+        let cot = [0.3, -1.1, 0.7];
+        let mut own = [0.0; 3];
+        Simplex::<2>::project_vjp(&given, &cot, &mut own);
+        for k in 0..3 {
+            let moved = |by: f64| {
+                let (mut given, mut x) = (given, [0.0; 3]);
+                given[k] += by;
+                Simplex::<2>::project(&given, &mut x);
+                x.iter().zip(cot).map(|(x, c)| x * c).sum::<f64>()
+            };
+            assert!((own[k] - (moved(1e-6) - moved(-1e-6)) / 2e-6).abs() < 1e-9);
+        }
+    }
+}
