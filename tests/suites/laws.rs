@@ -8,19 +8,28 @@
 #[path = "../../flow-macros/src/compiler/table.rs"]
 mod table;
 
+#[path = "laws/narrow.rs"]
+mod narrow;
+#[path = "laws/range.rs"]
+mod range;
+#[path = "laws/subject.rs"]
+mod subject;
+#[path = "laws/working.rs"]
+mod working;
+
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CovType, Fault, FisherOptions, GaussianizationOptions, IdentityOptions,
-    IntervalSplineOptions, InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode,
-    SegmentedOptions, SphereRotation, StretchType, settings,
+    AffineOptions, Chain, CovType, FisherOptions, GaussianizationOptions, IdentityOptions, IntervalSplineOptions,
+    InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode, SegmentedOptions, SphereRotation,
+    StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
-use flow_runtime::numeric::Scalar;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::fmt::Debug;
+use subject::Subject;
 use table::{Kind, LETTERS};
 
 /// The manifolds and chains of a type that `flow!` wrote.
@@ -31,12 +40,12 @@ struct Row {
     letter: char,
     line: &'static str,
     laws: fn(u64) -> Result<(), String>,
-    ends: fn(u64) -> Result<(), String>,
+    subject: Subject,
 }
 
 impl Row {
     const fn of<B: Single>(letter: char, line: &'static str) -> Row {
-        Row { letter, line, laws: B::laws, ends: B::ends }
+        Row { letter, line, laws: B::laws, subject: B::SUBJECT }
     }
 }
 
@@ -88,11 +97,13 @@ const ROUNDS: usize = 2;
 
 /// One manifold with one chain.
 trait Single {
+    const SUBJECT: Subject;
     fn laws(seed: u64) -> Result<(), String>;
-    fn ends(seed: u64) -> Result<(), String>;
 }
 
 impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
+    const SUBJECT: Subject = Subject::of::<M, C>();
+
     fn laws(seed: u64) -> Result<(), String> {
         if is_segmented::<M, C>() {
             away_from_the_axis::<M, C>(seed)
@@ -103,32 +114,6 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         } else {
             laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
         }
-    }
-
-    fn ends(seed: u64) -> Result<(), String> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let params = laws::random_params::<M, C>(&mut rng, SPREAD);
-        if bounded::<M>() {
-            return at_the_boundary::<M, C>(&params);
-        }
-        let flat = M::DIM == M::EMBED;
-        for point in if flat { far::<M>() } else { special::<M>() } {
-            finite::<M, C, f64>(&params, &point)?;
-            finite::<M, C, f32>(&params, &point)?;
-            // On its axis layer n has a value for each direction in which the axis is left, and rounding picks one.
-            if is_segmented::<M, C>() && point[0].hypot(point[1]) < 1e-30 {
-                continue;
-            }
-            laws::round_trip::<M, C, f64>(&params, &point, 1e-9)?;
-            laws::round_trip::<M, C, f32>(&params, &point, 1e-4)?;
-            // Beside its axis layer n bends over distances shorter than the steps of the differences.
-            if !flat && !is_segmented::<M, C>() {
-                laws::jacobian::<M, C>(&params, &point, 1e-6)?;
-                laws::gradients::<M, C>(&mut rng, &params, &point, true, 1e-6)?;
-                laws::gradients::<M, C>(&mut rng, &params, &point, false, 1e-6)?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -152,30 +137,6 @@ fn without_parameters<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     }
     let points: Vec<_> = (0..4).map(|_| laws::random_point::<M>(&mut rng, 1.0)).collect();
     laws::lanes_agree::<M, C>(&mut rng, &[params], &points)
-}
-
-/// The ends of an interval, faces and corners of a simplex, and points beside them: everything is a number. An interval is mapped
-/// there and back as well.
-fn at_the_boundary<M: Manifold, C: Chain<M>>(params: &[f64]) -> Result<(), String> {
-    let mut points = Vec::new();
-    if M::DIM == M::EMBED {
-        points.extend([0.0, 1e-300, 1e-12, 1e-3, 1.0 - 1e-3, 1.0 - 1e-12, 1.0].map(|x| vec![x]));
-    } else {
-        for (tiny, k) in [0.0, 1e-300, 1e-12, 1e-6].into_iter().flat_map(|tiny| (0..M::EMBED).map(move |k| (tiny, k))) {
-            let place = |at: f64, others: f64| (0..M::EMBED).map(|i| if i == k { at } else { others }).collect();
-            points.push(place(1.0 - tiny * M::DIM as f64, tiny));
-            points.push(place(tiny, (1.0 - tiny) / M::DIM as f64));
-        }
-    }
-    for point in points {
-        finite::<M, C, f64>(params, &point)?;
-        finite::<M, C, f32>(params, &point)?;
-        if M::DIM == M::EMBED {
-            laws::round_trip::<M, C, f64>(params, &point, 1e-9)?;
-            laws::round_trip::<M, C, f32>(params, &point, 1e-4)?;
-        }
-    }
-    Ok(())
 }
 
 fn is_segmented<M: Manifold, C: Chain<M>>() -> bool {
@@ -216,78 +177,28 @@ fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     laws::lanes_agree::<M, C>(&mut rng, &params, &points)
 }
 
-/// Points of a Euclidean space out to 1e6.
-fn far<M: Manifold>() -> Vec<Vec<f64>> {
-    let mut points = vec![vec![0.0; M::DIM]];
-    for far in [10.0, 1e3, 1e6] {
-        points.push((0..M::DIM).map(|d| far * [1.0, -0.7, 0.4][d % 3]).collect());
-        points.push((0..M::DIM).map(|d| if d == 0 { -far } else { 0.3 }).collect());
-    }
-    points
-}
-
-/// Poles, points beside them, the seam of the azimuth; on the circle the angles 0 and pi.
-fn special<M: Manifold>() -> Vec<Vec<f64>> {
-    if M::EMBED == 2 {
-        let beside = |sin: f64| [vec![(1.0 - sin * sin).sqrt(), sin], vec![-(1.0 - sin * sin).sqrt(), sin]];
-        return [0.0, -0.0, 1e-300, -1e-12, 1e-7, -1e-3].into_iter().flat_map(beside).collect();
-    }
-    let mut points = vec![vec![0.0, 0.0, 1.0], vec![0.0, 0.0, -1.0]];
-    for rho in [1e-300, 1e-100, 1e-12, 1e-7, 1e-3] {
-        let z = f64::sqrt(1.0 - rho * rho);
-        points.extend([vec![rho * 0.8, -rho * 0.6, z], vec![-rho, 0.0, -z], vec![0.0, rho, -z]]);
-    }
-    for z in [-0.7, 0.4] {
-        let rho = f64::sqrt(1.0 - z * z);
-        points.extend([vec![-rho, 0.0, z], vec![-rho, -0.0, z], vec![-rho, 1e-13, z], vec![rho, 0.0, z]]);
-    }
-    points
-}
-
-/// Values and derivatives of both directions are numbers.
-fn finite<M: Manifold, C: Chain<M>, T: Scalar>(params: &[f64], point: &[f64]) -> Result<(), String> {
-    let narrow = |values: &[f64]| values.iter().map(|v| T::narrow(*v)).collect::<Vec<T>>();
-    let zeros = |n: usize| vec![T::narrow(0.0); n];
-    let params = narrow(params);
-    let (mut prepared, mut scratch) = (zeros(C::PREPARED), zeros(C::SCRATCH));
-    C::prepare(&params, &mut prepared);
-    // To the base side and from there back: the forward direction is asked for what it is given in use.
-    let mut at = narrow(point);
-    for inverse in [true, false] {
-        let start = at.clone();
-        let (mut log_det, mut fault): (T, Option<Fault>) = (T::narrow(0.0), None);
-        let mut cot = narrow(&[0.4, -0.8, 1.3, -0.6][..M::EMBED]);
-        let mut cot_prepared = zeros(C::PREPARED);
-        let one = T::narrow(1.0);
-        if inverse {
-            C::inverse(&prepared, &mut at, &mut log_det, &mut scratch, 0, &mut fault);
-            C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        } else {
-            C::forward(&prepared, &mut at, &mut log_det, &mut scratch, 0, &mut fault);
-            C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        }
-        let mut cot_params = zeros(C::PARAMS);
-        C::prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
-        let all = [&at[..], &[log_det], &cot, &cot_params].concat();
-        if fault.is_some() || !all.iter().all(|v| v.widen().is_finite()) {
-            let direction = if inverse { "inverse" } else { "forward" };
-            return Err(format!("{direction} at {start:?} in {}: {fault:?}, {at:?} {log_det} {cot:?}", T::NAME));
-        }
-    }
-    Ok(())
-}
-
 /// All rows of a letter; every failure is told.
 fn run(letter: char) {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| row.letter == letter).collect();
     let mut wrong = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         let seed = 1 + number as u64;
-        for (name, law) in [("laws", row.laws), ("ends of the range", row.ends)] {
-            if let Err(error) = law(seed) {
-                wrong.push(format!("`{}`, {name}: {error}", row.line));
-            }
+        if let Err(error) = (row.laws)(seed) {
+            wrong.push(format!("`{}`: {error}", row.line));
         }
+        if std::env::var_os("EXPLORE").is_some() {
+            let m = narrow::measure(&row.subject, seed);
+            println!(
+                "{} `{}`: {:.1e} {:.1e} {:.1e} {:?}",
+                m.certified(),
+                row.line,
+                m.round_trip,
+                m.log_prob,
+                m.gradient,
+                m.broken
+            );
+        }
+        working::check(&row.subject, seed, |law, error| wrong.push(format!("`{}`, {law}: {error}", row.line)));
     }
     println!("{letter}: {} rows of the table, {} laws broken", rows.len(), wrong.len());
     assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));

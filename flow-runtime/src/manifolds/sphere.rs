@@ -8,7 +8,7 @@ use core::f64::consts::{PI, TAU};
 /// How far from unit length a vector given as embedded coordinates may be.
 const UNIT_TOLERANCE: f64 = 1e-3;
 
-/// Polar angles are kept this far from the poles in ln sin(theta), the one term that is singular there.
+/// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
 const POLE: f64 = 1e-7;
 
 fn finite(point: &[f64], what: &str) -> Option<String> {
@@ -122,13 +122,15 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
     (R::select(north, small, big), R::select(north, big, small))
 }
 
-/// ln sin(theta) kept [`POLE`] away from the poles, and its derivative.
+/// ln sin(theta) with the sine kept above [`POLE`], and its derivative. The sine is held, not the angle: in `f32` no angle is as close
+/// to pi.
 #[inline(always)]
 fn ln_sin<R: Real>(theta: R) -> (R, R) {
-    let inside = theta.clamp(POLE, PI - POLE);
-    let (sin, cos) = inside.sin_cos();
-    let free = theta.gt(R::constant(POLE)) & theta.lt(R::constant(PI - POLE));
-    (sin.ln(), R::select(free, cos / sin, R::zero()))
+    let (sin, cos) = theta.sin_cos();
+    let least = R::constant(POLE);
+    let free = sin.gt(least);
+    let held = R::select(free, sin, least);
+    (held.ln(), R::select(free, cos / held, R::zero()))
 }
 
 impl Manifold for Sphere2 {
