@@ -105,6 +105,10 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// The letter or the name, for messages.
     const NAME: &'static str;
 
+    /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
+    /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
+    const NEEDS_F64: Option<&'static str> = None;
+
     /// The options that differ from their defaults, as text: a model file holds them.
     fn options() -> String {
         String::new()

@@ -77,12 +77,18 @@ const BY_DIMENSION: &[&str] = &["rotation_mode", "num_householder_iter", "cov_ty
 /// Options that mean something else for the first or the last letter of a chain (layers.md 2.3).
 const BY_PLACE: &[&str] = &["inverse_function_type", "replace_first_sigmoid_with_icdf", "skip_model_offset"];
 
+/// Intervals besides the one that is meant where no bounds are written: around zero, and far from it for its length.
+const BOUNDS: [&str; 2] = ["[-3, 7.5]", "[100, 101]"];
+
 /// All lines for one letter.
 fn lines(letter: &Letter) -> Vec<String> {
     let mut lines = Vec::new();
     let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
     for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
         let (least, most) = manifold.dims;
+        if manifold.takes == table::Takes::Bounds {
+            lines.extend(BOUNDS.map(|bounds| format!("{}1{bounds} : {}", manifold.prefix, with(letter, 1, ""))));
+        }
         for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
             for settings in settings(letter, manifold) {
                 let on = format!("{}{dim}", manifold.prefix);

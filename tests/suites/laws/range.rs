@@ -104,9 +104,12 @@ fn simplex(subject: &Subject) -> Vec<Place> {
             }
         }
     }
-    // R_{i-1} = x_0 + x_i + .. + x_D is what the share b_i is a part of.
-    let defined = |x: &[f64]| (1..n).all(|i| x[0] + x[i..].iter().sum::<f64>() > 1e-200);
-    places.into_iter().map(|point| Place { smooth: defined(&point), point }).collect()
+    places.into_iter().map(|point| Place { smooth: is_smooth(subject, &point), point }).collect()
+}
+
+/// Whether the share b_i of R_{i-1} = x_0 + x_i + .. + x_D is a share of something for every i.
+pub fn is_smooth(subject: &Subject, x: &[f64]) -> bool {
+    (subject.space)() != Space::Simplex || (1..x.len()).all(|i| x[0] + x[i..].iter().sum::<f64>() > 1e-200)
 }
 
 /// What steps are measured by, and what is looked at.

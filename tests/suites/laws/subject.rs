@@ -22,6 +22,8 @@ pub struct Subject {
     pub dim: usize,
     pub embed: usize,
     pub params: usize,
+    /// Why it is refused in f32, if it is.
+    pub needs_f64: Option<&'static str>,
     pub letters: fn() -> Vec<Letter>,
     /// Parameters a fit starts from.
     pub initial: fn(&mut StdRng, &mut [f64]),
@@ -74,6 +76,7 @@ impl Subject {
             dim: M::DIM,
             embed: M::EMBED,
             params: C::PARAMS,
+            needs_f64: C::NEEDS_F64,
             letters: || {
                 let mut letters = Vec::new();
                 C::describe(&mut letters);

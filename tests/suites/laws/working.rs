@@ -14,19 +14,26 @@ const DERIVATIVE: f64 = 1e-6;
 const STEPS: [f64; 6] = [1e-2, 1e-3, 1e-4, 1e-5, 1e-8, 1e-9];
 /// Directions among the parameters along which derivatives are compared; together they hold every parameter.
 const DIRECTIONS: usize = 6;
-/// How far parameters are from a start, and how far where only finite numbers are asked for.
-const SPREAD: f64 = 0.3;
+/// How far parameters are from a start: a tenth for layers with networks of a hundred units inside, the size of the weights that such
+/// a network starts from. A density with larger ones has peaks of 10^8, which no rounding leaves alone.
+pub fn spread(subject: &Subject) -> f64 {
+    if subject.params < 1000 { 0.3 } else { 0.1 }
+}
+/// The same where only finite numbers are asked for.
 const FAR_SPREAD: f64 = 3.0;
 
 /// What a law says of a place.
 pub type Told = Result<(), String>;
 
+/// What is asked of every place.
 pub const LAWS: &[(&str, Law)] = &[
     ("finite", finite),
     ("density", density),
     ("round trip", round_trip),
+    ("log-determinants", log_determinants),
     ("jacobian", jacobian),
     ("gradients", gradients),
+    ("gradients on faces", gradients_on_faces),
 ];
 
 /// A law at a place.
@@ -50,31 +57,145 @@ pub fn ordinary(subject: &Subject, rng: &mut StdRng) -> Vec<f64> {
     (subject.from_base)(&base)
 }
 
-/// Every law at every place; the first failure of each law is told.
-pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(&'static str, String)) {
+/// Where a law is documented not to hold.
+pub struct Exception {
+    /// The letter.
+    pub letter: &'static str,
+    /// The laws.
+    pub laws: &'static [&'static str],
+    /// What is documented.
+    pub why: &'static str,
+    /// Whether a place is one of those meant.
+    at: fn(&Subject, &[f64], &[f64]) -> bool,
+}
+
+/// All exceptions; each is used, or it goes.
+pub const EXCEPTIONS: &[Exception] = &[
+    Exception {
+        letter: "g",
+        laws: &["round trip", "tails"],
+        why: "inormal_partly_precise steps back from 5.3267 to 5.3234 (Q20): of two preimages the one in the centre comes back",
+        at: |subject, params, x| {
+            let y = (subject.wide.walk)(params, x, true, &[]).point;
+            y.iter().any(|y| (5.3233..5.3268).contains(&y.abs()))
+        },
+    },
+    Exception {
+        letter: "n",
+        laws: &["round trip", "log-determinants", "jacobian", "gradients"],
+        why: "the map is not smooth on its axis: on it there is a value for each direction, beside it there is structure in 1/rho",
+        at: |subject, _, x| {
+            let turned = (subject.letters)().iter().any(|letter| !letter.options.contains("add_rotation = false"));
+            !turned && x[0].hypot(x[1]) < 2e-3
+        },
+    },
+    Exception {
+        letter: "u",
+        laws: &["round trip", "log-determinants", "jacobian", "gradients"],
+        why: "base points beyond 37 sigma are told as that limit, those beyond 26 sigma and shares below 1e-154 have no derivative",
+        at: |subject, params, x| {
+            let base = (subject.wide.density)(params, &(subject.intrinsic)(x)).base;
+            base.iter().any(|z| z.abs() > 26.0) || x.iter().any(|x| *x < 1.5e-154)
+        },
+    },
+    Exception {
+        letter: "u",
+        laws: &["gradients on faces"],
+        why: "a power of a share has no bounded derivative on its face",
+        at: |_, _, x| x.iter().any(|x| *x < 0.05),
+    },
+    Exception {
+        letter: "w",
+        laws: &["log-determinants"],
+        why: "a share of nothing counts as one half on both sides: on edges and corners the density depends on the direction of approach",
+        at: |subject, _, x| !range::is_smooth(subject, x),
+    },
+];
+
+/// What came of a law on a chain.
+pub enum Outcome {
+    Broken(&'static str, String),
+    /// It does not hold somewhere, as documented: the place of the exception.
+    Excused(usize),
+}
+
+impl Subject {
+    /// The exception for a law at a place.
+    pub fn excused(&self, law: &str, params: &[f64], point: &[f64]) -> Option<usize> {
+        EXCEPTIONS.iter().position(|exception| {
+            self.has(exception.letter) && exception.laws.contains(&law) && (exception.at)(self, params, point)
+        })
+    }
+}
+
+/// Every law at every place; of each law the first failure is told.
+pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(Outcome)) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let params = parameters(subject, &mut rng, SPREAD);
-    let places = range::places(subject);
+    let params = parameters(subject, &mut rng, spread(subject));
+    let mut places = range::places(subject);
     for (name, law) in LAWS {
-        let failed = places.iter().find_map(|place| law(subject, &params, place, &mut rng).err());
-        if let Some(error) = failed {
-            tell(name, error);
+        let mut broken = None;
+        for place in &places {
+            let Err(error) = law(subject, &params, place, &mut rng) else { continue };
+            match subject.excused(name, &params, &place.point) {
+                Some(exception) => tell(Outcome::Excused(exception)),
+                None => {
+                    broken.get_or_insert(error);
+                }
+            }
+        }
+        if let Some(error) = broken {
+            tell(Outcome::Broken(name, error));
         }
     }
+    places = tails(subject, &params);
+    let failed = places.iter().find_map(|place| {
+        let error = round_trip(subject, &params, place, &mut rng).err()?;
+        match subject.excused("tails", &params, &place.point) {
+            Some(exception) => {
+                tell(Outcome::Excused(exception));
+                None
+            }
+            None => Some(error),
+        }
+    });
+    if let Some(error) = failed {
+        tell(Outcome::Broken("tails", error));
+    }
     if let Err(error) = outside(subject, &params) {
-        tell("ends", error);
+        tell(Outcome::Broken("ends", error));
     }
     for _ in 0..4 {
         let params = parameters(subject, &mut rng, FAR_SPREAD);
-        let point = ordinary(subject, &mut rng);
-        let place = Place { point, smooth: true };
+        let place = Place { point: ordinary(subject, &mut rng), smooth: true };
         let told =
             finite(subject, &params, &place, &mut rng).and_then(|()| density(subject, &params, &place, &mut rng));
         if let Err(error) = told {
-            tell("spread", error);
+            tell(Outcome::Broken("parameters far from a start", error));
             break;
         }
     }
+}
+
+/// Euclidean points around those whose base point is 5.30 to 5.35 in each coordinate, where published quantiles change their formula.
+fn tails(subject: &Subject, params: &[f64]) -> Vec<Place> {
+    if (subject.space)() != Space::Flat {
+        return Vec::new();
+    }
+    let mut places: Vec<Place> = Vec::new();
+    for sign in [1.0, -1.0] {
+        let mut before: Option<Vec<f64>> = None;
+        for i in 0..=12 {
+            let base = vec![sign * (5.30 + 0.004 * f64::from(i)); subject.dim];
+            let x = (subject.wide.walk)(params, &base, false, &[]).point;
+            if let Some(before) = before {
+                places.push(Place { point: before.iter().zip(&x).map(|(a, b)| 0.5 * (a + b)).collect(), smooth: true });
+            }
+            places.push(Place { point: x.clone(), smooth: true });
+            before = Some(x);
+        }
+    }
+    places
 }
 
 fn all_finite<'a>(numbers: impl IntoIterator<Item = &'a f64>) -> bool {
@@ -183,26 +304,23 @@ pub fn off_after_a_round_trip(numbers: &Numbers, params: &[f64], point: &[f64]) 
 }
 
 fn round_trip(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
-    let [off, sum] = off_after_a_round_trip(&subject.wide, params, &place.point);
-    if off <= ROUND_TRIP && sum <= ROUND_TRIP {
+    let [off, _] = off_after_a_round_trip(&subject.wide, params, &place.point);
+    if off <= ROUND_TRIP {
         return Ok(());
     }
-    let there = (subject.wide.walk)(params, &place.point, true, &[]);
-    let back = (subject.wide.walk)(params, &there.point, false, &[]);
-    Err(format!(
-        "{:?}: off by {off:e}, log-determinants {} and {} by {sum:e}; base side {:?}, back {:?}",
-        place.point, there.log_det, back.log_det, there.point, back.point
-    ))
+    let there = (subject.wide.walk)(params, &place.point, true, &[]).point;
+    let back = (subject.wide.walk)(params, &there, false, &[]).point;
+    Err(format!("{:?}: off by {off:e}; base side {there:?}, back {back:?}", place.point))
 }
 
-/// In which ways a place is looked at.
-fn views(subject: &Subject, place: &Place) -> Vec<View> {
-    if (subject.space)() != Space::Simplex {
-        return vec![View::Plain];
-    }
-    // Where two shares or more are small, what is smooth is smooth in their ratios.
-    let small = place.point.iter().filter(|x| **x < 0.05).count();
-    if small < 2 { vec![View::Plain, View::Shares] } else { vec![View::Shares] }
+fn log_determinants(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
+    let [_, sum] = off_after_a_round_trip(&subject.wide, params, &place.point);
+    if sum <= ROUND_TRIP { Ok(()) } else { Err(format!("{:?}: they do not cancel by {sum:e}", place.point)) }
+}
+
+/// How a place is looked at: beside faces, what is smooth is smooth in the ratios of shares.
+fn view(subject: &Subject) -> View {
+    if (subject.space)() == Space::Simplex { View::Shares } else { View::Plain }
 }
 
 fn close(a: f64, b: f64, largest: f64) -> bool {
@@ -216,8 +334,7 @@ fn jacobian(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) ->
     let run = |x: &[f64]| (subject.wide.walk)(params, x, true, &[]);
     let here = run(&place.point);
     let axes = range::coordinates(subject, &here.point);
-    let view = *views(subject, place).last().unwrap_or(&View::Plain);
-    let ways = range::ways(subject, &place.point, view);
+    let ways = range::ways(subject, &place.point, view(subject));
     if ways.len() < subject.dim {
         // On a face there is nothing to take shares of.
         return Ok(());
@@ -245,18 +362,29 @@ fn jacobian(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) ->
 /// Derivatives of both directions by the point and along random directions of the parameters: of a combination of the
 /// result's coordinates (of their logarithms, where shares are looked at), and of the log-determinant.
 fn gradients(subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {
+    gradients_in(view(subject), subject, params, place, rng)
+}
+
+/// On a face itself, and beside it, a layer may be smooth in the shares as well.
+fn gradients_on_faces(subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {
+    let small = place.point.iter().filter(|x| **x < 0.05).count();
+    if (subject.space)() == Space::Simplex && small == 1 {
+        gradients_in(View::Plain, subject, params, place, rng)
+    } else {
+        Ok(())
+    }
+}
+
+fn gradients_in(view: View, subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {
     let base = (subject.wide.walk)(params, &place.point, true, &[]).point;
     let weights: Vec<f64> = (0..subject.embed).map(|_| normal(rng)).collect();
     let directions: Vec<Vec<f64>> = (0..DIRECTIONS.min(subject.params))
         .map(|k| (0..subject.params).map(|i| if i % DIRECTIONS == k { normal(rng) } else { 0.0 }).collect())
         .collect();
-    for view in views(subject, place) {
-        for (inverse, start) in [(true, &place.point), (false, &base)] {
-            let at = Objective { subject, params, start, inverse, view, weights: &weights, smooth: place.smooth };
-            at.check(&directions).map_err(|error| {
-                format!("{} at {start:?}, {view:?}: {error}", if inverse { "inverse" } else { "forward" })
-            })?;
-        }
+    for (inverse, start) in [(true, &place.point), (false, &base)] {
+        let at = Objective { subject, params, start, inverse, view, weights: &weights, smooth: place.smooth };
+        let direction = if inverse { "inverse" } else { "forward" };
+        at.check(&directions).map_err(|error| format!("{direction} at {start:?}: {error}"))?;
     }
     Ok(())
 }
