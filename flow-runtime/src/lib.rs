@@ -32,6 +32,11 @@
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
+//!
+//! # Numbers
+//! Flows are built with `f64` or `f32`. Every letter and option is measured in `f32` against `f64`, and certified or refused: the table
+//! is docs/f32.md of the repository. What is refused does not compile with `f32` ([`layers::Layer::NEEDS_F64`]).
+
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
 

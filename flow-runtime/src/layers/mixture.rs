@@ -170,3 +170,26 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
     }
     cot_x
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far out q is 1 / width of one component, while ln p, ln F and ln S are as large as x.
+    #[test]
+    fn the_slope_of_the_logit_keeps_its_digits_in_the_far_tails() {
+        let wide = [0.4, 1.7, 0.3, -1.2, 0.6, 0.7];
+        let narrow = wide.map(|c| c as f32);
+        for x in [-1e6_f32, -3e4, -200.0, 200.0, 3e4, 1e6] {
+            let Mixture { ln_q, .. } = mixture(&narrow, x, &mut [0.0; 4]);
+            let exact = mixture(&wide, f64::from(x), &mut [0.0; 4]);
+            assert!((f64::from(ln_q) - 0.6_f64.ln()).abs() < 1e-6, "{x}: {ln_q}");
+            assert!((exact.ln_q - 0.6_f64.ln()).abs() < 1e-14, "{x}: {}", exact.ln_q);
+        }
+        // Between two components far apart neither has a share in both F and S.
+        let apart = [-1e6, 1.0, 0.5, 1e6, 1.0, 0.5];
+        let Mixture { ln_f, ln_s, ln_q, .. } = mixture(&apart, 1.0, &mut [0.0; 4]);
+        assert!((ln_f - 0.5_f64.ln()).abs() < 1e-14 && (ln_s - 0.5_f64.ln()).abs() < 1e-14);
+        assert!((ln_q - (2.0_f64.ln() - (1e6 - 1.0))).abs() < 1e-9, "{ln_q}");
+    }
+}

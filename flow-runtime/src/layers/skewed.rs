@@ -225,4 +225,24 @@ mod tests {
             }
         }
     }
+
+    /// Far out every logarithm is as large as x, and shares are exponentials of differences between them.
+    #[test]
+    fn derivatives_keep_their_digits_in_the_far_tails() {
+        let wide = [0.4, 1.7, 0.3, 0.8, -1.2, 0.6, 0.7, 2.5];
+        let narrow = wide.map(|c| c as f32);
+        for x in [-1e6_f32, -3e4, 3e4, 1e6] {
+            for cots in [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0, -1.0, 1.0]] {
+                let (mut cot, mut exact_cot) = ([0.0_f32; 8], [0.0_f64; 8]);
+                let at = pull(&narrow, x, &mixture(&narrow, x), cots.map(|c| c as f32), Some(&mut cot));
+                let far = f64::from(x);
+                let exact = pull(&wide, far, &mixture(&wide, far), cots, Some(&mut exact_cot));
+                assert!((f64::from(at) - exact).abs() < 1e-6, "{x} {cots:?}: {at} {exact}");
+                let largest = exact_cot.iter().fold(1.0, |largest: f64, c| largest.max(c.abs()));
+                for (a, b) in cot.iter().zip(exact_cot) {
+                    assert!((f64::from(*a) - b).abs() < 1e-6 * largest, "{x} {cots:?}: {cot:?} {exact_cot:?}");
+                }
+            }
+        }
+    }
 }

@@ -254,4 +254,24 @@ mod tests {
             assert!((back[0] - v[0]).abs() < 2e-15 && (back[1] - v[1]).abs() < 2e-15, "{angle}: {z:?}");
         }
     }
+
+    /// In f32 pi is 9e-8 above itself, and pi - 1e-7 rounds to 1.5e-7 below.
+    #[test]
+    fn the_log_determinant_of_angles_is_the_same_in_both_number_types() {
+        for theta in [
+            0.0_f32,
+            1e-9,
+            3e-7,
+            1e-3,
+            1.0,
+            core::f32::consts::PI - 1e-3,
+            core::f32::consts::PI - 3e-7,
+            core::f32::consts::PI,
+        ] {
+            let (mut narrow, mut wide) = (0.0_f32, 0.0_f64);
+            Sphere2::embed(&[theta, 0.3], &mut [0.0; 3], &mut narrow);
+            Sphere2::embed(&[f64::from(theta), 0.3], &mut [0.0; 3], &mut wide);
+            assert!((f64::from(narrow) - wide).abs() < 1e-5, "{theta}: {narrow} {wide}");
+        }
+    }
 }

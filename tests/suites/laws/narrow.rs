@@ -2,7 +2,7 @@
 
 use super::range;
 use super::subject::{Space, Subject};
-use super::working::{density_in, finite_in, off_after_a_round_trip, ordinary, parameters, spread};
+use super::working::{FAR_SPREAD, density_in, finite_in, off_after_a_round_trip, ordinary, parameters, spread};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -98,6 +98,11 @@ pub fn measure(subject: &Subject, seed: u64) -> Measured {
             measured.round_trip = worse(measured.round_trip, off);
         }
     }
+    for _ in 0..VECTORS {
+        let params = rounded(&parameters(subject, &mut rng, FAR_SPREAD));
+        let point = rounded(&ordinary(subject, &mut rng));
+        measured.broken = measured.broken.or(finite_in(&subject.narrow, subject, &params, &point).err());
+    }
     measured
 }
 
@@ -192,4 +197,21 @@ pub fn differences(told: &str, found: &str) -> Vec<String> {
         wrong.push("another number of lines".into());
     }
     wrong
+}
+
+#[test]
+fn the_page_is_compared_by_verdicts_and_by_numbers_that_grew() {
+    let measured = |gradient: f64| Measured { round_trip: 1.2e-7, log_prob: 0.0, gradient, broken: None };
+    let line = |gradient, refused| Line { letter: 'q', notation: "e1 : q", refused, measured: measured(gradient) };
+    let told = page(&[line(3e-6, None)]);
+    assert!(told.contains("| `e1 : q` | 2e-7 | 0 | 3e-6 | certified |"), "{told}");
+    for (gradient, refused, same) in
+        [(3e-6, None, true), (5e-6, None, true), (1e-9, None, true), (3e-5, None, false), (3e-6, Some("why"), false)]
+    {
+        let wrong = differences(&told, &page(&[line(gradient, refused)]));
+        assert_eq!(wrong.is_empty(), same, "{gradient} {refused:?}: {wrong:?}");
+    }
+    assert!(line(3e-6, None).contradiction().is_none() && line(0.1, Some("why")).contradiction().is_none());
+    assert!(line(0.1, None).contradiction().is_some() && line(3e-6, Some("why")).contradiction().is_some());
+    assert!(line(f64::NAN, None).contradiction().is_some());
 }

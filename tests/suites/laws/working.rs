@@ -20,7 +20,7 @@ pub fn spread(subject: &Subject) -> f64 {
     if subject.params < 1000 { 0.3 } else { 0.1 }
 }
 /// The same where only finite numbers are asked for.
-const FAR_SPREAD: f64 = 3.0;
+pub const FAR_SPREAD: f64 = 3.0;
 
 /// What a law says of a place.
 pub type Told = Result<(), String>;
