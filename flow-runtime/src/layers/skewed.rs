@@ -162,7 +162,7 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
             cot[0] -= cot_u * inv_width;
             cot[1] += cot_u * (x - mean) + weight * share[2] / inv_width;
             cot[2] += share[0] + share[1] + share[2];
-            cot[3] += weight * (by_b * (ln_a + minus_over_rest).exp() - by_a * minus + share[2] * (a.recip() - minus));
+            cot[3] += weight * (by_b * (ln_a + minus_over_rest).exp() + share[2] / a - (by_a + share[2]) * minus);
         }
     }
     cot_x
