@@ -324,7 +324,7 @@ fn messages_about_chains() {
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);

@@ -113,6 +113,12 @@ impl CircularOptions {
     /// its parameters multiplied by `factor`.
     #[inline(always)]
     pub fn turn<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R, angle: R, inverse: bool) -> (R, R) {
+        self.turn_at(prepared, factor, from_both_middles(angle), inverse)
+    }
+
+    /// The same of an angle counted from 0 and from pi, each precise where it is small: so is the turn beside both fixed points.
+    #[inline(always)]
+    pub fn turn_at<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R, angle: [R; 2], inverse: bool) -> (R, R) {
         let height = prepared[0].lift() * factor;
         let width = prepared.get(1).map_or(R::zero(), |p| p.lift() * factor);
         self.formula(angle, height, width, inverse)
@@ -126,13 +132,27 @@ impl CircularOptions {
         factor: R,
         angle: R,
         inverse: bool,
+        cot: (R, R),
+        cot_prepared: &mut [R],
+    ) -> (R, R) {
+        self.turn_at_vjp(prepared, factor, from_both_middles(angle), inverse, cot, cot_prepared)
+    }
+
+    /// Cotangents of [`CircularOptions::turn_at`]: that of the angle is one number, however the angle is counted.
+    #[inline(always)]
+    pub fn turn_at_vjp<R: Real, P: Lift<R>>(
+        &self,
+        prepared: &[P],
+        factor: R,
+        angle: [R; 2],
+        inverse: bool,
         (cot_turn, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> (R, R) {
         let height = prepared[0].lift();
         let Some(width) = prepared.get(1) else {
             let (turn, ln) = self.formula(
-                Dual::<R, 2>::input(angle, 0),
+                angle.map(|angle| Dual::<R, 2>::input(angle, 0)),
                 Dual::input(height * factor, 1),
                 Dual::fixed(R::zero()),
                 inverse,
@@ -143,7 +163,7 @@ impl CircularOptions {
         };
         let width = width.lift();
         let (turn, ln) = self.formula(
-            Dual::<R, 3>::input(angle, 0),
+            angle.map(|angle| Dual::<R, 3>::input(angle, 0)),
             Dual::input(height * factor, 1),
             Dual::input(width * factor, 2),
             inverse,
@@ -156,7 +176,7 @@ impl CircularOptions {
     }
 
     #[inline(always)]
-    fn formula<R: Real>(&self, angle: R, height: R, width: R, inverse: bool) -> (R, R) {
+    fn formula<R: Real>(&self, [angle, from_pi]: [R; 2], height: R, width: R, inverse: bool) -> (R, R) {
         let half = R::constant(0.5);
         // Shares of the second bin: w = 1/2 + x, h = 1/2 + y.
         let x = width.scale(0.5).tanh().scale(0.5 - self.min_width);
@@ -177,10 +197,9 @@ impl CircularOptions {
 
         // The bin, and the angle from its middle.
         let edge = half + if inverse { y } else { x };
-        let turned = R::select(angle.lt(R::zero()), angle + R::constant(PI), angle - R::constant(PI));
         let second = angle.abs().le(edge.scale(PI));
         let (sx, sy) = (R::select(second, x, -x), R::select(second, y, -y));
-        let from_middle = R::select(second, angle, turned);
+        let from_middle = R::select(second, angle, from_pi);
         let (w, h) = (half + sx, half + sy);
         let excess = (sx - sy + slope_m1 * w) / h;
         let a = (slope_m1 * w + w) / h;
@@ -203,6 +222,12 @@ impl CircularOptions {
         let ln = ((sy - sx) / w).ln_1p() + rise.ln_1p() - dip.ln_1p().scale(2.0);
         (turn.scale(TAU), if inverse { -ln } else { ln })
     }
+}
+
+/// An angle in [-pi, pi], and the same counted from pi.
+#[inline(always)]
+fn from_both_middles<R: Real>(angle: R) -> [R; 2] {
+    [angle, R::select(angle.lt(R::zero()), angle + R::constant(PI), angle - R::constant(PI))]
 }
 
 #[cfg(test)]
