@@ -190,7 +190,7 @@ pub(super) mod tests {
     use crate::layers::Chain;
     use crate::layers::bounded::{finite_at, log_prob, reference};
     use crate::layers::laws::{gradients, jacobian, random_params, round_trip};
-    use crate::manifolds::{Circle, Manifold};
+    use crate::manifolds::Circle;
     use core::f64::consts::{PI, TAU};
     use rand::{SeedableRng, rngs::StdRng};
 
@@ -244,8 +244,8 @@ pub(super) mod tests {
                 let (there, ln) = reference::<Circle, C>(params, &point, inverse);
                 let (back, ln_back) = reference::<Circle, C>(params, &there, !inverse);
                 assert!((there[0].hypot(there[1]) - 1.0).abs() < 1e-15, "{there:?}");
-                // Rounding of the point in between, stretched by the way back; and what it does to the derivative there.
-                let grown = 1e-15 * (4.0 + ln_back.exp());
+                // Rounding of the angle in between (an ulp of pi is 4e-16), stretched by the way back; and what it does to the derivative.
+                let grown = 2e-15 * (2.0 + ln_back.exp());
                 let turned = |by: f64| {
                     let beside = [point[0] - by * point[1], point[1] + by * point[0]];
                     (reference::<Circle, C>(params, &beside, inverse).1 - ln).abs()
@@ -257,6 +257,37 @@ pub(super) mod tests {
                     (ln + ln_back).abs() < 1e-10 + 2.0 * bent,
                     "{params:?} {point:?} {inverse}: {ln} {ln_back} {bent}"
                 );
+            }
+        }
+    }
+
+    /// Derivatives of strongly bent maps: in the direction that is a formula against differences, and those of both directions against
+    /// each other. As going there and back changes nothing, whatever are the parameters: if forward takes cotangents (x, l) of
+    /// point and log-determinant to (z, p) of point and parameters, inverse takes (-z, -l) to (-x, p).
+    pub(crate) fn derivatives_of_bent_maps<C: Chain<Circle>>(params: &[f64], inverse: bool) {
+        let mut rng = StdRng::seed_from_u64(2);
+        let mut prepared = vec![0.0; C::PREPARED];
+        C::prepare(params, &mut prepared);
+        for point in points() {
+            gradients::<Circle, C>(&mut rng, params, &point, inverse, 1e-6)
+                .unwrap_or_else(|e| panic!("{params:?}: {e}"));
+
+            let (mut base, mut ln, mut scratch) = (point, 0.0, vec![0.0; C::SCRATCH]);
+            C::inverse(&prepared, &mut base, &mut ln, &mut scratch, 0, &mut None);
+            let (cot, cot_ln) = (0.7, -1.3);
+            let mut there = [-point[1] * cot, point[0] * cot];
+            let mut by_forward = vec![0.0; C::PREPARED];
+            C::forward_vjp(&prepared, &mut scratch.clone(), &mut there, cot_ln, &mut by_forward);
+            let mut back = there.map(|cot| -cot);
+            let mut by_inverse = vec![0.0; C::PREPARED];
+            C::inverse_vjp(&prepared, &mut scratch, &mut back, -cot_ln, &mut by_inverse);
+            // In units of the terms that cancel on the way.
+            let size = there.iter().fold(1.0_f64, |most, cot| most.max(cot.abs())) * (1.0 + ln.exp());
+            let turned = point[0] * back[1] - point[1] * back[0];
+            assert!((turned + cot).abs() < 1e-12 * size, "{params:?} {point:?}: {turned} {size:e}");
+            let largest = by_forward.iter().fold(size, |most, cot| most.max(cot.abs()));
+            for (a, b) in by_forward.iter().zip(&by_inverse) {
+                assert!((a - b).abs() < 1e-9 * largest, "{params:?} {point:?}: {by_forward:?} {by_inverse:?}");
             }
         }
     }

@@ -128,7 +128,7 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
 mod tests {
     use super::*;
     use crate::layers::bounded::{first, wave};
-    use crate::layers::circle::tests::{at_the_special_points, well_conditioned_extremes};
+    use crate::layers::circle::tests::{at_the_special_points, derivatives_of_bent_maps, well_conditioned_extremes};
     use crate::layers::laws::{Tolerance, check};
 
     type Bare<const K: u128, Rest = ()> = m::num_basis_functions<K, Rest>;
@@ -176,13 +176,16 @@ mod tests {
     #[test]
     fn extreme_parameters() {
         for l in [4.0, 9.0, 40.0, 700.0] {
-            for towards in [[1.0, 0.0], [-1.0, 0.0], [-1.0, 1e-9], [1e-3, -2e-3], [0.6, 0.8]] {
+            for towards in [[1.0, 0.0], [-1.0, 0.0], [-1.0, 1e-9], [0.4, -0.7], [0.6, 0.8]] {
                 let one = [towards[0], towards[1], l, 0.3];
                 well_conditioned_extremes::<(CircleMoebius<Bare<1>>, ())>(&one);
                 well_conditioned_extremes::<(CircleMoebius<Bare<1, Natural>>, ())>(&one);
                 let three = [&one[..], &[-1.0, 0.4, -l, 0.0], &[0.3, 0.5, l, -30.0]].concat();
                 well_conditioned_extremes::<(CircleMoebius<Bare<3>>, ())>(&three);
                 well_conditioned_extremes::<(CircleMoebius<Bare<3, Natural>>, ())>(&three);
+                derivatives_of_bent_maps::<(CircleMoebius<Bare<1>>, ())>(&one, true);
+                derivatives_of_bent_maps::<(CircleMoebius<Bare<3>>, ())>(&three, true);
+                derivatives_of_bent_maps::<(CircleMoebius<Bare<3, Natural>>, ())>(&three, false);
             }
         }
     }

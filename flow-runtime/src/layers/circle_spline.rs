@@ -7,8 +7,8 @@
 //!
 //! # Numbers
 //! A unit vector gives its angle to full relative precision beside 0, and beside pi as the angle of the opposite vector; the vector
-//! returned is formed in the same way. So fixed points stay fixed, and whatever is beside them stays on its side. Nothing is
-//! clipped: the ancestor keeps the inverse, but not the forward direction, 1e-7 away from the angle 0 (Q27).
+//! returned is formed in the same way. So fixed points stay fixed, and whatever is beside them stays there in proportion. Nothing
+//! is clipped: the ancestor keeps the inverse, but not the forward direction, 1e-7 away from the angle 0 (Q27).
 //!
 //! Parameters: with `add_rotation` two reflection vectors of two numbers; then widths, heights, slopes (raw; those that an option fixes
 //! are left out, and so is the last slope, which is the first one).
@@ -20,7 +20,7 @@ use super::spline::{Ends, MappedCot, SplineOptions};
 use super::{Layer, Options, decode};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
-use core::f64::consts::{FRAC_PI_2, TAU};
+use core::f64::consts::TAU;
 use core::marker::PhantomData;
 use rand::Rng;
 
@@ -99,26 +99,21 @@ impl<Opts: Options<CircleSplineOptions>> CircleSpline<Opts> {
     };
 }
 
-/// The angle of a unit vector, counted from 0 and from pi.
+/// The angle of a unit vector as shares of the way around, from either side of 0.
 #[inline(always)]
-fn angles<R: Real>(e: [R; 2]) -> [R; 2] {
-    [e[1].atan2(e[0]), (-e[1]).atan2(-e[0])]
-}
-
-/// The unit vector at an angle counted from 0 and from pi.
-#[inline(always)]
-fn unit<R: Real>([from_0, from_pi]: [R; 2]) -> [R; 2] {
-    let front = from_0.abs().lt(R::constant(FRAC_PI_2));
-    let (sin, cos) = R::select(front, from_0, from_pi).sin_cos();
-    [R::select(front, cos, -cos), R::select(front, sin, -sin)]
-}
-
-/// An angle counted from 0, as shares of the way around from either side of 0.
-#[inline(always)]
-fn shares<R: Real>(from_0: R) -> Ends<R> {
-    let share = from_0.scale(1.0 / TAU);
+fn shares<R: Real>(e: [R; 2]) -> Ends<R> {
+    let share = e[1].atan2(e[0]).scale(1.0 / TAU);
     let behind = share.lt(R::zero());
     Ends { low: R::select(behind, R::one() + share, share), high: R::select(behind, -share, R::one() - share) }
+}
+
+/// The unit vector at shares of the way around: from the angle counted from 0 or from pi, the one that is the more precise.
+#[inline(always)]
+fn unit<R: Real>(Ends { low, high }: Ends<R>) -> [R; 2] {
+    let front = low.min(high).lt(R::constant(0.25));
+    let from_0 = R::select(low.le(high), low, -high);
+    let (sin, cos) = R::select(front, from_0.scale(TAU), (low - high).scale(0.5 * TAU)).sin_cos();
+    [R::select(front, cos, -cos), R::select(front, sin, -sin)]
 }
 
 impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
@@ -143,20 +138,14 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
     }
     #[inline(always)]
     fn go<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], direct: bool) -> Moved<R> {
-        let at = angles(from);
-        let (to, ln) = if Self::SMOOTH {
-            let (turn, ln) = Self::CIRCULAR.turn_at(prepared, R::one(), at, !direct);
-            (at.map(|angle| angle + turn), ln)
-        } else {
-            let at = shares(at[0]);
-            let mapped = if direct { Self::SPLINE.direct(prepared, at) } else { Self::SPLINE.inverse(prepared, at) };
-            let Ends { low, high } = mapped.to;
-            let from_0 = R::select(low.le(high), low, -high).scale(TAU);
-            // The share beyond one half, or short of it.
-            let from_pi = (low - high).scale(0.5 * TAU);
-            ([from_0, from_pi], mapped.ln)
-        };
-        Moved { to: unit(to), ln, failed: R::Mask::splat(false) }
+        let failed = R::Mask::splat(false);
+        if Self::SMOOTH {
+            let (to, ln) = Self::CIRCULAR.map(prepared, from, !direct);
+            return Moved { to, ln, failed };
+        }
+        let at = shares(from);
+        let mapped = if direct { Self::SPLINE.direct(prepared, at) } else { Self::SPLINE.inverse(prepared, at) };
+        Moved { to: unit(mapped.to), ln: mapped.ln, failed }
     }
     #[inline(always)]
     fn go_vjp<R: Real, P: Lift<R>>(
@@ -167,13 +156,10 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
         cot: MovedCot<R>,
         cot_prepared: &mut [R],
     ) -> R {
-        let at = angles(from);
         if Self::SMOOTH {
-            let cots = (cot.angle, cot.ln);
-            let (_, by_angle) = Self::CIRCULAR.turn_at_vjp(prepared, R::one(), at, !direct, cots, cot_prepared);
-            return cot.angle + by_angle;
+            return Self::CIRCULAR.map_vjp(prepared, from, !direct, (cot.angle, cot.ln), cot_prepared);
         }
-        let Ends { low, high } = shares(to[1].atan2(to[0]));
+        let Ends { low, high } = shares(to);
         let nearer = low.le(high);
         let by_share = cot.angle.scale(TAU);
         let none = Ends { low: R::zero(), high: R::zero() };
@@ -182,7 +168,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
             ln_ratio: none,
             ln: cot.ln,
         };
-        let at = shares(at[0]);
+        let at = shares(from);
         let ends = if direct {
             Self::SPLINE.direct_vjp(prepared, at, mapped, cot_prepared)
         } else {
@@ -243,7 +229,9 @@ mod tests {
     use super::*;
     use crate::layers::Chain;
     use crate::layers::bounded::{reference, wave};
-    use crate::layers::circle::tests::{BESIDE, at_the_special_points, well_conditioned_extremes};
+    use crate::layers::circle::tests::{
+        BESIDE, at_the_special_points, derivatives_of_bent_maps, well_conditioned_extremes,
+    };
     use crate::layers::laws::{Tolerance, check};
     use crate::manifolds::Manifold;
 
@@ -258,6 +246,7 @@ mod tests {
     type Second<Rest = ()> = o::also_fix_second_width_to_zero<1, First<Rest>>;
     type Independent<Rest = ()> = o::independent_width_height_parametrization<1, Rest>;
     type Least<Rest = ()> = o::min_width<{ float(0.02) }, o::min_height<{ float(0.03) }, Rest>>;
+    type Tiny<Rest = ()> = o::min_width<{ float(1e-8) }, o::min_height<{ float(1e-8) }, Rest>>;
     type Steep<Rest = ()> = o::min_derivative<{ float(0.1) }, Rest>;
 
     fn holds<Opts: Options<CircleSplineOptions>>(seed: u64) {
@@ -376,6 +365,11 @@ mod tests {
                 let params: Vec<f64> = (0..4).map(sign).collect();
                 well_conditioned_extremes::<(CircleSpline<Still>, ())>(&params);
                 well_conditioned_extremes::<(CircleSpline<Still<Back>>, ())>(&params);
+                well_conditioned_extremes::<(CircleSpline<Still<Tiny>>, ())>(&params);
+                if size < 5.0 {
+                    derivatives_of_bent_maps::<(CircleSpline<Still>, ())>(&params, false);
+                    derivatives_of_bent_maps::<(CircleSpline<Still<Back>>, ())>(&params, true);
+                }
                 let params: Vec<f64> = (0..12).map(|k| sign(k * k + k / 2)).collect();
                 well_conditioned_extremes::<(CircleSpline<Plain<4, Still>>, ())>(&params);
             }
