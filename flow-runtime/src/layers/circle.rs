@@ -2,7 +2,8 @@
 //! direction and serves either as the inverse or as the forward map (layers.md 6.2).
 //!
 //! inverse x -> map(Q^T x), forward z -> Q map^-1(z), with Q = H_1 H_2 a product of two Householder reflections, a rotation. Everything is done on
-//! unit vectors: there is no angle that could jump.
+//! unit vectors: there is no angle that could jump. (The ancestor takes angles from arccos, which loses half of the digits beside 0 and
+//! pi, Q17.)
 //!
 //! Parameters: with a rotation two reflection vectors of two numbers; then those of the map.
 

@@ -3,9 +3,11 @@
 //! Danilo J. Rezende et al., Normalizing Flows on Tori and Spheres (2020), sections 2.1.1 and A.2.
 //!
 //! The mixture T is a formula, its inverse a search within a bracket that ends at rounding; derivatives of the search come from the
-//! implicit function theorem. With `natural_direction = 0` T leads from the target to the base, and the density is a mixture of
-//! wrapped Cauchy densities. T keeps the angle pi where it is and is smooth around the circle: the angle 0, where intrinsic
-//! coordinates start again, is a point like any other.
+//! implicit function theorem. With `natural_direction = 0` T leads from the target to the base, and the density of one letter is a
+//! mixture of wrapped Cauchy densities, with their wide tails; with `natural_direction = 1`, or two letters, it may fall off faster.
+//!
+//! T keeps the angle pi where it is and is smooth around the circle: the angle 0, where intrinsic coordinates start again, is a point
+//! like any other.
 //!
 //! Parameters: with `add_rotation` two reflection vectors of two numbers; then four numbers of each component, see moebius.rs.
 

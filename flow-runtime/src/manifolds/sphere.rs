@@ -261,7 +261,7 @@ mod tests {
             let mut out = [0.0; 2];
             for (side, out) in [1.0, -1.0].into_iter().zip(&mut out) {
                 let mut z = [0.0];
-                Circle::to_base(&[1.0, side * sin], &mut z);
+                Circle::to_base(&[f64::sqrt(1.0 - sin * sin), side * sin], &mut z);
                 *out = side * z[0];
                 let mut back = [0.0; 2];
                 Circle::from_base(&z, &mut back);
