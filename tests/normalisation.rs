@@ -140,6 +140,51 @@ fn circle_y() {
 }
 
 #[test]
+fn circle_m() {
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m);
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(natural_direction = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(add_rotation = 1, num_basis_functions = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : mmm(num_basis_functions = 12));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m m(natural_direction = 1) y(add_rotation = 1) | cond 3);
+}
+
+#[test]
+fn circle_o() {
+    // Second derivatives are continuous, third ones jump at the knots.
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : ooo);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(add_rotation = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(independent_width_height_parametrization = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(min_width = 0.2, min_height = 0.1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : om | cond 3);
+}
+
+#[test]
+fn circle_o_with_kinks() {
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, num_basis_functions = 7));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 5, fix_boundary_derivatives = 0.7)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, min_derivative = 0.3));
+}
+
+#[test]
+fn product_of_circles() {
+    let nodes = product(&circle(600), &circle(600));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : m + m | hidden 8);
+    let nodes = product(&circle(1000), &circle(1000));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : o + oo | hidden 8);
+}
+
+#[test]
 fn sphere_y_and_f() {
     integrates_to_one!(sphere(40.0, 400, 64), SMOOTH, s2 : y(add_rotation = 1));
     integrates_to_one!(sphere(40.0, 400, 128), SMOOTH, s2 : f);

@@ -21,9 +21,9 @@ mod working;
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CovType, FisherOptions, GaussianizationOptions, IdentityOptions, IntervalSplineOptions,
-    InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode, SegmentedOptions, SphereRotation,
-    StretchType, settings,
+    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, FisherOptions,
+    GaussianizationOptions, IdentityOptions, IntervalSplineOptions, InverseFunction, KappaPrediction, Options,
+    OrientationOptions, RotationMode, SegmentedOptions, SphereRotation, StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
@@ -81,6 +81,8 @@ defaults! {
     'n' SegmentedOptions
     'y' OrientationOptions
     'r' IntervalSplineOptions
+    'm' CircleMoebiusOptions
+    'o' CircleSplineOptions
 }
 
 impl Default {
@@ -239,6 +241,14 @@ fn layer_z() {
     run('z');
 }
 #[test]
+fn layer_m() {
+    run('m');
+}
+#[test]
+fn layer_o() {
+    run('o');
+}
+#[test]
 fn layer_w() {
     run('w');
 }
@@ -252,7 +262,7 @@ fn layer_u() {
 #[test]
 fn every_letter_of_the_table_is_run() {
     for letter in LETTERS {
-        assert!("gtxfnyrzwu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
+        assert!("gtxfnyrzmowu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
         for key in letter.on {
             let on = |row: &&Row| row.letter == letter.letter && row.line.starts_with(key);
             assert!(ROWS.iter().any(|row| on(&row)), "`{}` on {key}", letter.letter);
@@ -292,6 +302,8 @@ fn options_are_the_same_in_the_table_and_in_the_runtime() {
         names::<SegmentedOptions>(),
         names::<OrientationOptions>(),
         names::<IntervalSplineOptions>(),
+        names::<CircleMoebiusOptions>(),
+        names::<CircleSplineOptions>(),
     ];
     let with_options = || LETTERS.iter().filter(|letter| !letter.options.is_empty());
     assert_eq!(structs.len(), with_options().count());
@@ -338,7 +350,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
     assert_eq!(compared, runtime.len());
 }
 
-/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0, r 3 K + 1, z 0, w 62 and a network for each
+/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0, r 3 K + 1, z 0, m 4 K, o 8, w 62 and a network for each
 /// further share, u D + 2.
 #[test]
 fn parameters_are_counted_as_published() {
@@ -359,6 +371,10 @@ fn parameters_are_counted_as_published() {
     assert_eq!(params::<Flow<flow_runtime::flow!(a2 : w)>>(), 8316);
     assert_eq!(params::<Flow<flow_runtime::flow!(a3 : w)>>(), 16698);
     assert_eq!(params::<Flow<flow_runtime::flow!(a2 : u)>>(), 4);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : m)>>(), 20);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : m(add_rotation = 1))>>(), 24);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : o)>>(), 8);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : o(smooth_second_derivative = 0))>>(), 10);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y)>>(), 0);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y(add_rotation = 1))>>(), 4);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : y(add_rotation = 1))>>(), 9);

@@ -324,7 +324,7 @@ fn messages_about_chains() {
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);
@@ -399,6 +399,20 @@ fn messages_about_rules_between_options() {
     let first = "fix_first_width_n_height_to_zero = 1, num_basis_functions = 1";
     says(&format!("i1 : r({first}, also_fix_second_width_to_zero = 1)"), &["one bin has no second width"]);
     says(&format!("i1 : r({first}, fix_boundary_derivatives = 1)"), &["no parameter left"]);
+    says("s1 : o(num_basis_functions = 5)", &["write `smooth_second_derivative = 0` for any other number"]);
+    says("s1 : o(fix_boundary_derivatives = 1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(min_derivative = 0.1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(also_fix_second_width_to_zero = 1)", &["write `fix_first_width_n_height_to_zero = 1` too"]);
+    says("s1 : o(min_width = 0.6)", &["leave something free of the circle"]);
+    says(
+        "s1 : o(smooth_second_derivative = 0, fix_boundary_derivatives = 0.1, min_derivative = 0.2)",
+        &["a fixed slope must exceed the smallest one"],
+    );
+    let one = "smooth_second_derivative = 0, num_basis_functions = 1, fix_boundary_derivatives = 1, \
+        fix_first_width_n_height_to_zero = 1";
+    says(&format!("s1 : o({one}, add_rotation = 0)"), &["has no parameter left"]);
+    assert!(compiled(&format!("s1 : o({one})")).is_ok());
+    assert!(compiled("s1 : o(smooth_second_derivative = 0, num_basis_functions = 5)").is_ok());
     assert!(compiled("i1 : r(smooth_second_derivative = 1, num_basis_functions = 3)").is_ok());
     says("e3 : g(center_mean = 1, num_kde = 1)", &["`num_kde = 1` does not go with `center_mean = 1` in `g`"]);
     says("e3 : g(center_mean = true) | g(num_kde = 1)", &["does not go with `center_mean = true`"]);

@@ -15,6 +15,9 @@ mod bounded;
 mod box_flow;
 mod cayley;
 mod chain;
+mod circle;
+mod circle_moebius;
+mod circle_spline;
 mod circular_spline;
 mod components;
 mod fisher;
@@ -43,6 +46,8 @@ mod width;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
+pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
+pub use circle_spline::{CircleSpline, CircleSplineOptions};
 pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
@@ -58,6 +63,8 @@ pub use unit::IntervalIdentity;
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::circle_moebius::m;
+    pub use super::circle_spline::o;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;

@@ -25,6 +25,8 @@ pub(crate) struct SplineOptions {
     pub bins: usize,
     /// Slope at both ends; -1: free.
     pub fix_boundary_derivatives: f64,
+    /// The two ends are one place and have one slope.
+    pub periodic: bool,
     /// Inner slopes follow from a continuous second derivative (two or three bins).
     pub smooth_second_derivative: bool,
     /// Largest ratio of a bin's share to another's; -1: none.
@@ -79,6 +81,7 @@ impl SplineOptions {
     pub const DEFAULT: SplineOptions = SplineOptions {
         bins: 5,
         fix_boundary_derivatives: -1.0,
+        periodic: false,
         smooth_second_derivative: false,
         restrict_max_min_width_height_ratio: -1.0,
         fix_first_width_n_height_to_zero: false,
@@ -95,6 +98,10 @@ impl SplineOptions {
         assert!(
             !self.smooth_second_derivative || self.bins == 2 || self.bins == 3,
             "a spline with smooth_second_derivative has two or three bins"
+        );
+        assert!(
+            !self.smooth_second_derivative || !self.periodic,
+            "a spline with smooth_second_derivative has a first and a last slope"
         );
         assert!(
             self.min_width > 0.0
@@ -147,8 +154,13 @@ impl SplineOptions {
             (true, true) => 0,
             (true, false) => 2,
             (false, true) => self.bins - 1,
-            (false, false) => self.bins + 1,
+            (false, false) => self.bins + !self.periodic as usize,
         }
+    }
+
+    /// Place of the last slope among the raw slopes, where they are free.
+    const fn last_slope(&self) -> usize {
+        if self.periodic { 0 } else { self.derivatives() - 1 }
     }
 
     /// Number of parameters: widths, heights, derivatives.
@@ -221,7 +233,7 @@ impl SplineOptions {
             slopes[k] = slopes[0];
         } else {
             slopes[0] = slope(raw[0]);
-            slopes[k] = slope(raw[self.derivatives() - 1]);
+            slopes[k] = slope(raw[self.last_slope()]);
         }
         if self.smooth_second_derivative {
             let inner = smooth_slope(k, [widths[0], widths[1], heights[0], heights[1], slopes[0], slopes[k]]);
@@ -255,7 +267,7 @@ impl SplineOptions {
         let mut slope = |place: usize, cot: P| cot_params[raw + place] += cot * logistic(params[raw + place]);
         if !self.fixed() {
             slope(0, cot_slopes[0] + added[4]);
-            slope(self.derivatives() - 1, cot_slopes[k] + added[5]);
+            slope(self.last_slope(), cot_slopes[k] + added[5]);
         }
         if !self.smooth_second_derivative {
             let first = usize::from(!self.fixed());
@@ -657,7 +669,7 @@ mod tests {
         independent_width_height_parametrization: true,
         ..SMOOTH_3
     };
-    const ALL: [SplineOptions; 9] = [
+    const ALL: [SplineOptions; 11] = [
         PLAIN,
         SMOOTH_2,
         SMOOTH_3,
@@ -673,6 +685,8 @@ mod tests {
         },
         SplineOptions { bins: 1, ..PLAIN },
         SplineOptions { bins: 2, fix_boundary_derivatives: -1.0, fix_first_width_n_height_to_zero: true, ..SMOOTH_2 },
+        SplineOptions { periodic: true, ..PLAIN },
+        SplineOptions { periodic: true, bins: 1, ..PLAIN },
     ];
 
     fn prepared(options: &SplineOptions, params: &[f64]) -> Vec<f64> {
@@ -696,7 +710,7 @@ mod tests {
     #[test]
     fn parameters_are_counted_as_published() {
         let counts: Vec<usize> = ALL.iter().map(|o| o.params()).collect();
-        assert_eq!(counts, [16, 4, 6, 1, 1, 14, 11, 4, 4]);
+        assert_eq!(counts, [16, 4, 6, 1, 1, 14, 11, 4, 4, 15, 3]);
     }
 
     #[test]

@@ -274,4 +274,34 @@ mod tests {
             assert!((f64::from(narrow) - wide).abs() < 1e-5, "{theta}: {narrow} {wide}");
         }
     }
+
+    /// The angle 0 is both infinities of the base: what is beside it, however close, goes far out to its own side and comes back.
+    #[test]
+    fn beside_the_seam_of_the_circle_base_points_are_far_out_on_their_side() {
+        let mut before = 0.0;
+        for sin in [1e-3, 1e-7, 1e-12, 4e-16, 1e-30, 1e-300] {
+            let mut out = [0.0; 2];
+            for (side, out) in [1.0, -1.0].into_iter().zip(&mut out) {
+                let mut z = [0.0];
+                Circle::to_base(&[f64::sqrt(1.0 - sin * sin), side * sin], &mut z);
+                *out = side * z[0];
+                let mut back = [0.0; 2];
+                Circle::from_base(&z, &mut back);
+                assert!(back[0] == 1.0 || sin > 1e-8);
+                // An ulp of z is worth z^2 ulps of the tail.
+                assert!((back[1] / (side * sin) - 1.0).abs() < 4e-16 * (10.0 + z[0] * z[0]), "{sin} {side}: {back:?}");
+            }
+            assert!(out[0] == out[1] && out[0] > before && out[0] < 38.0, "{sin}: {out:?}");
+            before = out[0];
+        }
+        for angle in [0.0, -0.0, TAU, -TAU, TAU.next_up(), TAU.next_down(), f64::MIN_POSITIVE] {
+            let mut v = [0.0; 2];
+            Circle::embed(&[angle], &mut v, &mut 0.0);
+            let (mut z, mut angles) = ([0.0], [0.0]);
+            Circle::to_base(&v, &mut z);
+            Circle::intrinsic(&v, &mut angles, &mut 0.0);
+            assert!(z[0].is_finite() && z[0].abs() > 7.9, "{angle}: {z:?}");
+            assert!((0.0..TAU).contains(&angles[0]), "{angle}: {angles:?}");
+        }
+    }
 }

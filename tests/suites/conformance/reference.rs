@@ -100,6 +100,7 @@ const ORDER: &[&str] = &[
     "circular_flow_params",
     "amortized_mlp.u_v_b_pars",
     "moebius_trafo.moebius_pars",
+    "moebius_pars",
     "rel_log_widths",
     "rel_log_heights",
     "rel_log_derivatives",

@@ -29,6 +29,25 @@ const BASES: &[(char, &[&str])] = &[
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
     ('y', &["add_rotation = 1"]),
     (
+        'm',
+        &[
+            "add_rotation = 1",
+            "natural_direction = 1",
+            "add_rotation = 1, natural_direction = 1, num_basis_functions = 2",
+        ],
+    ),
+    (
+        'o',
+        &[
+            "smooth_second_derivative = 0, num_basis_functions = 5",
+            "fix_first_width_n_height_to_zero = 1",
+            "add_rotation = 0, natural_direction = 0",
+            "add_rotation = 0, natural_direction = 0, smooth_second_derivative = 0",
+            O_FIXED,
+            O_PLAIN_FIXED,
+        ],
+    ),
+    (
         'r',
         &[
             "fix_first_width_n_height_to_zero = 1",
@@ -38,6 +57,11 @@ const BASES: &[(char, &[&str])] = &[
     ),
 ];
 
+const O_FIXED: &str = "fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1";
+const O_PLAIN_FIXED: &str = "smooth_second_derivative = 0, num_basis_functions = 4, fix_boundary_derivatives = 1.0, \
+    fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1, min_width = 0.01, min_height = 0.02, min_derivative = 0.1";
 const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";
 const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, \
     spline_num_basis_functions = -1, vertical_smooth = 1, vertical_fix_first_width_n_height_to_zero = 1, \
