@@ -11,7 +11,7 @@ mod table;
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CovType, Fault, FisherOptions, GaussianizationOptions, IdentityOptions,
+    AffineOptions, Chain, CovType, Fault, FisherOptions, FisherRotation, GaussianizationOptions, IdentityOptions,
     IntervalSplineOptions, InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode,
     SegmentedOptions, SphereRotation, StretchType, settings,
 };
@@ -94,7 +94,7 @@ trait Single {
 
 impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     fn laws(seed: u64) -> Result<(), String> {
-        if is_segmented::<M, C>() {
+        if is_torn::<M, C>() {
             away_from_the_axis::<M, C>(seed)
         } else if C::PARAMS > MANY {
             without_parameters::<M, C>(seed)
@@ -115,14 +115,14 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         for point in if flat { far::<M>() } else { special::<M>() } {
             finite::<M, C, f64>(&params, &point)?;
             finite::<M, C, f32>(&params, &point)?;
-            // On its axis layer n has a value for each direction in which the axis is left, and rounding picks one.
-            if is_segmented::<M, C>() && point[0].hypot(point[1]) < 1e-30 {
+            // On its axis such a layer has a value for each direction in which the axis is left, and rounding picks one.
+            if is_torn::<M, C>() && point[0].hypot(point[1]) < 1e-30 {
                 continue;
             }
             laws::round_trip::<M, C, f64>(&params, &point, 1e-9)?;
             laws::round_trip::<M, C, f32>(&params, &point, 1e-4)?;
-            // Beside its axis layer n bends over distances shorter than the steps of the differences.
-            if !flat && !is_segmented::<M, C>() {
+            // Beside its axis it bends over distances shorter than the steps of the differences.
+            if !flat && !is_torn::<M, C>() {
                 laws::jacobian::<M, C>(&params, &point, 1e-6)?;
                 laws::gradients::<M, C>(&mut rng, &params, &point, true, 1e-6)?;
                 laws::gradients::<M, C>(&mut rng, &params, &point, false, 1e-6)?;
@@ -178,13 +178,14 @@ fn at_the_boundary<M: Manifold, C: Chain<M>>(params: &[f64]) -> Result<(), Strin
     Ok(())
 }
 
-fn is_segmented<M: Manifold, C: Chain<M>>() -> bool {
+/// Whether a chain holds a layer that is not smooth at the two poles of its axis: n (layers.md 8.4), and f with correlated splines.
+fn is_torn<M: Manifold, C: Chain<M>>() -> bool {
     let mut letters = Vec::new();
     C::describe(&mut letters);
-    letters.iter().any(|letter| letter.name == "n")
+    letters.iter().any(|letter| letter.name == "n" || letter.options.contains("add_correlated_rq_spline_flow"))
 }
 
-/// The laws for layer n, which is continuous but not smooth at the two poles of its axis (layers.md 8.4): at points that are 0.03
+/// The laws for such a layer: at points that are 0.03
 /// away from them, because differences step by 2e-4.
 fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String> {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -408,7 +409,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
         ('g', "nonlinear_stretch_type", StretchType::NAMES),
         ('t', "cov_type", CovType::NAMES),
         ('f', "kappa_prediction", KappaPrediction::NAMES),
-        ('f', "rotation_mode", SphereRotation::NAMES),
+        ('f', "rotation_mode", FisherRotation::NAMES),
         ('n', "rotation_mode", SphereRotation::NAMES),
     ];
     let mut compared = 0;
