@@ -120,14 +120,40 @@ fn laws_of_every_concentration() {
     check::<Sphere2, (Mu<f::inverse_z_scaling<0>>, (QuatvecSquared, ()))>(8, 20, 0.8, Tolerance::F64).unwrap();
 }
 
+/// The laws at points whose base points are away from the poles, where correlated splines are not smooth.
+fn holds_away_from_the_poles<C: Chain<Sphere2>>(seed: u64, rounds: usize, spread: f64) {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let tolerance = Tolerance::F64;
+    let (mut all, mut points) = (Vec::new(), Vec::new());
+    for _ in 0..rounds.max(2) {
+        let params = random_params::<Sphere2, C>(&mut rng, spread);
+        let base = loop {
+            let base = laws::random_point::<Sphere2>(&mut rng, 2.0);
+            if base[2].abs() < 0.99 {
+                break base;
+            }
+        };
+        points.push(walk::<C>(&params, &base, false).0);
+        all.push(params);
+    }
+    for (params, start) in all.iter().zip(&points).take(rounds) {
+        laws::round_trip::<Sphere2, C, f64>(params, start, tolerance.round_trip).unwrap();
+        laws::round_trip::<Sphere2, C, f32>(params, start, 1e-4).unwrap();
+        laws::jacobian::<Sphere2, C>(params, start, tolerance.jacobian).unwrap();
+        laws::gradients::<Sphere2, C>(&mut rng, params, start, true, tolerance.gradient).unwrap();
+        let (base, _) = walk::<C>(params, start, true);
+        laws::gradients::<Sphere2, C>(&mut rng, params, &base, false, tolerance.gradient).unwrap();
+    }
+    laws::lanes_agree::<Sphere2, C>(&mut rng, &all, &points).unwrap();
+}
+
 #[test]
 fn laws_of_correlated_splines() {
-    check::<Sphere2, (FisherFlow<Thin>, ())>(1, 6, 0.3, Tolerance::F64).unwrap();
-    check::<Sphere2, (FisherFlow<Thin<f::add_rotation<0>>>, (FisherFlow<Thin>, ()))>(2, 3, 0.3, Tolerance::F64)
-        .unwrap();
-    check::<Sphere2, (ThinCap, ())>(3, 6, 0.3, Tolerance::F64).unwrap();
-    check::<Sphere2, (Correlated, ())>(4, 2, 0.3, Tolerance::F64).unwrap();
-    check::<Sphere2, (FisherFlow<CorrelatedWith<f::correlated_max_rank<0>>>, ())>(5, 1, 0.1, Tolerance::F64).unwrap();
+    holds_away_from_the_poles::<(FisherFlow<Thin>, ())>(1, 6, 0.3);
+    holds_away_from_the_poles::<(FisherFlow<Thin<f::add_rotation<0>>>, ())>(2, 6, 0.3);
+    holds_away_from_the_poles::<(ThinCap, ())>(3, 6, 0.3);
+    holds_away_from_the_poles::<(Correlated, ())>(4, 2, 0.3);
+    holds_away_from_the_poles::<(FisherFlow<CorrelatedWith<f::correlated_max_rank<0>>>, ())>(5, 1, 0.1);
 }
 
 /// Poles, next to them, and the seam of the azimuth.
@@ -174,6 +200,76 @@ fn laws_hold_at_the_poles_and_at_the_seam() {
     holds_at_special_points::<(Suggested, ())>(25);
     holds_at_special_points::<(Tilted, ())>(26);
     holds_at_special_points::<(FisherFlow<f::inverse_z_scaling<0, f::add_rotation<0>>>, ())>(27);
+    holds_at_special_points::<(Mu, ())>(28);
+    holds_at_special_points::<(QuatvecSquared, ())>(29);
+    holds_at_special_points::<(Narrow, ())>(30);
+}
+
+/// The rotations of vectors around -z, where the shortest way from +z is none: they are rotations, they take +z there, and values and
+/// derivatives are numbers; likewise for vectors of zeros.
+#[test]
+fn the_shortest_way_has_no_hole() {
+    fn moved<T: Scalar>(p: [f64; 3]) -> ([f64; 3], [f64; 3]) {
+        let p = p.map(T::narrow);
+        let mut matrix = [T::narrow(0.0); 9];
+        FisherRotation::Xyz.prepare(&p, &mut matrix);
+        let mut cot = [T::narrow(0.0); 3];
+        FisherRotation::Xyz.prepare_vjp(&p, &matrix, &[T::narrow(0.7); 9], &mut cot);
+        assert!(cot.iter().all(|c| c.is_finite()), "{p:?}: {cot:?}");
+        let of = |axis: usize| {
+            let mut v = [0, 1, 2].map(|i| T::narrow(f64::from(u8::from(i == axis))));
+            FisherRotation::Xyz.apply(&matrix, &mut v, false);
+            v.map(|x| x.widen())
+        };
+        let [x, y, z] = [of(0), of(1), of(2)];
+        let cross = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]];
+        let off = cross.iter().zip(z).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs()));
+        assert!(off < 8.0 * T::EPSILON, "{p:?}: {x:?} {y:?} {z:?}");
+        (x, z)
+    }
+    let mut vectors = vec![[0.0, 0.0, -2.0], [0.0, 0.0, 3.0]];
+    for rho in [1e-300, 1e-200, 1e-30, 1e-16, 1e-12, 1e-6, 0.1, 5.0] {
+        vectors.extend([[rho, 0.0, -1.0], [-0.6 * rho, 0.8 * rho, -1.0], [rho, -rho, 1.0], [0.3, rho, 0.0]]);
+        vectors.extend([[rho, rho, -rho], [rho, 0.0, 0.0]]);
+    }
+    for p in vectors {
+        let (_, z) = moved::<f64>(p);
+        let (_, narrow) = moved::<f32>(p);
+        let size = p.iter().fold(0.0, |m: f64, x| m.max(x.abs()));
+        let norm = p.iter().map(|x| (x / size).powi(2)).sum::<f64>().sqrt();
+        for i in 0..3 {
+            assert!((z[i] - p[i] / size / norm).abs() < 1e-15, "{p:?}: {z:?}");
+            assert!(size < 1e-30 || (narrow[i] - z[i]).abs() < 1e-6, "{p:?}: {narrow:?}");
+        }
+    }
+    assert_eq!(moved::<f64>([0.0, 0.0, -1.0]), ([-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]));
+    assert_eq!(moved::<f64>([0.0; 3]), ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]));
+    let mut matrix = [0.0; 9];
+    FisherRotation::Quaternion.prepare(&[0.0; 4], &mut matrix);
+    assert_eq!(matrix, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+}
+
+/// The region that splines leave alone ends where it is said to, whatever the number of its decimals (Q3).
+#[test]
+fn the_region_left_alone_is_exact() {
+    type Cap = FisherFlow<
+        SuggestedWith<f::boundary_cos_theta_identity_region<{ 0.004_f64.to_bits() as u128 }, f::add_rotation<0>>>,
+    >;
+    let mut rng = StdRng::seed_from_u64(41);
+    let mut params = random_params::<Sphere2, (Cap, ())>(&mut rng, 1.0);
+    params[0] = -40.0;
+    for (z, acts) in [(0.9961, false), (0.9959, true), (-0.9961, false), (-0.9959, true)] {
+        let rho = f64::sqrt(1.0 - z * z);
+        let start = [rho * 0.6, rho * 0.8, z];
+        let (to, ln) = walk::<(Cap, ())>(&params, &start, true);
+        let off = to.iter().zip(start).fold(0.0, |m: f64, (a, b)| m.max((a - b).abs()));
+        assert_eq!(off > 1e-8, acts, "{z}: {to:?}");
+        assert_eq!(ln.abs() > 1e-8, acts, "{z}: {ln}");
+    }
+    // The splines of z end at the region's edge on both sides.
+    let edge = 0.996 - 1e-13;
+    let (to, _) = walk::<(Cap, ())>(&params, &[0.0, f64::sqrt(1.0 - edge * edge), edge], true);
+    assert!((to[2] - edge).abs() < 1e-12, "{to:?}");
 }
 
 /// A chain walked in one direction: the point reached and the log-determinant of area.
@@ -292,6 +388,9 @@ fn at(low: f64) -> Vec<f64> {
 #[test]
 fn every_concentration_is_inverted_and_differentiated() {
     let mut rng = StdRng::seed_from_u64(31);
+    // Exact derivatives, both signs of the scaling.
+    every_concentration_has_exact_derivatives::<FisherFlow<f::inverse_z_scaling<0, Unbounded>>>(1.0);
+    every_concentration_has_exact_derivatives::<FisherFlow<Unbounded>>(-1.0);
     for power in -12..=8 {
         let kappa = 10.0_f64.powi(power);
         let params = [kappa.ln()];
@@ -309,6 +408,62 @@ fn every_concentration_is_inverted_and_differentiated() {
             if power <= 2 {
                 laws::gradients::<Sphere2, C>(&mut rng, &params, &at(low), false, 1e-6).unwrap();
                 laws::gradients::<Sphere2, C>(&mut rng, &params, &at(low), true, 1e-6).unwrap();
+            }
+        }
+    }
+}
+
+/// kappa = e^p to all digits, and no rotation.
+type Unbounded = f::min_kappa<{ 1e-300_f64.to_bits() as u128 }, f::add_rotation<0>>;
+
+/// Against closed forms for all concentrations: with N = ln((1 - e^(-2 kappa)) / (2 kappa)) the inverse has ln|det| = -N - kappa (1 - s z), whose
+/// derivatives are 1 / kappa - 2 / (e^(2 kappa) - 1) - (1 - s z), times kappa, by the raw concentration, and kappa s by z. Points are
+/// those whose base points are evenly spread, and both poles.
+fn every_concentration_has_exact_derivatives<C: Layer<Sphere2>>(sign: f64) {
+    for power in -12..=8 {
+        let kappa = 10.0_f64.powi(power);
+        let params = [kappa.ln()];
+        let (mut prepared, mut scratch) = (vec![0.0; C::PREPARED], vec![0.0; C::SCRATCH]);
+        C::prepare(&params, &mut prepared);
+        for share in [0.0, 1e-12, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1.0 - 1e-6, 1.0] {
+            let mut base = at(share);
+            let mut base_scratch = scratch.clone();
+            base.iter_mut().skip(2).for_each(|z| *z *= -sign);
+            C::forward(&prepared, &mut base, &mut 0.0, &mut base_scratch);
+            let target = base;
+            // 1 - s z to full precision at the pole of concentration.
+            let (high, low) = half_squares(&target);
+            let away = 2.0 * if sign > 0.0 { high } else { low };
+            let (mut x, mut log_det, mut cot) = (target.clone(), 0.0, [0.0; 3]);
+            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch);
+            let norm = if kappa < 1e-3 { -kappa } else { (-(-2.0 * kappa).exp_m1() / (2.0 * kappa)).ln() };
+            let value = -norm - kappa * away;
+            let scale = 1.0 + (kappa * away).abs() + norm.abs();
+            let close = |a: f64, b: f64, what: &str| {
+                let slack = if kappa < 1e-3 { kappa * kappa } else { 0.0 };
+                assert!((a - b).abs() < 1e-13 * scale + slack, "{what}, kappa {kappa}, share {share}: {a}, not {b}");
+            };
+            close(log_det, value, "value");
+            let mut cot_prepared = vec![0.0; C::PREPARED];
+            C::inverse_vjp(&prepared, &mut scratch, &mut cot, 1.0, &mut cot_prepared);
+            let mut cot_params = [0.0];
+            C::prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
+            let by_raw = if kappa < 1e-3 {
+                kappa - kappa * away
+            } else {
+                1.0 - 2.0 * kappa / (2.0 * kappa).exp_m1() - kappa * away
+            };
+            close(cot_params[0], by_raw, "derivative by the concentration");
+            // Along the meridian, d z = sin(theta): kappa s sin(theta).
+            let rho = target[0].hypot(target[1]);
+            let tangent = [-target[0] / rho * target[2], -target[1] / rho * target[2], rho];
+            if rho > 0.0 {
+                let along: f64 = cot.iter().zip(tangent).map(|(c, t)| c * t).sum();
+                let exact = sign * kappa * rho;
+                assert!(
+                    (along - exact).abs() < 1e-12 * (1.0 + exact.abs()),
+                    "by z, kappa {kappa}, {share}: {along}, not {exact}"
+                );
             }
         }
     }
@@ -370,6 +525,12 @@ fn nothing_breaks_anywhere() {
             finite::<Region, f64>(kappa, spread, &mut rng);
             finite::<Tilted, f64>(kappa, spread, &mut rng);
             finite::<North, f64>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Thin>, f64>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Thin<f::add_rotation<0>>>, f64>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Xyz>, f64>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Quaternion>, f64>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Thin>, f32>(kappa, spread, &mut rng);
+            finite::<FisherFlow<Unbounded>, f64>(kappa, spread, &mut rng);
             finite::<Unrotated, f32>(kappa, spread, &mut rng);
             finite::<UnrotatedSuggested, f32>(kappa, spread, &mut rng);
             finite::<Suggested, f32>(kappa, spread, &mut rng);
