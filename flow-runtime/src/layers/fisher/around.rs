@@ -3,10 +3,11 @@
 //! The step turns a point about the axis, by an angle and with a derivative that depend on its azimuth and on z. How they do is one of two things:
 //! here the splines' parameters are free and faded out towards the poles; in correlated.rs a network gives them.
 
+use super::cap::floor;
 use super::place::{Place, PlaceCot};
 use super::{FisherFlow, FisherOptions};
 use crate::layers::Options;
-use crate::numeric::{Lift, Real, Scalar};
+use crate::numeric::{Lift, Real};
 use core::f64::consts::{PI, TAU};
 use core::ops::Range;
 
@@ -62,7 +63,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         };
         let turned = scratch[Self::AZIMUTHS + Self::CIRCULARS] - scratch[Self::AZIMUTHS];
         let (sin, cos) = (if inverse { -turned } else { turned }).sin_cos();
-        let by_square = back.azimuth / (at.x.square() + at.y.square()).max(R::constant(R::Scalar::TINY));
+        let by_square = back.azimuth / (at.x.square() + at.y.square()).max(R::constant(floor::<R>()));
         PlaceCot {
             x: cos * cot.x + sin * cot.y - by_square * at.y,
             y: cos * cot.y - sin * cot.x + by_square * at.x,
