@@ -192,6 +192,38 @@ fn sphere_y_and_f() {
 }
 
 #[test]
+fn sphere_f_with_every_concentration_and_rotation() {
+    let nodes = sphere(40.0, 400, 128);
+    integrates_to_one!(nodes.clone(), SMOOTH, s2 : f(rotation_mode = "angles", kappa_clamping = 1));
+    integrates_to_one!(nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "softplus_real_bounded"));
+    integrates_to_one!(
+        nodes.clone(), SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "log_bounded", min_kappa = 0.1)
+    );
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "mu"));
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "mu_squared"));
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "quatvec"));
+    integrates_to_one!(
+        @ 1.0, nodes, SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "quatvec_squared")
+    );
+}
+
+#[test]
+fn sphere_f_with_correlated_splines() {
+    // Along the layer's own axis, because around the poles the density depends on the azimuth; and not too far from a start, because many weights
+    // add up to steep splines.
+    let nodes = sphere(24.0, 1200, 400);
+    integrates_to_one!(
+        @ 0.1, nodes.clone(), ONCE, s2 : f(add_correlated_rq_spline_flow = 1, add_rotation = 0, inverse_z_scaling = 0)
+    );
+    integrates_to_one!(@ 0.1, nodes, ONCE, s2 : f(
+        add_correlated_rq_spline_flow = 1,
+        correlated_max_rank = 0,
+        circular_flow_defs = "o",
+        add_rotation = 0
+    ));
+}
+
+#[test]
 fn sphere_f_with_splines() {
     // Maps with a continuous second derivative.
     let suggested = sphere(24.0, 1600, 600);

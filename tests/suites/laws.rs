@@ -21,7 +21,7 @@ mod working;
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, FisherOptions,
+    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, FisherOptions, FisherRotation,
     GaussianizationOptions, IdentityOptions, IntervalSplineOptions, InverseFunction, KappaPrediction, Options,
     OrientationOptions, RotationMode, SegmentedOptions, SphereRotation, StretchType, settings,
 };
@@ -109,7 +109,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     const SUBJECT: Subject = Subject::of::<M, C>();
 
     fn laws(seed: u64) -> Result<(), String> {
-        if is_segmented::<M, C>() {
+        if is_torn::<M, C>() {
             away_from_the_axis::<M, C>(seed)
         } else if C::PARAMS > MANY {
             without_parameters::<M, C>(seed)
@@ -142,13 +142,14 @@ fn without_parameters<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     laws::lanes_agree::<M, C>(&mut rng, &[params], &points)
 }
 
-fn is_segmented<M: Manifold, C: Chain<M>>() -> bool {
+/// Whether a chain holds a layer that is not smooth at the two poles of its axis: n (layers.md 8.4), and f with correlated splines.
+fn is_torn<M: Manifold, C: Chain<M>>() -> bool {
     let mut letters = Vec::new();
     C::describe(&mut letters);
-    letters.iter().any(|letter| letter.name == "n")
+    letters.iter().any(|letter| letter.name == "n" || letter.options.contains("add_correlated_rq_spline_flow"))
 }
 
-/// The laws for layer n, which is continuous but not smooth at the two poles of its axis (layers.md 8.4): at points that are 0.03
+/// The laws for such a layer: at points that are 0.03
 /// away from them, because differences step by 2e-4.
 fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String> {
     let mut rng = StdRng::seed_from_u64(seed);
@@ -333,7 +334,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
         ('g', "nonlinear_stretch_type", StretchType::NAMES),
         ('t', "cov_type", CovType::NAMES),
         ('f', "kappa_prediction", KappaPrediction::NAMES),
-        ('f', "rotation_mode", SphereRotation::NAMES),
+        ('f', "rotation_mode", FisherRotation::NAMES),
         ('n', "rotation_mode", SphereRotation::NAMES),
     ];
     let mut compared = 0;

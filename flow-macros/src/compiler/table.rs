@@ -321,6 +321,23 @@ const fn of_mixtures(name: &'static str) -> Rule {
     }
 }
 
+// Choices of layer f's `kappa_prediction` that take the concentration from the rotation.
+const KAPPA_OF_XYZ: Test = Test::In(&[3, 4]);
+const KAPPA_OF_QUATERNION: Test = Test::In(&[5, 6]);
+const KAPPA_OF_ROTATION: Test = Test::In(&[3, 4, 5, 6]);
+
+/// Layer f has correlated splines.
+const CORRELATED: &[(&str, Test)] = &[("add_correlated_rq_spline_flow", Test::In(&[1]))];
+
+/// An option of f that says something about splines with parameters of their own only.
+const fn of_free_splines(name: &'static str) -> Rule {
+    Rule {
+        when: CORRELATED,
+        needs: (name, Test::Default),
+        why: "correlated splines have five bins in z and two in the azimuth, with free ends: leave it out",
+    }
+}
+
 /// The letters, in the order of the documentation.
 pub const LETTERS: &[Letter] = &[
     Letter {
@@ -592,23 +609,37 @@ pub const LETTERS: &[Letter] = &[
             positive("min_kappa", 1e-10, "smallest concentration"),
             choice(
                 "kappa_prediction",
-                &["direct_log_real_bounded"],
+                &[
+                    "direct_log_real_bounded",
+                    "softplus_real_bounded",
+                    "log_bounded",
+                    "mu",
+                    "mu_squared",
+                    "quatvec",
+                    "quatvec_squared",
+                ],
                 "direct_log_real_bounded",
-                "how the concentration follows from its parameter: its logarithm, above `min_kappa`",
+                "the concentration: from a parameter of its own by an exponential or a softplus above `min_kappa`, or as a multiple of \
+                 `min_kappa`; or the length (squared) of the vector of rotation \"xyz\", of the vector part of the quaternion",
             ),
             flag("kappa_clamping", false, "clip the raw concentration from below at -5"),
             flag("inverse_z_scaling", true, "concentrate around -z instead of +z before the rotation"),
             flag("add_rotation", true, "a rotation of the sphere"),
-            choice("rotation_mode", &["householder", "angles"], "householder", "reflections or plane rotations"),
+            choice(
+                "rotation_mode",
+                &["householder", "angles", "xyz", "quaternion"],
+                "householder",
+                "reflections, plane rotations, the shortest way from +z to a vector, or a quaternion",
+            ),
             count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: 3"),
             flag("add_vertical_rq_spline_flow", false, "splines in z = cos theta"),
             Opt {
                 name: "vertical_flow_defs",
-                kind: Kind::Letters { of: "r", same: true, most: 8 },
+                kind: Kind::Letters { of: "rz", same: false, most: LONGEST_TEXT },
                 default: Value::Text("rr"),
-                doc: "the chain of these splines",
+                doc: "the chain of these splines; `z` leaves z as it is",
             },
-            count_or_minus_one("spline_num_basis_functions", 32, 5, "bins of a spline; -1: 2 and 3 in turn"),
+            count_or_minus_one("spline_num_basis_functions", MANY, 5, "bins of a spline; -1: 2 and 3 in turn"),
             flag("vertical_smooth", false, "splines with a continuous second derivative"),
             positive_or_minus_one(
                 "vertical_restrict_max_min_width_height_ratio",
@@ -626,11 +657,22 @@ pub const LETTERS: &[Letter] = &[
             flag("add_circular_rq_spline_flow", false, "splines in the azimuth, faded out at the poles"),
             Opt {
                 name: "circular_flow_defs",
-                kind: Kind::Letters { of: "o", same: true, most: 8 },
+                kind: Kind::Letters { of: "o", same: true, most: LONGEST_TEXT },
                 default: Value::Text("oo"),
                 doc: "the chain of these splines",
             },
             only("circular_add_rotation", 0, "a rotation inside these splines would tear the poles"),
+            flag(
+                "add_correlated_rq_spline_flow",
+                false,
+                "splines in z, and in the azimuth by a network of z; tears the poles",
+            ),
+            Opt {
+                name: "correlated_max_rank",
+                kind: Kind::Int { least: 0, most: MANY, or_minus_one: false },
+                default: Value::Int(3),
+                doc: "rank of that network's matrices; 0: the full one",
+            },
             Opt {
                 name: "boundary_cos_theta_identity_region",
                 kind: Kind::Fraction,
@@ -684,6 +726,48 @@ pub const LETTERS: &[Letter] = &[
                 ),
                 why: "with 2 and 3 bins in turn the greatest ratio must exceed 2: raise it, or write -1 for no limit",
             },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_XYZ)],
+                needs: ("rotation_mode", Test::In(&[2])),
+                why: "the concentration is then the length of the vector that says where to: write `rotation_mode = \"xyz\"`",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_QUATERNION)],
+                needs: ("rotation_mode", Test::In(&[3])),
+                why: "the concentration is then the length of the quaternion's vector part: write `rotation_mode = \"quaternion\"`",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_ROTATION)],
+                needs: ("add_rotation", Test::In(&[1])),
+                why: "the concentration comes from the rotation's parameters: leave `add_rotation` out",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_ROTATION)],
+                needs: ("min_kappa", Test::Default),
+                why: "a concentration that comes from the rotation has no lower bound but 0: leave `min_kappa` out",
+            },
+            Rule {
+                when: &[("kappa_prediction", Test::In(&[2, 3, 4, 5, 6]))],
+                needs: ("kappa_clamping", Test::In(&[0])),
+                why: "only \"direct_log_real_bounded\" and \"softplus_real_bounded\" clip their parameter: leave `kappa_clamping` out",
+            },
+            Rule {
+                when: CORRELATED,
+                needs: ("add_vertical_rq_spline_flow", Test::In(&[0])),
+                why: "splines are correlated, or of z alone: leave one of the two out",
+            },
+            Rule {
+                when: CORRELATED,
+                needs: ("add_circular_rq_spline_flow", Test::In(&[0])),
+                why: "splines are correlated, or of the azimuth alone: leave one of the two out",
+            },
+            of_free_splines("spline_num_basis_functions"),
+            of_free_splines("vertical_smooth"),
+            of_free_splines("vertical_restrict_max_min_width_height_ratio"),
+            of_free_splines("vertical_fix_boundary_derivative"),
+            of_free_splines("vertical_fix_first_width_n_height_to_zero"),
+            of_free_splines("vertical_also_fix_second_width_to_zero"),
+            of_free_splines("vertical_independent_width_height_parametrization"),
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
     },
@@ -989,7 +1073,11 @@ mod tests {
         assert_eq!(code('f', "boundary_cos_theta_identity_region", Value::Int(1)), None);
         assert_eq!(code('f', "circular_add_rotation", Value::Flag(false)), Some(0));
         assert_eq!(code('f', "vertical_flow_defs", Value::Text("rrr")), Some(0x727272));
+        assert_eq!(code('f', "vertical_flow_defs", Value::Text("zr")), Some(0x727a));
         assert_eq!(code('f', "vertical_flow_defs", Value::Text("ro")), None);
+        assert_eq!(code('f', "kappa_prediction", Value::Text("quatvec_squared")), Some(6));
+        assert_eq!(code('f', "correlated_max_rank", Value::Int(0)), Some(0));
+        assert_eq!(code('f', "correlated_max_rank", Value::Int(-1)), None);
         assert_eq!(code('n', "zenith_type_layers", Value::Text("gg")), Some(0x6767));
         assert_eq!(code('n', "zenith_type_layers", Value::Text("gr")), None);
         assert_eq!(code('n', "zenith_type_layers", Value::Text("")), None);

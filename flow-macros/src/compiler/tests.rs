@@ -387,6 +387,27 @@ fn messages_about_rules_between_options() {
         &["must exceed the number of bins less one"],
     );
     assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    for kappa in ["mu", "mu_squared"] {
+        says(&format!("s2 : f(kappa_prediction = {kappa:?})"), &["write `rotation_mode = \"xyz\"`"]);
+        let with = |more: &str| format!("s2 : f(kappa_prediction = {kappa:?}, rotation_mode = \"xyz\"{more})");
+        assert!(compiled(&with("")).is_ok());
+        says(&with(", add_rotation = 0"), &["leave `add_rotation` out"]);
+        says(&with(", min_kappa = 1.0"), &["no lower bound but 0"]);
+        says(&with(", kappa_clamping = 1"), &["leave `kappa_clamping` out"]);
+    }
+    for kappa in ["quatvec", "quatvec_squared"] {
+        let with = |mode: &str| format!("s2 : f(kappa_prediction = {kappa:?}, rotation_mode = {mode:?})");
+        says(&with("xyz"), &["write `rotation_mode = \"quaternion\"`"]);
+        assert!(compiled(&with("quaternion")).is_ok());
+    }
+    says("s2 : f(kappa_prediction = \"log_bounded\", kappa_clamping = 1)", &["leave `kappa_clamping` out"]);
+    assert!(compiled("s2 : f(kappa_prediction = \"softplus_real_bounded\", kappa_clamping = 1)").is_ok());
+    let correlated = "s2 : f(add_correlated_rq_spline_flow = 1, ";
+    says(&format!("{correlated} add_vertical_rq_spline_flow = 1)"), &["correlated, or of z alone"]);
+    says(&format!("{correlated} add_circular_rq_spline_flow = 1)"), &["correlated, or of the azimuth alone"]);
+    says(&format!("{correlated} vertical_fix_boundary_derivative = 0)"), &["five bins in z"]);
+    says(&format!("{correlated} spline_num_basis_functions = 8)"), &["leave it out"]);
+    assert!(compiled(&format!("{correlated} correlated_max_rank = 0, vertical_flow_defs = \"rzr\")")).is_ok());
     says("i1 : r(smooth_second_derivative = 1)", &["write `num_basis_functions = 2` or 3"]);
     says("i1 : r(fix_boundary_derivatives = 1e-5)", &["a fixed slope must exceed the smallest one"]);
     says("i1 : r(restrict_max_min_width_height_ratio = 4)", &["must exceed the number of bins less one"]);

@@ -48,7 +48,7 @@ pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
 pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
 pub use circle_spline::{CircleSpline, CircleSplineOptions};
-pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
+pub use fisher::{FisherFlow, FisherOptions, FisherRotation, KappaPrediction, VerticalChain};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
 pub use identity::{Identity, IdentityOptions};

@@ -26,7 +26,7 @@ const BASES: &[(char, &[&str])] = &[
             "softplus_for_width = 1, clamp_widths = 1",
         ],
     ),
-    ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
+    ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS, F_CORRELATED, F_CORRELATED_CAP, F_XYZ, F_QUATERNION]),
     ('y', &["add_rotation = 1"]),
     (
         'm',
@@ -69,6 +69,12 @@ const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spli
 const F_THREE_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 3, vertical_smooth = 1";
 const F_TWO_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 2, vertical_smooth = 1, \
     vertical_fix_boundary_derivative = 0";
+
+const F_CORRELATED: &str = "add_correlated_rq_spline_flow = 1";
+const F_CORRELATED_CAP: &str = "add_correlated_rq_spline_flow = 1, boundary_cos_theta_identity_region = 0.1, \
+    add_extra_rotation_inbetween = 1, circular_flow_defs = \"o\", vertical_flow_defs = \"zrr\"";
+const F_XYZ: &str = "rotation_mode = \"xyz\"";
+const F_QUATERNION: &str = "rotation_mode = \"quaternion\"";
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -166,6 +172,9 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
             if letter.letter == 'f' && is_of_splines(option) {
                 bases.rotate_left(1);
             }
+            if option.name == "correlated_max_rank" {
+                bases = vec![F_CORRELATED];
+            }
             let found: Option<String> = bases.iter().map(over).find(admitted);
             all.extend(found);
         }
@@ -184,7 +193,7 @@ fn values(option: &Opt) -> Vec<String> {
             let minus_one = or_minus_one.then_some(-1);
             minus_one
                 .into_iter()
-                .chain([1, 3].into_iter().filter(|n| (least..=most).contains(n)))
+                .chain([0, 1, 3].into_iter().filter(|n| (least..=most).contains(n)))
                 .map(|n| n.to_string())
                 .collect()
         }
@@ -198,10 +207,11 @@ fn values(option: &Opt) -> Vec<String> {
         Kind::Fraction => vec!["0.1".into(), "0.25".into()],
         Kind::Flag => vec!["0".into(), "1".into()],
         Kind::Choice(of) => of.iter().map(|one| format!("{one:?}")).collect(),
-        Kind::Letters { of, most, .. } => {
+        Kind::Letters { of, same, most } => {
             let repeats =
                 |one: char| (1..=most.min(2)).map(move |times| format!("{:?}", one.to_string().repeat(times)));
-            of.chars().flat_map(repeats).collect()
+            let mixed = (!same).then(|| format!("{of:?}"));
+            of.chars().flat_map(repeats).chain(mixed).collect()
         }
         Kind::Widths => vec!["\"8\"".into(), "\"6-5\"".into()],
     };
