@@ -17,6 +17,7 @@ mod cayley;
 mod chain;
 mod circular_spline;
 mod components;
+mod exponential_map;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
@@ -43,6 +44,7 @@ mod width;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
+pub use exponential_map::{ExpMapType, ExponentialMap, ExponentialMapOptions, MeanParametrization};
 pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
@@ -58,6 +60,7 @@ pub use unit::IntervalIdentity;
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::exponential_map::v;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;
