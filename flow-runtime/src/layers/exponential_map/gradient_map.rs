@@ -9,7 +9,8 @@
 //!
 //! # Jacobian
 //! Let q = |p|^2 < 1, C = cos|p|, S = sin|p| / |p|. The Hessian of the potential along the sphere is A = M - (g . x) 1, and a step d
-//! changes p by A d - (p . d) x. Differentiating E = C x + S p and expressing the result in the frame carried along from x to E(x) gives
+//! changes p by A d - (p . d) x. Differentiating E = C x + S p and expressing the result in the frame carried along from x to E(x)
+//! gives
 //!
 //! ```text
 //! J = G N      G = S 1 + (1 - S) p p^T / q      N = A + (C/S) 1 + k p p^T      k = (1 - C/S) / q
@@ -22,8 +23,8 @@
 //! det J = S (a^2 + a tr Q + det Q)
 //! ```
 //!
-//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. All coefficients are entire
-//! functions of q, by their series.
+//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. All coefficients are
+//! entire functions of q, by their series.
 
 use super::VECTOR;
 use super::profile::Profile;

@@ -1,8 +1,8 @@
 //! The search of layer v: x with E(x) = y.
 //!
-//! Newton's method on the sphere: the chord y - E(x), taken back by the exact Jacobian, is a step along the sphere. Where the whole step does
-//! not bring E(x) nearer to y it is halved until it does. E is a diffeomorphism, so that the direction always leads nearer and nothing but the solution is
-//! stationary; x = y is a good start, because E moves no point by one radian or more.
+//! Newton's method on the sphere: the chord y - E(x), taken back by the exact Jacobian, is a step along the sphere. Where the whole
+//! step does not bring E(x) nearer to y it is halved until it does. E is a diffeomorphism, so that the direction always leads nearer
+//! and nothing but the solution is stationary; x = y is a good start, because E moves no point by one radian or more.
 //!
 //! A lane has converged where |y - E(x)| is the rounding of E: that of its sums, and that of x grown by the map's stretch. One last
 //! step then takes off most of what is left. Lanes do not see each other.
