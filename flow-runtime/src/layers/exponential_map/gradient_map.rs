@@ -23,8 +23,8 @@
 //! det J = S (a^2 + a tr Q + det Q)
 //! ```
 //!
-//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. All coefficients are
-//! entire functions of q, by their series.
+//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. C, S and their
+//! differences over q are entire functions of q, by their series.
 
 use super::VECTOR;
 use super::profile::Profile;

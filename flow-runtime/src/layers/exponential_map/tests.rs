@@ -286,6 +286,40 @@ fn the_search_leaves_the_flattest_point() {
     }
 }
 
+/// A profile so sharp that the sphere is flat within its reach: with s = t sqrt(beta) the polar angle goes to s - w s e^(-s^2 / 2), whatever
+/// beta is.
+#[test]
+fn sharp_profiles_are_those_of_the_plane() {
+    type C = With<1, EXPONENTIAL>;
+    for (power, length) in [14.0, 20.0, 30.0, 40.0].into_iter().flat_map(|p| [(p, 3.0), (p, 40.0)]) {
+        let params = [0.0, 0.0, length, 0.2, power];
+        let (rest, all) = components::<C>(&params, 1);
+        let (scale, weight) = ((-0.5_f64 * power).exp(), all[0].1);
+        // Corrections of the second order in the reach, and rounding of unit vectors in its units.
+        let bound = 60.0 * scale * scale + 2e-15 / scale / rest;
+        for s in [0.0_f64, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0] {
+            let (sin, cos) = (s * scale).sin_cos();
+            let (to, ln, _) = walked::<(C, ()), f64>(&params, &[sin, 0.0, cos], true);
+            let pull = weight * (-0.5 * s * s).exp();
+            let expected = (1.0 - pull) * (1.0 - pull * (1.0 - s * s));
+            assert!((ln - expected.ln()).abs() < bound, "{power} {length} {s}: {ln} {}", expected.ln());
+            let moved = s - pull * s;
+            assert!(
+                (to[0] / scale - moved).abs() < bound * (1.0 + s.powi(3)),
+                "{power} {length} {s}: {} {moved}",
+                to[0] / scale
+            );
+            let (back, ln_back, fault) = walked::<(C, ()), f64>(&params, &to, false);
+            assert!(
+                (back[0] - sin).abs() / scale < bound && fault.is_none(),
+                "{power} {length} {s}: {} {fault:?}",
+                back[0]
+            );
+            assert!((ln + ln_back).abs() < bound, "{power} {length} {s}: {ln} {ln_back}");
+        }
+    }
+}
+
 #[test]
 fn a_search_that_was_too_short_is_reported() {
     type Short<Rest = ()> = With<4, EXPONENTIAL, v::max_num_newton_iter<1, Rest>>;
