@@ -227,7 +227,7 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
             return R::Mask::splat(false);
         }
         let limit = Self::OPTIONS.max_num_newton_iter as usize;
-        let (found, failed) = search::search(from, limit, |x| Self::local(prepared, x));
+        let (found, failed) = search::search(from, Self::COMPONENTS, limit, |x| Self::local(prepared, x));
         argument.copy_from_slice(&found);
         value.copy_from_slice(&from);
         point.copy_from_slice(&found);

@@ -11,8 +11,10 @@ use super::VECTOR;
 use super::gradient_map::{Frame, Local, unit, walk};
 use crate::numeric::{Mask, Real, Scalar};
 
-/// Rounding of E, in units in the last place: of the sums, and for each unit of stretch.
+/// Rounding of E, in units in the last place: of its formula, for the root of the number of components that are summed, and for each unit of
+/// stretch.
 const ROUNDING: f64 = 16.0;
+const ROUNDING_OF_SUMS: f64 = 1.0;
 const ROUNDING_OF_POINT: f64 = 8.0;
 
 /// The longest step, in radians.
@@ -38,11 +40,11 @@ struct Look<R> {
 
 impl<R: Real> Look<R> {
     #[inline(always)]
-    fn at(x: [R; VECTOR], y: [R; VECTOR], (frame, local): (Frame<R>, Local<R>)) -> Self {
+    fn at(x: [R; VECTOR], y: [R; VECTOR], sums: f64, (frame, local): (Frame<R>, Local<R>)) -> Self {
         let image = frame.vector(local.image());
         let off: [R; VECTOR] = core::array::from_fn(|k| y[k] - image[k]);
         let [first, second] = local.solve(frame.read(off));
-        let floor = R::constant(ROUNDING) + local.stretch().scale(ROUNDING_OF_POINT);
+        let floor = R::constant(ROUNDING + sums) + local.stretch().scale(ROUNDING_OF_POINT);
         Look {
             x,
             step: frame.vector([first, second, R::zero()]),
@@ -77,15 +79,17 @@ impl<R: Real> Look<R> {
     }
 }
 
-/// The x with E(x) = y, and the lanes in which `limit` points were not enough; `local` gives E at a point.
+/// The x with E(x) = y, and the lanes in which `limit` points were not enough; `local` gives E, of this many components, at a point.
 #[inline(always)]
 pub(super) fn search<R: Real>(
     y: [R; VECTOR],
+    components: usize,
     limit: usize,
     mut local: impl FnMut([R; VECTOR]) -> (Frame<R>, Local<R>),
 ) -> ([R; VECTOR], R::Mask) {
     let y = unit(y);
-    let mut best = Look::at(y, y, local(y));
+    let sums = ROUNDING_OF_SUMS * (components as f64).sqrt();
+    let mut best = Look::at(y, y, sums, local(y));
     let mut share = best.whole();
     let mut active = !best.converged();
     let mut failed = !(best.off.is_finite() & best.length.is_finite());
@@ -95,7 +99,7 @@ pub(super) fn search<R: Real>(
             break;
         }
         let ahead = best.ahead(share);
-        let next = Look::at(ahead, y, local(ahead));
+        let next = Look::at(ahead, y, sums, local(ahead));
         let gained = next.off.le(best.off * (R::one() - share.scale(GAIN))) | next.converged();
         let taken = active & gained & next.length.is_finite();
         best = Look::select(taken, &next, &best);

@@ -241,7 +241,7 @@ fn the_search_ends_at_rounding() {
             for _ in 0..40 {
                 let y: Vec<f64> = random_point::<Sphere2>(rng, 1.0);
                 let mut count = 0;
-                let (x, failed) = search::search([y[0], y[1], y[2]], 1000, |x| {
+                let (x, failed) = search::search([y[0], y[1], y[2]], 4, 1000, |x| {
                     count += 1;
                     Few::<TYPE>::local(&prepared, x)
                 });
@@ -264,6 +264,21 @@ fn the_search_ends_at_rounding() {
     all::<EXPONENTIAL>(&mut rng, 6, 60);
 }
 
+/// Sums of many components round more.
+#[test]
+fn the_search_ends_with_many_components() {
+    type C = (With<1000, EXPONENTIAL>, ());
+    let mut rng = StdRng::seed_from_u64(12);
+    for length in [2.0, 40.0] {
+        let params = strong::<With<1000, EXPONENTIAL>>(&mut rng, 1000, length, 1.0);
+        for _ in 0..20 {
+            let start = random_point::<Sphere2>(&mut rng, 1.0);
+            laws::round_trip::<Sphere2, C, f64>(&params, &start, 1e-12).unwrap();
+            laws::round_trip::<Sphere2, C, f32>(&params, &start, 1e-4).unwrap();
+        }
+    }
+}
+
 /// Close to a mean that squeezes its surroundings.
 #[test]
 fn the_search_leaves_the_flattest_point() {
@@ -275,7 +290,7 @@ fn the_search_leaves_the_flattest_point() {
             let away = 0.1_f64.powi(power);
             let y = gradient_map::unit([away, 0.6, -0.8]);
             let mut count = 0;
-            let (x, failed) = search::search(y, 1000, |x| {
+            let (x, failed) = search::search(y, 1, 1000, |x| {
                 count += 1;
                 With::<1, LINEAR>::local(&prepared, x)
             });
