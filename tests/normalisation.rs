@@ -242,6 +242,19 @@ fn sphere_f_with_splines() {
 }
 
 #[test]
+fn sphere_v() {
+    // Weights as they start, and near their limit (vectors of length 50: bounds above 0.98).
+    let nodes = || sphere(36.0, 300, 96);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(natural_direction = 1, num_components = 3));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "linear"));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "quadratic"));
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(mean_parametrization = "householder", add_rotation = 1));
+    // Slopes of splines have kinks.
+    integrates_to_one!(sphere(24.0, 1200, 400), ONCE, s2 : v(exp_map_type = "splines", num_components = 4));
+}
+
+#[test]
 fn sphere_n() {
     // In its own axis the tails of g, powers of the distance from a pole, are exponentials. Not too wide here: closer than 1e-7 to
     // a pole (|u| = 32) densities by angles hold ln sin(theta) constant.

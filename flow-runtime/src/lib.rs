@@ -69,8 +69,9 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 pub mod __private {
     pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, low_rank, low_rank_len};
     pub use crate::layers::{
-        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, First, FisherFlow, Gaussianization, GumbelSoftmax,
-        Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere, settings,
+        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ExponentialMap, First, FisherFlow, Gaussianization,
+        GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,
+        settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};

@@ -21,9 +21,10 @@ mod working;
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, FisherOptions, FisherRotation,
-    GaussianizationOptions, IdentityOptions, IntervalSplineOptions, InverseFunction, KappaPrediction, Options,
-    OrientationOptions, RotationMode, SegmentedOptions, SphereRotation, StretchType, settings,
+    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, ExpMapType, ExponentialMapOptions,
+    FisherOptions, FisherRotation, GaussianizationOptions, IdentityOptions, IntervalSplineOptions, InverseFunction,
+    KappaPrediction, MeanParametrization, Options, OrientationOptions, RotationMode, SegmentedOptions, SphereRotation,
+    StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
@@ -79,6 +80,7 @@ defaults! {
     'x' IdentityOptions
     'f' FisherOptions
     'n' SegmentedOptions
+    'v' ExponentialMapOptions
     'y' OrientationOptions
     'r' IntervalSplineOptions
     'm' CircleMoebiusOptions
@@ -226,6 +228,10 @@ fn layer_f() {
     run('f');
 }
 #[test]
+fn layer_v() {
+    run('v');
+}
+#[test]
 fn layer_n() {
     run('n');
 }
@@ -263,7 +269,7 @@ fn layer_u() {
 #[test]
 fn every_letter_of_the_table_is_run() {
     for letter in LETTERS {
-        assert!("gtxfnyrzmowu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
+        assert!("gtxfvnyrzmowu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
         for key in letter.on {
             let on = |row: &&Row| row.letter == letter.letter && row.line.starts_with(key);
             assert!(ROWS.iter().any(|row| on(&row)), "`{}` on {key}", letter.letter);
@@ -300,6 +306,7 @@ fn options_are_the_same_in_the_table_and_in_the_runtime() {
         names::<AffineOptions>(),
         names::<IdentityOptions>(),
         names::<FisherOptions>(),
+        names::<ExponentialMapOptions>(),
         names::<SegmentedOptions>(),
         names::<OrientationOptions>(),
         names::<IntervalSplineOptions>(),
@@ -335,6 +342,8 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
         ('t', "cov_type", CovType::NAMES),
         ('f', "kappa_prediction", KappaPrediction::NAMES),
         ('f', "rotation_mode", FisherRotation::NAMES),
+        ('v', "exp_map_type", ExpMapType::NAMES),
+        ('v', "mean_parametrization", MeanParametrization::NAMES),
         ('n', "rotation_mode", SphereRotation::NAMES),
     ];
     let mut compared = 0;
@@ -351,7 +360,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
     assert_eq!(compared, runtime.len());
 }
 
-/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0, r 3 K + 1, z 0, m 4 K, o 8, w 62 and a network for each
+/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, v 5 K, n 1281, y 0, r 3 K + 1, z 0, m 4 K, o 8, w 62 and a network for each
 /// further share, u D + 2.
 #[test]
 fn parameters_are_counted_as_published() {
@@ -366,6 +375,8 @@ fn parameters_are_counted_as_published() {
     assert_eq!(params::<Flow<flow_runtime::flow!(e3 : x)>>(), 0);
     assert_eq!(params::<Flow<flow_runtime::flow!(e3 : x(add_offset = 1))>>(), 3);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : f)>>(), 10);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s2 : v)>>(), 50);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s2 : v(exp_map_type = "splines", num_components = 4))>>(), 140);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : n)>>(), 1281);
     assert_eq!(params::<Flow<flow_runtime::flow!(i1[-3, 3] : rz)>>(), 16);
     assert_eq!(params::<Flow<flow_runtime::flow!(a1 : w)>>(), 62);

@@ -179,6 +179,9 @@ const LONGEST_TEXT: usize = 16;
 /// More components than this are a slip of the keyboard, and would make arrays that do not fit a stack.
 const MANY: i64 = 4096;
 
+/// Longer than this nobody waits for a search.
+const MOST_STEPS: i64 = 1_000_000;
+
 const E: &str = "e";
 const S1: &str = "s1";
 const S2: &str = "s2";
@@ -770,6 +773,37 @@ pub const LETTERS: &[Letter] = &[
             of_free_splines("vertical_independent_width_height_parametrization"),
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
+    },
+    Letter {
+        letter: 'v',
+        type_name: "ExponentialMap",
+        arguments: &[],
+        on: &[S2],
+        parameters: Parameters::Always,
+        options: &[
+            choice(
+                "exp_map_type",
+                &["linear", "quadratic", "splines", "exponential"],
+                "exponential",
+                "how strongly a component pulls, as a function of the cosine of the angle to its mean",
+            ),
+            count("num_components", MANY, 10, "components of the potential"),
+            flag(
+                "natural_direction",
+                false,
+                "1: sampling is the closed formula and evaluation a search; 0: the opposite",
+            ),
+            flag("add_rotation", false, "a rotation of the sphere"),
+            count("max_num_newton_iter", MOST_STEPS, 1000, "points that the search looks at before it gives up"),
+            choice(
+                "mean_parametrization",
+                &["old", "householder"],
+                "old",
+                "means as vectors, whose lengths bound the weights, or as reflections beside a bound of its own",
+            ),
+        ],
+        rules: &[],
+        doc: "each point moved along the gradient of a sum of potentials about some directions",
     },
     Letter {
         letter: 'n',

@@ -317,10 +317,10 @@ fn messages_about_chains() {
     says("e3 + s2 : g", &["the manifold `s2` has no chain of layers, there is 1 chain after the `:`"]);
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
-    says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
+    says("e3 : b", &["`b` is not a layer letter: on `e3` there are `g`, `t`, `x`"]);
     says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
-    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `v`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
@@ -510,13 +510,13 @@ fn messages_about_named_flows() {
 #[test]
 fn everything_wrong_is_said_at_once() {
     says(
-        "e3 + s5 + : v + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
+        "e3 + s5 + : b + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
         &[
             "`hiden` is not a clause",
             "unexpected `2`",
             "a manifold is missing beside this `+`",
             "`s5` is not a manifold",
-            "`v` is not a layer letter",
+            "`b` is not a layer letter",
             "`max_rank = 2` does not fit",
             "the number of given features is 0",
         ],
@@ -526,10 +526,10 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn after_an_error_something_of_the_right_kind_stands_there() {
     let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt));
-    assert!(syn::parse2::<syn::Type>(parsed("e3 : v")).is_ok());
-    assert!(syn::parse2::<syn::Type>(parsed("e0 : v | cond 0")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e3 : b")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e0 : b | cond 0")).is_ok());
     assert!(syn::parse2::<syn::Type>(parsed("")).is_ok());
-    for text in ["pub struct Name = a@e0 : v | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
+    for text in ["pub struct Name = a@e0 : b | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
         assert!(syn::parse2::<syn::File>(parsed(text)).is_ok(), "{text}");
     }
 }

@@ -84,6 +84,7 @@ const ORDER: &[&str] = &[
     "angle_pars",
     "cayley_pars",
     "householder_params",
+    "potential_pars",
     "kde_means",
     "kde_log_widths",
     "kde_log_weights",
@@ -277,11 +278,26 @@ impl Case {
         least(all)
     }
 
-    /// An option of a letter f, under the most specific key that mentions the letter.
-    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+    /// An option of a letter, under the most specific key that mentions the letter.
+    fn option(&self, letter: &str, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
         let options = &self.json["options"];
         let levels = [&options[format!("{manifold},{layer}")], &options[manifold.to_string()], options];
-        levels.into_iter().map(|level| &level["f"]).find(|of| of.is_object())?.get(name)
+        levels.into_iter().map(|level| &level[letter]).find(|of| of.is_object())?.get(name)
+    }
+    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+        self.option("f", manifold, layer, name)
+    }
+
+    /// Whether letters v search on the way to the base points, and on the way from them.
+    pub fn searched(&self) -> [bool; 2] {
+        let mut searched = [false; 2];
+        for (manifold, chain) in self.chains.iter().enumerate() {
+            for (layer, _) in chain.chars().enumerate().filter(|(_, letter)| *letter == 'v') {
+                let natural = self.option("v", manifold, layer, "natural_direction").map_or(0.0, number);
+                searched[usize::from(natural == 0.0)] = true;
+            }
+        }
+        searched
     }
 
     /// A concentration from the parameters of the rotation, or from one of its own (layers.md 8.1).

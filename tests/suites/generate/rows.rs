@@ -48,6 +48,10 @@ const BASES: &[(char, &[&str])] = &[
         ],
     ),
     (
+        'v',
+        &["natural_direction = 1", "natural_direction = 1, add_rotation = 1, mean_parametrization = \"householder\""],
+    ),
+    (
         'r',
         &[
             "fix_first_width_n_height_to_zero = 1",
@@ -75,6 +79,8 @@ const F_CORRELATED_CAP: &str = "add_correlated_rq_spline_flow = 1, boundary_cos_
     add_extra_rotation_inbetween = 1, circular_flow_defs = \"o\", vertical_flow_defs = \"zrr\"";
 const F_XYZ: &str = "rotation_mode = \"xyz\"";
 const F_QUATERNION: &str = "rotation_mode = \"quaternion\"";
+/// Values tried instead of those of [`values`]: a search that may look at one point finds nothing (the tests of the layer see to that).
+const INSTEAD: &[(&str, &[&str])] = &[("max_num_newton_iter", &["100", "5000"])];
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -188,6 +194,9 @@ fn is_of_splines(option: &Opt) -> bool {
 
 /// Values of an option that are not its default, as the notation writes them.
 fn values(option: &Opt) -> Vec<String> {
+    if let Some((_, values)) = INSTEAD.iter().find(|(name, _)| *name == option.name) {
+        return values.iter().map(ToString::to_string).collect();
+    }
     let all: Vec<String> = match option.kind {
         Kind::Int { least, most, or_minus_one } => {
             let minus_one = or_minus_one.then_some(-1);
