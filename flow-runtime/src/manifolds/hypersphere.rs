@@ -321,10 +321,11 @@ mod tests {
                     given[last] = sign;
                     given[0] = size * 0.6;
                     given[last - 1] -= size * 0.8;
-                    points.push(given.clone());
-                    given[D] += 0.5;
-                    let norm = given.iter().map(|x| x * x).sum::<f64>().sqrt();
-                    points.push(given.iter().map(|x| x / norm).collect());
+                    for _ in 0..2 {
+                        let norm = given.iter().map(|x| x * x).sum::<f64>().sqrt();
+                        points.push(given.iter().map(|x| x / norm).collect());
+                        given[D] += 0.5;
+                    }
                 }
             }
         }

@@ -27,6 +27,7 @@ const BASES: &[(char, &[&str])] = &[
         ],
     ),
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
+    ('n', &[N_WIDE]),
     ('y', &["add_rotation = 1"]),
     (
         'r',
@@ -45,6 +46,10 @@ const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spli
 const F_THREE_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 3, vertical_smooth = 1";
 const F_TWO_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 2, vertical_smooth = 1, \
     vertical_fix_boundary_derivative = 0";
+
+/// Two hidden layers that are worth factoring: without them ranks and highways are much the same.
+const N_WIDE: &str = "hidden_dims = \"6-5\", highway_mode = 4, max_rank = 2";
+const N_SMALL: &str = "hidden_dims = \"8\"";
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -83,15 +88,17 @@ fn lines(letter: &Letter) -> Vec<String> {
     let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
     for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
         let (least, most) = manifold.dims;
-        for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
+        // The first three of a family; its second one, or the least of the higher spheres, takes every option.
+        let usual = least.max(2);
+        for dim in least..=most.min(least + 2) {
             for settings in settings(letter, manifold) {
                 let on = format!("{}{dim}", manifold.prefix);
-                if least == most || dim == 2 || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
+                if least == most || dim == usual || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
                     lines.push(format!("{on} : {}", with(letter, 1, &settings)));
                 }
                 // First, in the middle and last, where the place matters.
                 let placed = letter.arguments.contains(&table::Argument::Place);
-                if placed && (settings.is_empty() || dim == 2 && mentions(&settings, BY_PLACE)) {
+                if placed && (settings.is_empty() || dim == usual && mentions(&settings, BY_PLACE)) {
                     lines.push(format!("{on} : {}", with(letter, 3, &settings)));
                 }
             }
@@ -107,6 +114,7 @@ fn with(letter: &Letter, times: usize, settings: &str) -> String {
 
 /// The defaults, the other bases, and every option at every kind of value over the first base that admits it.
 fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
+    let least = manifold.dims.0;
     let bases: Vec<&str> = [""]
         .into_iter()
         .chain(BASES.iter().filter(|(of, _)| *of == letter.letter).flat_map(|(_, bases)| bases.iter().copied()))
@@ -136,6 +144,10 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
             if letter.letter == 'f' && is_of_splines(option) {
                 bases.rotate_left(1);
             }
+            // One network a level: small ones will do.
+            if letter.letter == 'n' && least > 2 {
+                bases = vec![N_SMALL];
+            }
             let found: Option<String> = bases.iter().map(over).find(admitted);
             all.extend(found);
         }
@@ -150,6 +162,10 @@ fn is_of_splines(option: &Opt) -> bool {
 /// Values of an option that are not its default, as the notation writes them.
 fn values(option: &Opt) -> Vec<String> {
     let all: Vec<String> = match option.kind {
+        // The modes of something.
+        Kind::Int { least, most, or_minus_one: false } if most - least < 8 => {
+            (least..=most).map(|n| n.to_string()).collect()
+        }
         Kind::Int { least, most, or_minus_one } => {
             let minus_one = or_minus_one.then_some(-1);
             minus_one

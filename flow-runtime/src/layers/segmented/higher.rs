@@ -149,13 +149,16 @@ fn special<M: WithHeight>() -> Vec<Vec<f64>> {
         for (level, sign) in (2..M::EMBED).flat_map(|level| [(level, 1.0), (level, -1.0)]) {
             let mut v = vec![0.0; M::EMBED];
             (v[level], v[0], v[1]) = (sign, 0.6 * size, -0.8 * size);
-            points.push(v.clone());
+            let unit = |v: &[f64]| {
+                let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+                v.iter().map(|x| x / norm).collect()
+            };
+            points.push(unit(&v));
             v[M::DIM] += 0.7;
             if level > 2 {
                 v[2] -= 0.5 * size;
             }
-            let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
-            points.push(v.iter().map(|x| x / norm).collect());
+            points.push(unit(&v));
         }
     }
     points
@@ -189,8 +192,12 @@ fn at_the_poles<M: WithHeight, O: Options<SegmentedOptions>, T: Scalar>(seed: u6
             let mut all = at.iter().chain(&cot).chain(&cot_numbers).chain([&sum]);
             assert!(all.all(|v| v.widen().is_finite()), "{} {point:?} {inverse}: {at:?} {sum} {cot:?}", T::NAME);
         }
+        // On an axis there is a value for each direction in which it is left, and the way back may start in another.
+        if point[0].hypot(point[1]) < 1e-20 {
+            continue;
+        }
         let off = at.iter().zip(&start).map(|(a, b)| (*a - *b).widen().abs()).fold(sum.widen().abs(), f64::max);
-        assert!(off < 1e6 * T::EPSILON, "{} {point:?}: {at:?}, off by {off:e}", T::NAME);
+        assert!(off < 1e4 * T::EPSILON, "{} {point:?}: {at:?}, off by {off:e}", T::NAME);
     }
 }
 
