@@ -159,7 +159,8 @@ fn gradients_flow_through_a_predicted_rotation() {
     let value = |features: &[[f64; 2]; 2], x: &[[f64; 4]; 2]| {
         let at = pdf.given(features).unwrap();
         let sample = at.sample_n_embedded(2, &mut seeded()).unwrap();
-        let points = sample.points.as_vec().iter().zip([0.3, -0.8, 1.1, 0.4, 0.6].iter().cycle()).map(|(p, w)| p * w);
+        let points =
+            sample.points.as_vec().into_iter().zip([0.3, -0.8, 1.1, 0.4, 0.6].into_iter().cycle()).map(|(p, w)| p * w);
         let sampled = points.sum::<f64>();
         pdf.given(features).unwrap().log_prob(x).unwrap().sum::<(), _>().array() + sampled
     };
