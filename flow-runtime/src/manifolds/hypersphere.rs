@@ -80,7 +80,7 @@ fn power<R: Real>(x: R, n: usize) -> R {
 
 /// Gamma(n / 2).
 const fn gamma_half(n: usize) -> f64 {
-    let (mut value, mut at) = if n % 2 == 0 { (1.0, 2) } else { (1.772_453_850_905_516, 1) };
+    let (mut value, mut at) = if n.is_multiple_of(2) { (1.0, 2) } else { (1.772_453_850_905_516, 1) };
     while at < n {
         value *= 0.5 * at as f64;
         at += 2;
@@ -141,7 +141,7 @@ fn ln_below<R: Real>(dim: usize, ln_r: R) -> (R, R) {
 fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     let r = ln_r.exp();
     let x = r.square().scale(0.5);
-    let (mut sum, mut term) = if dim % 2 == 0 {
+    let (mut sum, mut term) = if dim.is_multiple_of(2) {
         (R::zero(), R::one())
     } else {
         (mills(r, normal_cdf(r).1).scale((2.0 / PI).sqrt()), x.sqrt().scale(1.0 / gamma_half(3)))
@@ -149,7 +149,7 @@ fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     let mut twice = 2 + dim % 2;
     while twice <= dim {
         sum += term;
-        term = term * x.scale(2.0 / twice as f64);
+        term *= x.scale(2.0 / twice as f64);
         twice += 2;
     }
     // r^dim / (2^(a-1) Gamma(a)) = 2 x^a / Gamma(a), and the last term is x^a / Gamma(a + 1).

@@ -127,6 +127,7 @@ impl ZenithLetter {
 
     /// Cotangents of [`ZenithLetter::inverse`] between the heights `target` and `base`.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
     fn inverse_vjp<R: Real>(
         self,
         raw: &[R],
@@ -157,6 +158,7 @@ impl ZenithLetter {
 
     /// Cotangents of [`ZenithLetter::forward`] between the heights `base` and `target`.
     #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
     fn forward_vjp<R: Real>(
         self,
         raw: &[R],
