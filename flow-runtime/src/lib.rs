@@ -73,7 +73,7 @@ pub mod __private {
         GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,
         settings,
     };
-    pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
+    pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
     pub use dfdx;
 }

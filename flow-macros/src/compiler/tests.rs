@@ -147,6 +147,7 @@ fn places_and_layers_of_the_users_own() {
         "Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Gaussianization<3, Middle, ()>, (my::Layer<3>, (Affine<3, Last, \
          ()>, ()))))"
     );
+    assert_eq!(chain("s3 : yn"), "Block<Sphere<3>, (Orientation<()>, (SegmentedSphere<()>, ()))");
     assert_eq!(chain("s2 : fn"), "Block<Sphere2, (FisherFlow<()>, (SegmentedSphere<()>, ()))");
     assert_eq!(chain("s2 : r#fn"), chain("s2 : fn"));
     assert_eq!(chain("s2 : f n"), chain("s2 : fn"));
@@ -290,7 +291,9 @@ fn messages_about_manifolds() {
     says("e513 : g", &["goes from 1 to 512"]);
     says("e99999999999999999999999 : g", &["goes from 1 to 512"]);
     says("e03 : g", &["write `e3`"]);
-    says("s5 : n", &["goes from 1 to 2"]);
+    says("s0 : n", &["goes from 1 to 9"]);
+    says("s10 : n", &["goes from 1 to 9"]);
+    says("s3[0, 1] : n", &["`s3` takes no bounds"]);
     says("E3 : g", &["did you mean `e3`?"]);
     says("q : g", &["`q` is not a manifold of this version, which has `e1`, `e2`, .. (a Euclidean space), `s1`"]);
     says("e : g", &["`e` lacks its dimension"]);
@@ -325,6 +328,9 @@ fn messages_about_chains() {
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
     says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
+    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `m`, `o`, `y`"]);
+    says("s3 : f", &["`f` acts on `s2`, but `s3` is a higher sphere: use `n`, `y`"]);
+    says("s9 : g", &["but `s9` is a higher sphere: use `n`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);
@@ -359,7 +365,8 @@ fn messages_about_options() {
     says("e3 : t(cov_type = 'f')", &["`'f'` is not a value"]);
     says("e3 : t(cov_type = \"ful\")", &["did you mean \"full\"?"]);
     says("e3 : x(add_offset = 2)", &["takes 0 or 1"]);
-    says("s2 : n(max_rank = 3, highway_mode = 1)", &["takes -1, the only value", "takes 0, the only value"]);
+    says("s2 : n(max_rank = 0, highway_mode = 5)", &["from 1 to 4096, or -1", "from 0 to 4"]);
+    says("s3 : n(zenith_type_layers = \"rg\")", &["letters `r` or `g` or `x` or `z`, always the same"]);
     says("s2 : n(hidden_dims = \"64 32\")", &["such as \"64-32\""]);
     says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
     says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
@@ -510,14 +517,14 @@ fn messages_about_named_flows() {
 #[test]
 fn everything_wrong_is_said_at_once() {
     says(
-        "e3 + s5 + : b + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
+        "e3 + s15 + : b + ggg + n(max_rank = 0) | cond 0, hiden 3, rank 2 2",
         &[
             "`hiden` is not a clause",
             "unexpected `2`",
             "a manifold is missing beside this `+`",
-            "`s5` is not a manifold",
+            "`s15` is not a manifold",
             "`b` is not a layer letter",
-            "`max_rank = 2` does not fit",
+            "`max_rank = 0` does not fit",
             "the number of given features is 0",
         ],
     );

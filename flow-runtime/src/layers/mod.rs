@@ -59,7 +59,7 @@ pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
 pub use unit::IntervalIdentity;
 
 /// The options of every letter as types, one module a letter; the notation names them.

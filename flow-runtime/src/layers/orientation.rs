@@ -7,7 +7,7 @@ use super::rotation::{
     householder_vjp,
 };
 use super::{Layer, Options, decode};
-use crate::manifolds::{Circle, Manifold, Sphere2};
+use crate::manifolds::{Circle, Manifold, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
@@ -30,6 +30,7 @@ pub struct Orientation<Opts>(PhantomData<Opts>);
 pub trait Spherical: Manifold {}
 impl Spherical for Circle {}
 impl Spherical for Sphere2 {}
+impl<const D: usize> Spherical for Sphere<D> {}
 
 impl<Opts: Options<OrientationOptions>> Orientation<Opts> {
     const fn numbers(embed: usize) -> usize {
@@ -99,6 +100,8 @@ mod tests {
         check::<Circle, (Turned, ())>(1, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Turned, (Turned, ()))>(2, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Orientation<()>, ())>(3, 2, 0.3, Tolerance::F64).unwrap();
+        check::<Sphere<3>, (Turned, ())>(4, 3, 0.3, Tolerance::F64).unwrap();
+        check::<Sphere<9>, (Turned, ())>(5, 2, 0.3, Tolerance::F64).unwrap();
     }
 
     #[test]
