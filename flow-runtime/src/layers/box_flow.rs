@@ -20,7 +20,7 @@
 
 use super::interval_spline::START;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, lane_mlp};
+use super::{Layer, StateTensor, lane_mlp};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -225,6 +225,10 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
     const PREPARED: usize = READY + Self::WEIGHTS;
     const SCRATCH: usize = Self::PLACES + Self::NETWORKS;
     const NAME: &'static str = "w";
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("inner_flow_params", &[1, <Self as Layer<Simplex<D>>>::PARAMS])])
+    }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (first, mut weights) = params.split_at_mut(RAW);

@@ -27,7 +27,7 @@ use super::rotation::{
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
 use super::spline::{Ends, MappedCot, SplineOptions};
-use super::{Layer, Options, SphereRotation, decode};
+use super::{Layer, Options, SphereRotation, StateTensor, decode};
 use crate::manifolds::Sphere2;
 use crate::manifolds::half_squares;
 use crate::numeric::special::{exp_m1_over, ln_1p_over};
@@ -495,6 +495,15 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([
+            ("householder_params", &[1, Self::KAPPA.0]),
+            ("loglike_kappa", &[1, Self::VERTICAL.0 - Self::KAPPA.0]),
+            ("vertical_flow_params", &[1, Self::CIRCULAR.0 - Self::VERTICAL.0]),
+            ("circular_flow_params", &[1, Self::END.0 - Self::CIRCULAR.0]),
+        ])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

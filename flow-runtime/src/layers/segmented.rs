@@ -31,7 +31,7 @@ use super::rotation::{
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, SphereRotation, decode, gauss1d, lane_mlp, moebius};
+use super::{Layer, Options, SphereRotation, StateTensor, decode, gauss1d, lane_mlp, moebius};
 use crate::manifolds::{Sphere2, half_squares};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::marker::PhantomData;
@@ -505,6 +505,14 @@ impl<Opts: Options<SegmentedOptions>> Layer<Sphere2> for SegmentedSphere<Opts> {
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([
+            ("householder_params", &[1, Self::ROTATION.0]),
+            ("amortized_mlp.u_v_b_pars", &[1, Self::WEIGHTS]),
+            ("moebius_trafo.moebius_pars", &[1, Self::COMPONENTS, moebius::PARAMS]),
+        ])
     }
 
     /// Rotation and mixture from N(0, 1); the network starts close to a constant: the identity of the polar angle.

@@ -15,6 +15,7 @@
 //! part : rest = t (t + a s) : s (s + b t) the way back is a quadratic equation for t : s whose discriminant
 //! is a sum of squares and products of positive numbers.
 
+use super::StateTensor;
 use crate::numeric::special::{logistic, softplus};
 use crate::numeric::{Dual, Lift, Mask, Real};
 
@@ -155,6 +156,14 @@ impl SplineOptions {
     pub const fn params(&self) -> usize {
         self.check();
         self.widths() + self.heights() + self.derivatives()
+    }
+    /// The tensors of these parameters, where they are those of a layer of its own.
+    pub fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([
+            ("rel_log_widths", &[1, self.widths()]),
+            ("rel_log_heights", &[1, self.heights()]),
+            ("rel_log_derivatives", &[1, self.derivatives()]),
+        ])
     }
     /// Number of prepared numbers: the bins' widths, their heights, the slopes at the knots.
     pub const fn prepared(&self) -> usize {
