@@ -94,6 +94,7 @@ trait Single {
 
 impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     fn laws(seed: u64) -> Result<(), String> {
+        named::<M, C>()?;
         if is_segmented::<M, C>() {
             away_from_the_axis::<M, C>(seed)
         } else if C::PARAMS > MANY {
@@ -130,6 +131,15 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         }
         Ok(())
     }
+}
+
+/// Every letter says what its parameters are called in the reference's state dicts, and how they make up its parameter vector.
+fn named<M: Manifold, C: Chain<M>>() -> Result<(), String> {
+    laws::state::<M, C>()?;
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    let unnamed = letters.iter().find(|letter| letter.state.iter().any(|tensor| tensor.name == "params"));
+    unnamed.map_or(Ok(()), |letter| Err(format!("`{}` has no `Layer::state` of its own", letter.name)))
 }
 
 /// Above this number of parameters not every one of them is tried here.
