@@ -3,8 +3,10 @@
 
 use dfdx::prelude::*;
 use flow_runtime::compat::jammy_flows::{Placed, Problem, State, StateError};
+use flow_runtime::kernels::Blocks;
 use flow_runtime::layers::{Layer, StateTensor};
 use flow_runtime::manifolds::Euclidean;
+use flow_runtime::module::Spec;
 use flow_runtime::numeric::{Lift, Mask, Real};
 use flow_runtime::{Built, flow};
 use rand::Rng;
@@ -375,6 +377,70 @@ fn the_reference_vectors_themselves_are_states() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pdf_s2_f.json");
     let mut pdf = Cpu::default().build_module::<flow!(s2 : f), f64>();
     assert_eq!(pdf.load_jammy_flows(path).unwrap().to_string(), "2 tensors, 10 numbers");
+}
+
+/// The tensors of a flow's letters, as text.
+fn names<S: Spec>() -> String {
+    let mut blocks = Vec::new();
+    S::Blocks::describe(&mut blocks);
+    let letters = blocks.iter().flat_map(|block| &block.letters);
+    let tensors = letters.flat_map(|letter| &letter.state).map(|t| format!("{} {:?}", t.name, t.shape));
+    tensors.collect::<Vec<_>>().join(", ")
+}
+
+/// Holds the tensors of flows to those that the sources of jammy_flows make.
+macro_rules! names {
+    ($([$($flow:tt)*] $names:expr;)*) => {$(
+        assert_eq!(names::<flow!($($flow)*)>(), $names, stringify!($($flow)*));
+    )*};
+}
+
+#[test]
+fn names_and_shapes_are_those_of_the_package() {
+    let kde = |k: usize, d: usize| format!("kde_means [1, {k}, {d}], kde_log_widths [1, {k}, {d}]");
+    names! {
+        [e3 : g(fit_normalization = 0)] format!("offsets [3], vs [1, 3, 3], {}", kde(10, 3));
+        [e3 : g(num_kde = 4, num_householder_iter = 2, skip_model_offset = 1)]
+            format!("vs [1, 2, 3], {}, kde_log_weights [1, 4, 3]", kde(4, 3));
+        [e2 : g(add_skewness = 1, rotation_mode = "none")]
+            format!("offsets [2], {}, kde_log_weights [1, 10, 2], kde_log_skew_exponents [1, 10, 2]", kde(10, 2));
+        [e2 : g(center_mean = 1, fit_normalization = 0, rotation_mode = "cayley")]
+            "offsets [2], cayley_pars [1, 1], kde_means [1, 9, 2], kde_log_widths [1, 10, 2]";
+        [e3 : g(fit_normalization = 0, rotation_mode = "angles")]
+            format!("offsets [3], angle_pars [1, 3], {}", kde(10, 3));
+        [e3 : g(fit_normalization = 0, rotation_mode = "triangular_combination")]
+            format!("offsets [3], triangle_trafo_pars [1, 8], {}", kde(10, 3));
+        [e1 : g(fit_normalization = 0, rotation_mode = "triangular_combination")]
+            format!("offsets [1], {}", kde(10, 1));
+        [e2 : g(nonlinear_stretch_type = "rq_splines", num_kde = 5)]
+            "offsets [2], vs [1, 2, 2], log_widths [1, 2, 5], log_heights [1, 2, 5], log_derivatives [1, 2, 6], \
+             boundary_points [1, 2, 4]";
+        [e3 : t(cov_type = "identity")] "offsets [3]";
+        [e3 : t(cov_type = "diagonal_symmetric")] "offsets [3], single_diagonal_log [1, 1]";
+        [e3 : tt(cov_type = "full")]
+            "full_diagonal_log [1, 3], lower_triangular_entries [1, 3], \
+             offsets [3], full_diagonal_log [1, 3], lower_triangular_entries [1, 3]";
+        [e2 : x] "";
+        [e2 : x(add_offset = 1)] "offsets [2]";
+        [i1 : rz] "rel_log_widths [1, 5], rel_log_heights [1, 5], rel_log_derivatives [1, 6]";
+        [i1 : r(num_basis_functions = 3, smooth_second_derivative = 1)]
+            "rel_log_widths [1, 2], rel_log_heights [1, 2], rel_log_derivatives [1, 2]";
+        [i1 : r(
+            num_basis_functions = 2, smooth_second_derivative = 1, fix_boundary_derivatives = 1,
+            fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1
+        )] "rel_log_heights [1, 1]";
+        [s1 : y(add_rotation = 1)] "householder_params [1, 4]";
+        [s2 : yy(add_rotation = 1)] "householder_params [1, 9], householder_params [1, 9]";
+        [s2 : f(rotation_mode = "angles", add_vertical_rq_spline_flow = 1)]
+            "householder_params [1, 3], loglike_kappa [1, 1], vertical_flow_params [1, 28]";
+        [s2 : f(add_rotation = 0, add_circular_rq_spline_flow = 1)]
+            "loglike_kappa [1, 1], circular_flow_params [1, 8]";
+        [s2 : n] "householder_params [1, 9], amortized_mlp.u_v_b_pars [1, 1232], moebius_trafo.moebius_pars [1, 10, 4]";
+        [s2 : n(rotation_mode = "angles", num_basis_functions = 5, zenith_type_layers = "g", hidden_dims = "8")]
+            "householder_params [1, 3], amortized_mlp.u_v_b_pars [1, 303], moebius_trafo.moebius_pars [1, 5, 4]";
+        [a3 : w] "inner_flow_params [1, 16698]";
+        [a2 : u] "log_tau [1, 1], log_probs [1, 3]";
+    }
 }
 
 /// A layer of one's own whose number is stored twice.
