@@ -28,6 +28,7 @@
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
+//! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
@@ -42,6 +43,7 @@
 
 extern crate self as flow_runtime;
 
+pub mod compat;
 pub mod density;
 mod error;
 pub mod kernels;

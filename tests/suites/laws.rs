@@ -111,6 +111,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
     const SUBJECT: Subject = Subject::of::<M, C>();
 
     fn laws(seed: u64) -> Result<(), String> {
+        named::<M, C>()?;
         if is_torn::<M, C>() {
             away_from_the_axis::<M, C>(seed)
         } else if C::PARAMS > MANY {
@@ -121,6 +122,15 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
             laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
         }
     }
+}
+
+/// Every letter says what its parameters are called in the reference's state dicts, and how they make up its parameter vector.
+fn named<M: Manifold, C: Chain<M>>() -> Result<(), String> {
+    laws::state::<M, C>()?;
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    let unnamed = letters.iter().find(|letter| letter.state.iter().any(|tensor| tensor.name == "params"));
+    unnamed.map_or(Ok(()), |letter| Err(format!("`{}` has no `Layer::state` of its own", letter.name)))
 }
 
 /// Above this number of parameters not every one of them is tried here.

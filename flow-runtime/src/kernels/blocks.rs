@@ -269,6 +269,8 @@ pub struct BlockSummary {
     pub weights: usize,
     /// Inputs and outputs of each matrix of the network; `None` where the parameters are free.
     pub network: Option<Vec<[usize; 2]>>,
+    /// Whether the network is a stack of full matrices, each followed by its bias.
+    pub stack: bool,
 }
 
 impl Blocks for () {
@@ -740,7 +742,13 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     fn describe(blocks: &mut Vec<BlockSummary>) {
         let mut letters = Vec::new();
         C::describe(&mut letters);
-        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, network: H::network() });
+        blocks.push(BlockSummary {
+            manifold: M::notation(),
+            letters,
+            weights: H::WEIGHTS,
+            network: H::network(),
+            stack: H::STACK,
+        });
         Rest::describe(blocks);
     }
 }

@@ -13,6 +13,8 @@ pub trait Hidden: Send + Sync + 'static {
     const LAST: Option<usize>;
     /// Rows of temporary space.
     const TEMP: usize;
+    /// Whether every matrix is stored as such, not as a product.
+    const FULL: bool;
 
     /// Writes every activation, one after the other.
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]);
@@ -37,6 +39,7 @@ impl Hidden for () {
     const ACTIVATIONS: usize = 0;
     const LAST: Option<usize> = None;
     const TEMP: usize = 0;
+    const FULL: bool = true;
 
     fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T]) {}
     fn pull<T: Scalar>(_: &[T], _: usize, _: &[T], _: &[T], _: &mut [T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
@@ -65,6 +68,7 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
         None => Some(L::OUT),
     };
     const TEMP: usize = larger(L::TEMP, Rest::TEMP);
+    const FULL: bool = L::FULL && Rest::FULL;
 
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]) {
         let (own, rest) = weights.split_at(L::WEIGHTS);
@@ -116,6 +120,8 @@ pub trait Head: Send + Sync + 'static {
     const ACTIVATIONS: usize;
     /// Rows of temporary space.
     const TEMP: usize;
+    /// Whether the network is a stack of full matrices, each followed by its bias.
+    const STACK: bool = false;
 
     /// Inputs and outputs of each matrix of the network; `None` where the parameters are shared.
     fn network() -> Option<Vec<[usize; 2]>>;
@@ -219,6 +225,7 @@ impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predi
     const FEATURES: (usize, usize) = (FROM, COUNT);
     const ACTIVATIONS: usize = H::ACTIVATIONS;
     const TEMP: usize = larger(H::TEMP, O::TEMP);
+    const STACK: bool = H::FULL && O::FULL;
 
     fn network() -> Option<Vec<[usize; 2]>> {
         let mut shapes = Vec::new();

@@ -15,6 +15,8 @@ pub trait Linear: Send + Sync + 'static {
     const WEIGHTS: usize;
     /// Rows of temporary space a block needs.
     const TEMP: usize;
+    /// Whether the matrix is stored as such, not as a product.
+    const FULL: bool;
 
     /// out = W input + b.
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]);
@@ -173,6 +175,7 @@ impl<const I: usize, const O: usize> Linear for Dense<I, O> {
     const OUT: usize = O;
     const WEIGHTS: usize = I * O + O;
     const TEMP: usize = 0;
+    const FULL: bool = true;
 
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], _: &mut [T]) {
         let (matrix, bias) = weights.split_at(I * O);
@@ -200,6 +203,7 @@ impl<const I: usize, const O: usize, const K: usize, const LEN: usize> Linear fo
     const OUT: usize = O;
     const WEIGHTS: usize = LEN + O;
     const TEMP: usize = 2 * K;
+    const FULL: bool = K == 0;
 
     fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]) {
         let (matrix, bias) = weights.split_at(LEN);

@@ -18,10 +18,10 @@
 //! Of the first share: r_0 (31), r_1 (31). Then for i = 2 .. D the weights of MLP_i, (i - 1) -> 128 -> 62, whose output is (r_0, r_1)
 //! of share i.
 
-use super::Layer;
 use super::interval_spline::START;
 use super::lane_mlp::Mlp;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
+use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -231,6 +231,10 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
     const PREPARED: usize = READY + Self::WEIGHTS;
     const SCRATCH: usize = Self::PLACES + Self::NETWORKS;
     const NAME: &'static str = "w";
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("inner_flow_params", &[1, <Self as Layer<Simplex<D>>>::PARAMS])])
+    }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (first, mut weights) = params.split_at_mut(RAW);

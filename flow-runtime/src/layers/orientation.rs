@@ -6,7 +6,7 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::{Circle, Manifold, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -46,6 +46,10 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("householder_params", &[1, Self::numbers(M::EMBED)])])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

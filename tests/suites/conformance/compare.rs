@@ -1,7 +1,7 @@
 //! One case compared in all it holds.
 
 use super::kernels::Kernels;
-use super::reference::{Case, Gradient, Space, Stretch};
+use super::reference::{Case, Gradient, Space};
 use super::rules::{self, Allowance, Rules, What};
 use flow_runtime::kernels::{Coordinates, Job, PullBack, RowFault};
 use std::collections::BTreeMap;
@@ -226,9 +226,10 @@ impl<'a> Run<'a> {
         if let Some(Gradient::All(theirs)) = self.case.gradient(&format!("{group}.cond")) {
             self.rows_of_gradient(cond, cond_noise, &back.features, &theirs, rows);
         }
-        for Stretch { name, start, len } in &self.case.state {
-            if let Some(theirs) = self.case.state_gradient(&format!("{group}.state"), name) {
-                self.tensor(state, state_noise, name, &back.weights[*start..][..*len], &theirs);
+        for tensor in &self.case.state {
+            if let Some(theirs) = self.case.state_gradient(&format!("{group}.state"), &tensor.name) {
+                let ours = &back.weights[tensor.start..][..tensor.numbers()];
+                self.tensor(state, state_noise, &tensor.name, ours, &theirs);
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The kernels of one flow, as plain functions, so that what compares is compiled once.
 
+use flow_runtime::compat::jammy_flows::{self, Report, State, StateError};
 use flow_runtime::kernels::{self, Block, Blocks, Free, Given, Job, PullBack, RowFault};
 use flow_runtime::layers::Chain;
 use flow_runtime::manifolds::Manifold;
@@ -15,6 +16,7 @@ impl<M: Manifold, C: Chain<M>, const P: usize> ByRow for (Block<M, C, Free<P>>, 
     type Blocks = (Block<M, C, Given<0, P>>, ());
 }
 
+type Load = fn(&State) -> Result<(Vec<f64>, Report), StateError>;
 type Evaluate = fn(Job<'_, f64>, &[f64], &mut [f64], &mut [f64]) -> Result<(), RowFault>;
 type Pull = fn(Job<'_, f64>, &[f64], &[f64]) -> Result<PullBack<f64>, RowFault>;
 type PullGenerated = fn(Job<'_, f64>, &[f64], &[f64], &[f64]) -> Result<PullBack<f64>, RowFault>;
@@ -29,6 +31,8 @@ pub struct Kernels {
     pub weights: usize,
     /// Given features, or parameters given row by row.
     pub features: usize,
+    /// The weights that a state of the reference means.
+    pub load: Load,
     pub evaluate: Evaluate,
     pub evaluate_vjp: Pull,
     pub generate: Evaluate,
@@ -52,6 +56,7 @@ impl Kernels {
             features,
             dim: B::DIM,
             weights: B::WEIGHTS,
+            load: jammy_flows::weights::<B>,
             evaluate: kernels::evaluate::<B, f64>,
             evaluate_vjp: kernels::evaluate_vjp::<B, f64>,
             generate: kernels::generate::<B, f64>,

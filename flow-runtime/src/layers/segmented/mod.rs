@@ -49,7 +49,7 @@ use super::rotation::{
     angles, angles_prepare, angles_prepare_vjp, angles_transpose, angles_transpose_vjp, angles_vjp, householder,
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
-use super::{Layer, Options, SphereRotation, Spherical, moebius};
+use super::{Layer, Options, SphereRotation, Spherical, StateTensor, moebius};
 use crate::manifolds::{Sphere, Sphere2};
 use crate::numeric::{Lift, Real};
 use core::marker::PhantomData;
@@ -240,6 +240,15 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
     }
 
     /// Rotation and mixture from N(0, 1); the networks start close to a constant: the identity of the polar angles.
+    // Those of all networks on a higher sphere stand in one tensor.
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([
+            ("householder_params", &[1, Shape::<M, Opts>::ROTATION.0]),
+            ("amortized_mlp.u_v_b_pars", &[1, Shape::<M, Opts>::WEIGHTS]),
+            ("moebius_trafo.moebius_pars", &[1, Shape::<M, Opts>::COMPONENTS, moebius::PARAMS]),
+        ])
+    }
+
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         type S<M, Opts> = Shape<M, Opts>;
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
