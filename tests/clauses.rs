@@ -106,7 +106,7 @@ fn low_rank_networks_have_fewer_weights_and_exact_gradients() {
     let mut pdf = dev.build_module::<LowRank, f64>();
     excite(&mut pdf);
     // 6 -> 40 -> 30 -> params and 9 -> 40 -> 30 -> 10, each matrix as a product of rank 2, each layer with a bias.
-    let params = pdf.summary()[0].letters.iter().map(|l| l.params).sum::<usize>();
+    let params = pdf.summary().blocks[0].letters.iter().map(|l| l.params).sum::<usize>();
     let expected = 2 * (6 + 40)
         + 40
         + 2 * (40 + 30)
