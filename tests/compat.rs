@@ -3,7 +3,7 @@
 
 use dfdx::prelude::*;
 use flow_runtime::compat::jammy_flows::{Placed, Problem, State, StateError};
-use flow_runtime::kernels::Blocks;
+use flow_runtime::kernels::{Blocks, Summary};
 use flow_runtime::layers::{Layer, StateTensor};
 use flow_runtime::manifolds::Euclidean;
 use flow_runtime::module::Spec;
@@ -140,6 +140,9 @@ agree! {
     pdf_s1_m: 1 = [s1 : m]
     pdf_s1_o: 1 = [s1 : o]
     pdf_s2_v: 2 = [s2 : v]
+    pdf_e2s1_lowrank: 3 given 4 = [e2 + s1 : gg + m | cond 4, hidden 16-12, rank 3, highway 1]
+    full_e1s1: 2 given 2 = [e1 + s1 : g + m | cond 2, hidden 4, rank 2, amortize 6, g(num_kde = 3), m(num_basis_functions = 2)]
+    pdf_e2_lognorm_joint: 2 given 3 = [e2 : gg | cond 3, hidden 12, poisson]
     pdf_s2_f: 2 = [s2 : f]
     pdf_s2_ffff_recommended: 2 = [
         s2 : ffff(
@@ -386,9 +389,9 @@ fn the_reference_vectors_themselves_are_states() {
 
 /// The tensors of a flow's letters, as text.
 fn names<S: Spec>() -> String {
-    let mut blocks = Vec::new();
-    S::Blocks::describe(&mut blocks);
-    let letters = blocks.iter().flat_map(|block| &block.letters);
+    let mut summary = Summary::default();
+    S::Blocks::describe(&mut summary);
+    let letters = summary.blocks.iter().flat_map(|block| &block.letters);
     let tensors = letters.flat_map(|letter| &letter.state).map(|t| format!("{} {:?}", t.name, t.shape));
     tensors.collect::<Vec<_>>().join(", ")
 }

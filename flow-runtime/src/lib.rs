@@ -69,7 +69,10 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, low_rank, low_rank_len};
+    pub use crate::kernels::{
+        BOTH, Beside, Block, Blocks, Dense, Free, Given, INPUT, Inner, Ladder, LogMeanHead, LowRank, Network, Outer,
+        Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
+    };
     pub use crate::layers::{
         Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ExponentialMap, First, FisherFlow, Gaussianization,
         GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,

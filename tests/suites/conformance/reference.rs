@@ -149,7 +149,15 @@ impl Case {
             (case.weights, case.state) = (weights, report.tensors);
         } else {
             let params = case.rows("params")?;
-            if params.len() > 1 { case.features = params } else { case.weights = params.data }
+            if params.len() > 1 {
+                case.features = params;
+            } else if kernels.by_row {
+                // One row of parameters is that of every row of data.
+                let rows = case.rows("x")?.len();
+                case.features = Rows { data: params.data.repeat(rows), columns: params.columns };
+            } else {
+                case.weights = params.data;
+            }
         }
         if !case.json["cond"].is_null() {
             case.features = case.rows("cond")?;
@@ -265,6 +273,11 @@ impl Case {
             _ if reflections < 0.0 => 9,
             _ => 3 * reflections as usize,
         }
+    }
+
+    /// Whether all rows of data have the same row of parameters.
+    pub fn shares_parameters(&self) -> bool {
+        self.rows("params").is_ok_and(|params| params.len() == 1)
     }
 
     /// Whether there is something at a path.

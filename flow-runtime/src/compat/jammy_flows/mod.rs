@@ -69,7 +69,7 @@ mod state;
 pub use error::{Problem, StateError};
 pub use state::State;
 
-use crate::kernels::{BlockSummary, Blocks};
+use crate::kernels::{BlockSummary, Blocks, LogMeanSummary, NetworkSummary, Summary};
 use crate::module::{Element, Flow, Spec, Weights};
 use dfdx::tensor::Cpu;
 use state::Found;
@@ -123,32 +123,51 @@ impl Wanted {
     }
 }
 
-/// The tensors of a block in the order of its flat weights. A network of full matrices may be stored matrix by matrix or as one vector: the
-/// state shows which.
-fn wanted(index: usize, block: &BlockSummary, state: &State) -> Vec<Wanted> {
-    let Some(network) = &block.network else {
-        let letters = block.letters.iter().enumerate();
-        let of_layers = letters.flat_map(|(j, letter)| letter.state.iter().map(move |tensor| (j, tensor)));
-        return of_layers
-            .map(|(j, tensor)| {
-                let full = |name: &str| format!("layer_list.{index}.{j}.{name}");
-                Wanted { name: full(tensor.name), copy: tensor.copy.map(full), shape: tensor.shape.clone() }
-            })
-            .collect();
+/// The tensors of a flow in the order of its flat weights.
+fn wanted(summary: &Summary, state: &State) -> Vec<Wanted> {
+    let outer = summary.outer.iter().flat_map(|network| of_network("amortization_mlp", network, state));
+    let blocks = summary.blocks.iter().enumerate().flat_map(|(i, block)| of_block(i, block, state));
+    let log_mean = match &summary.log_mean {
+        Some(LogMeanSummary::Free) => vec![Wanted::new("log_normalization".into(), &[1, 1])],
+        Some(LogMeanSummary::Separate(network)) => of_network("log_normalization", network, state),
+        Some(LogMeanSummary::Joint) | None => Vec::new(),
     };
-    let vector = format!("mlp_predictors.{index}.u_v_b_pars");
-    if block.weights == 0 {
-        Vec::new()
-    } else if !block.stack || state.tensors.contains_key(&vector) {
-        vec![Wanted::new(vector, &[1, block.weights])]
-    } else {
-        // Between two matrices stands a tanh, which counts as a module of the network.
-        let named = |i: usize, part: &str| format!("mlp_predictors.{index}.{}.{part}", 2 * i);
-        let of_matrix = |(i, [inputs, outputs]): (usize, &[usize; 2])| {
-            [Wanted::new(named(i, "weight"), &[*outputs, *inputs]), Wanted::new(named(i, "bias"), &[*outputs])]
-        };
-        network.iter().enumerate().flat_map(of_matrix).filter(|tensor| !tensor.shape.contains(&0)).collect()
+    outer.chain(blocks).chain(log_mean).collect()
+}
+
+/// The tensors of a block. One whose numbers come from elsewhere has none.
+fn of_block(index: usize, block: &BlockSummary, state: &State) -> Vec<Wanted> {
+    match &block.network {
+        _ if block.given > 0 => Vec::new(),
+        Some(network) => of_network(&format!("mlp_predictors.{index}"), network, state),
+        None => {
+            let letters = block.letters.iter().enumerate();
+            let of_layers = letters.flat_map(|(j, letter)| letter.state.iter().map(move |tensor| (j, tensor)));
+            of_layers
+                .map(|(j, tensor)| {
+                    let full = |name: &str| format!("layer_list.{index}.{j}.{name}");
+                    Wanted { name: full(tensor.name), copy: tensor.copy.map(full), shape: tensor.shape.clone() }
+                })
+                .collect()
+        }
     }
+}
+
+/// The tensors of a network. One of full matrices without a highway may be stored matrix by matrix or as one vector: the state shows which.
+fn of_network(prefix: &str, network: &NetworkSummary, state: &State) -> Vec<Wanted> {
+    let vector = format!("{prefix}.u_v_b_pars");
+    if network.weights == 0 {
+        return Vec::new();
+    }
+    if !network.stack || state.tensors.contains_key(&vector) {
+        return vec![Wanted::new(vector, &[1, network.weights])];
+    }
+    // Between two matrices stands a tanh, which counts as a module of the network.
+    let named = |i: usize, part: &str| format!("{prefix}.{}.{part}", 2 * i);
+    let of_matrix = |(i, pair): (usize, &[usize])| {
+        [Wanted::new(named(i, "weight"), &[pair[1], pair[0]]), Wanted::new(named(i, "bias"), &[pair[1]])]
+    };
+    network.widths.windows(2).enumerate().flat_map(of_matrix).filter(|tensor| !tensor.shape.contains(&0)).collect()
 }
 
 /// Axes of length 1 in front come and go with how a tensor was made (layers.md 0).
@@ -183,11 +202,11 @@ fn numbers<'a>(name: &str, found: &'a Found, expected: &[usize], problems: &mut 
 /// # Errors
 /// The state does not fit: all that is wrong with it is in one error.
 pub fn weights<B: Blocks>(state: &State) -> Result<(Vec<f64>, Report), StateError> {
-    let mut blocks = Vec::new();
-    B::describe(&mut blocks);
+    let mut summary = Summary::default();
+    B::describe(&mut summary);
     let mut flat = Vec::with_capacity(B::WEIGHTS);
     let (mut tensors, mut problems, mut known) = (Vec::new(), Vec::new(), HashSet::new());
-    for Wanted { name, copy, shape } in blocks.iter().enumerate().flat_map(|(i, block)| wanted(i, block, state)) {
+    for Wanted { name, copy, shape } in wanted(&summary, state) {
         let stored: Vec<(&String, &Found)> = [Some(&name), copy.as_ref()]
             .into_iter()
             .flatten()
