@@ -138,6 +138,8 @@ pub trait Hidden: Send + Sync + 'static {
     const TEMP: usize;
     /// Whether every matrix is stored as such, not as a product.
     const FULL: bool;
+    /// Numbers read a point; `None` without hidden layers.
+    const FIRST: Option<usize>;
 
     /// Writes every activation, one after the other.
     fn apply<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]);
@@ -165,6 +167,7 @@ impl Hidden for () {
     const LAST: Option<usize> = None;
     const TEMP: usize = 0;
     const FULL: bool = true;
+    const FIRST: Option<usize> = None;
 
     fn apply<W: Weighing, T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T]) {}
     fn pull<W: Weighing, T: Scalar>(
@@ -191,6 +194,7 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
     };
     const TEMP: usize = larger(L::TEMP, Rest::TEMP);
     const FULL: bool = L::FULL && Rest::FULL;
+    const FIRST: Option<usize> = Some(L::IN);
 
     fn apply<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]) {
         let stride = W::stride(width);
@@ -284,7 +288,10 @@ fn pull_net<W: Weighing, H: Hidden, O: Linear, T: Scalar>(
 pub struct Plain<H, O>(PhantomData<(H, O)>);
 
 impl<H: Hidden, O: Linear> Network for Plain<H, O> {
-    const IN: usize = O::IN;
+    const IN: usize = match H::FIRST {
+        Some(inputs) => inputs,
+        None => O::IN,
+    };
     const OUT: usize = O::OUT;
     const WEIGHTS: usize = H::WEIGHTS + O::WEIGHTS + O::OUT;
     const ACTIVATIONS: usize = H::ACTIVATIONS;
