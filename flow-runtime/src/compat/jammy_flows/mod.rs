@@ -41,6 +41,10 @@
 //! | `amortization_mlp_dims=["64", "128-64"]` | `hidden (64, 128-64)` |
 //! | `amortization_mlp_use_custom_mode=True` | nothing: both ways to store a network are read |
 //! | `amortization_mlp_use_custom_mode=True, amortization_mlp_ranks=10` | `rank 10` |
+//! | `amortization_mlp_highway_mode=1` beside it | `highway 1` |
+//! | `predict_log_normalization=True` | `poisson` |
+//! | `amortize_everything=True` | `amortize`, and the vector as features |
+//! | `fully_amortized_pdf(..., conditional_input_dim=2, inner_mlp_dims_sub_pdfs="64", amortization_mlp_dims="128")` | `cond 2, hidden 64, highway 1, amortize 128(rank = 5)` |
 //! | `options_overwrite={"g": {"num_kde": 20}}` | a clause `g(num_kde = 20)` after the bar |
 //! | `options_overwrite={1: {"g": {"num_kde": 20}}}` | `gg(num_kde = 20)` as the chain of manifold 1 |
 //! | `options_overwrite={(0, 2): {"t": {"cov_type": "full"}}}` | `gg t(cov_type = "full")` as the chain of manifold 0 |
@@ -60,7 +64,8 @@
 //! # Names
 //! Parameters that no network predicts are `layer_list.<manifold>.<letter>.<name>`, both counted from 0; [`Layer::state`](crate::layers::Layer::state)
 //! has names and shapes. Networks are `mlp_predictors.<manifold>.<0, 2, 4, ..>.weight` (outputs, inputs) and `.bias`, or one vector
-//! `mlp_predictors.<manifold>.u_v_b_pars`: matrix after matrix, each as it is or as its two factors, then its bias. That is the flat order of
+//! `mlp_predictors.<manifold>.u_v_b_pars` (always that with a highway or a rank); an outer network is `amortization_mlp` instead, a free log-mean
+//! `log_normalization`. Such a vector is matrix after matrix, each as it is or as its two factors, then its bias. That is the flat order of
 //! [`Flow::flat_weights`]. Axes of length 1 in front of a shape do not count, and a tensor without numbers may be there or not.
 
 mod error;
