@@ -17,10 +17,12 @@ mod cayley;
 mod chain;
 mod circular_spline;
 mod components;
+mod continuous;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
 mod gumbel;
+mod hidden_dims;
 mod identity;
 mod interval_spline;
 pub(crate) mod lane_mlp;
@@ -43,21 +45,25 @@ mod width;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
+pub use continuous::{ContinuousFlow, ContinuousOptions, Divergence, FlowSpace, Gradients, Solver};
 pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
+pub use hidden_dims::HiddenDims;
 pub use identity::{Identity, IdentityOptions};
 pub use interval_spline::{IntervalSpline, IntervalSplineOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
+
+pub use segmented::{SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
 pub use unit::IntervalIdentity;
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::continuous::c;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;

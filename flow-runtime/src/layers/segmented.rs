@@ -26,6 +26,7 @@
 //! # Parameters
 //! Rotation (9, of which the first reflection vector acts, or 3 angles), weights of the MLP, Moebius mixture (K, 4).
 
+use super::hidden_dims::{HiddenDims, MOST_HIDDEN};
 use super::rotation::{
     angles, angles_prepare, angles_prepare_vjp, angles_transpose, angles_transpose_vjp, angles_vjp, householder,
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
@@ -74,38 +75,6 @@ impl Zenith {
             i += 1;
         }
         Zenith { letter, repeats }
-    }
-}
-
-/// Most hidden layers that a text of 16 characters can name.
-const MOST_HIDDEN: usize = 8;
-
-/// Widths of the hidden layers of the network in layer n.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HiddenDims {
-    widths: [usize; MOST_HIDDEN],
-    layers: usize,
-}
-
-impl HiddenDims {
-    /// From a text such as `64` or `64-32`; the empty text is no hidden layer.
-    pub const fn from_code(code: u128) -> HiddenDims {
-        let mut dims = HiddenDims { widths: [0; MOST_HIDDEN], layers: 0 };
-        let (mut i, length) = (0, decode::text_len(code));
-        while i < length {
-            let mut width = 0;
-            while i < length && decode::text_at(code, i) != b'-' {
-                let digit = decode::text_at(code, i);
-                assert!(digit.is_ascii_digit(), "hidden_dims is a list of widths such as 64 or 64-32");
-                width = 10 * width + (digit - b'0') as usize;
-                i += 1;
-            }
-            assert!(width > 0 && i + 1 != length, "hidden_dims is a list of widths such as 64 or 64-32");
-            dims.widths[dims.layers] = width;
-            dims.layers += 1;
-            i += 1;
-        }
-        dims
     }
 }
 
@@ -407,15 +376,7 @@ impl<Opts: Options<SegmentedOptions>> SegmentedSphere<Opts> {
     };
     const ZENITH: usize = Self::LETTERS * Self::LETTER.params();
     /// Widths of the network and how many they are.
-    const WIDTHS: ([usize; MOST_HIDDEN + 2], usize) = {
-        let (hidden, mut widths, mut i) = (Self::OPTIONS.hidden_dims, [2; MOST_HIDDEN + 2], 0);
-        while i < hidden.layers {
-            widths[i + 1] = hidden.widths[i];
-            i += 1;
-        }
-        widths[i + 1] = Self::ZENITH;
-        (widths, i + 2)
-    };
+    const WIDTHS: ([usize; MOST_HIDDEN + 2], usize) = Self::OPTIONS.hidden_dims.network(2, Self::ZENITH);
     const WEIGHTS: usize = lane_mlp::params(Self::WIDTHS.0.split_at(Self::WIDTHS.1).0);
     const HIDDEN: usize = lane_mlp::hidden(Self::WIDTHS.0.split_at(Self::WIDTHS.1).0);
     const HEIGHTS: usize = HEIGHT * (Self::LETTERS + 1);
@@ -731,8 +692,6 @@ mod tests {
         assert_eq!(params::<n::hidden_dims<EIGHT, n::num_basis_functions<5, n::zenith_type_layers<G>>>>(), 332);
         assert_eq!(params::<n::rotation_mode<1>>(), 1275);
         assert_eq!(params::<n::hidden_dims<0, n::add_rotation<0, n::zenith_type_layers<RR>>>>(), 96 + 40);
-        let dims = HiddenDims::from_code(u64::from_le_bytes(*b"64-32-7\0") as u128);
-        assert_eq!((dims.layers, &dims.widths[..3]), (3, &[64, 32, 7][..]));
         assert_eq!(Zenith::from_code(GG), Zenith { letter: ZenithLetter::Gaussianisation, repeats: 2 });
     }
 
