@@ -318,13 +318,13 @@ fn messages_about_chains() {
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
     says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
-    says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
+    says("e3 : G", &["on `e3` there are `g`, `c`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
-    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `c`, `n`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `c`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);

@@ -1,6 +1,6 @@
 //! Chains: layers one after the other, as nested pairs `(First, (Second, ()))`.
 
-use super::Layer;
+use super::{Layer, PENALTIES};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real};
@@ -80,6 +80,25 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         cot_log_det: R,
         cot_prepared: &mut [R],
     );
+    /// See [`Layer::inverse_penalised`].
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
+    /// See [`Layer::inverse_penalised_vjp`].
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    );
     /// Sampling: the first letter first.
     fn forward<R: Pack, P: Lift<R>>(
         prepared: &[P],
@@ -115,6 +134,25 @@ impl<M: Manifold> Chain<M> for () {
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
     fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut R,
+        _: &mut [R; PENALTIES],
+        _: &mut [R],
+        _: usize,
+        _: &mut Option<Fault>,
+    ) {
+    }
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut [R],
+        _: R,
+        _: [R; PENALTIES],
+        _: &mut [R],
+    ) {
+    }
     fn forward<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
     fn forward_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     fn describe(_: &mut Vec<Letter>) {}
@@ -185,6 +223,38 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
         H::inverse_vjp(head, head_scratch, cot, cot_log_det, head_cot);
         T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
+    }
+
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        T::inverse_penalised(tail, x, log_det, penalties, tail_scratch, first + 1, fault);
+        H::inverse_penalised(head, x, log_det, penalties, head_scratch);
+        let finite = all_finite(x) & log_det.is_finite() & all_finite(penalties);
+        Fault::note::<R>(fault, !finite, first, H::NAME, false);
+    }
+
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        H::inverse_penalised_vjp(head, head_scratch, cot, cot_log_det, cot_penalties, head_cot);
+        T::inverse_penalised_vjp(tail, tail_scratch, cot, cot_log_det, cot_penalties, tail_cot);
     }
 
     fn forward<R: Pack, P: Lift<R>>(

@@ -76,6 +76,9 @@ use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Real};
 use rand::Rng;
 
+/// What a fit may penalise beside the density: kinetic energy and squared derivative of a continuous flow.
+pub const PENALTIES: usize = 2;
+
 /// A bijection of the manifold `M` with parameters: what a letter of the notation stands for.
 ///
 /// # Data flow
@@ -146,6 +149,31 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         cot_log_det: R,
         cot_prepared: &mut [R],
     );
+
+    /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
+    /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.
+    fn inverse_penalised<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+    ) {
+        let _ = penalties;
+        Self::inverse(prepared, x, log_det, scratch);
+    }
+    /// Cotangents of [`Layer::inverse_penalised`].
+    fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        let _ = cot_penalties;
+        Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
 
     /// Parameters that start a fit near the data, and the data mapped by them towards the base; `None` where the
     /// layer has nothing to learn from data. `points` holds rows of `M::EMBED` numbers and is mapped in place.

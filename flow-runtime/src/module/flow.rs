@@ -2,10 +2,11 @@
 
 use super::Element;
 use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
-use super::samples::{Sample, TracedSample};
+use super::samples::{Regularised, Sample, TracedSample};
 use super::weights::{BuildWeights, Weights};
 use crate::error::{Error, Place};
 use crate::kernels::{self, BlockSummary, Blocks, Coordinates, Job, PullBack, RowFault};
+use crate::layers::PENALTIES;
 use core::marker::PhantomData;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::nn::{BuildModule, BuildOnDevice};
@@ -256,6 +257,48 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Ok(out.put_tape(tape))
     }
 
+    /// The fused evaluation with penalties as one operation on the tape, with three results.
+    fn regularise_on_tape<B: Dim, FB, FT, T>(
+        &self,
+        features: Rows<FB, E, FT>,
+        points: Rows<B, E, T>,
+        coordinates: Coordinates,
+    ) -> Result<Regularised<B, E, FT::Out>, Error>
+    where
+        FT: Join<T>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        let batch = points.batch;
+        let rows = batch.size();
+        self.check(&features.data, &points.data, rows, coordinates)?;
+        let weights = self.flat_weights();
+        let (mut log_prob, mut penalties) = (vec![E::default(); rows], vec![E::default(); rows * PENALTIES]);
+        let job = Self::job(&weights, &features.data, 1, coordinates);
+        kernels::evaluate_penalised::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut penalties)
+            .map_err(explain::<S::Blocks>)?;
+        let column = |k: usize| tensor(penalties.chunks_exact(PENALTIES).map(|row| row[k]).collect(), (batch,));
+        let (log_prob, kinetic, jacobian) = (tensor(log_prob, (batch,))?, column(0)?, column(1)?);
+        let mut tape = features.tape.join(points.tape);
+        if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
+            let handles = [log_prob.clone(), kinetic.clone(), jacobian.clone()];
+            let module = self.weights.clone();
+            let (features, give_features) = (features.data, features.give);
+            let (points, give_points) = (points.data, points.give);
+            tape.add_backward_op(move |gradients| {
+                for handle in &handles {
+                    gradients.try_alloc_for(handle)?;
+                }
+                let [cot, kinetic, jacobian] = handles.map(|handle| gradients.get(&handle).as_vec());
+                let penalties: Vec<E> = kinetic.into_iter().zip(jacobian).flat_map(|(k, j)| [k, j]).collect();
+                let job = Self::job(&weights, &features, 1, coordinates);
+                let back = kernels::evaluate_penalised_vjp::<S::Blocks, E>(job, &points, &cot, &penalties)
+                    .map_err(unexpected)?;
+                give(gradients, &module, back, give_features, give_points)
+            });
+        }
+        Ok(Regularised { log_prob, kinetic, jacobian, tape })
+    }
+
     fn job<'a>(weights: &'a [E], features: &'a [E], repeat: usize, coordinates: Coordinates) -> Job<'a, E> {
         Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
     }
@@ -471,6 +514,32 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Embedded)
     }
 
+    /// ln p(x) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{Penalty, flow};
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : c(solver = "rk4", steps = 8)), f64>();
+    /// let x = dev.tensor([[0.3, -1.2], [0.0, 0.5]]);
+    /// let parts = pdf.log_prob_regularised(x.traced(pdf.alloc_grads()))?;
+    /// assert!(parts.kinetic.array().iter().all(|k| *k > 0.0));
+    /// let loss = parts.penalised(Penalty { kinetic: 0.01, jacobian: 0.01 }).mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`log_prob`](Flow::log_prob).
+    pub fn log_prob_regularised<X: Points<N, E>>(&self, x: X) -> Result<Regularised<X::Batch, E, X::Tape>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = X::Tape>,
+    {
+        self.regularise_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
+    }
+
     /// ln p(x), with the base points and their log-density, without a tape.
     ///
     /// ```
@@ -665,6 +734,18 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         FT::Out: Tape<E, Cpu>,
     {
         self.flow.evaluate_on_tape(self.features, x.into_rows()?, Coordinates::Intrinsic)
+    }
+
+    /// ln p(x_i | features_i) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
+    ///
+    /// # Errors
+    /// As [`log_prob`](GivenFlow::log_prob).
+    pub fn log_prob_regularised<X: Points<N, E>>(self, x: X) -> Result<Regularised<X::Batch, E, FT::Out>, Error>
+    where
+        FT: Join<X::Tape>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        self.flow.regularise_on_tape(self.features, x.into_rows()?, Coordinates::Intrinsic)
     }
 
     /// ln p(x_i | features_i) in embedded coordinates.

@@ -5,7 +5,7 @@ use super::flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
 use super::schedule::Schedule;
 use crate::error::Error;
 use crate::kernels::{At, Blocks};
-use crate::module::{Conditional, Element, Features, Flow, Spec, Unconditional, Weights};
+use crate::module::{Conditional, Element, Features, Flow, Penalty, Spec, Unconditional, Weights};
 use dfdx::nn::ZeroGrads;
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::shapes::Const;
@@ -447,6 +447,17 @@ where
     /// As [`Fit::run`].
     pub fn fit(&mut self, points: &[[E; N]], fit: &Fit) -> Result<History, FitError> {
         fit.run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))
+    }
+
+    /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
+    /// include them.
+    ///
+    /// # Errors
+    /// As [`Fit::run`].
+    pub fn fit_penalised(&mut self, points: &[[E; N]], penalty: Penalty, fit: &Fit) -> Result<History, FitError> {
+        fit.run(self, points.len(), |flow, rows, gradients| {
+            Ok(flow.log_prob_regularised(rows_of(points, rows)?.traced(gradients))?.penalised(penalty))
+        })
     }
 }
 

@@ -99,6 +99,7 @@ const ORDER: &[&str] = &[
     "vertical_flow_params",
     "circular_flow_params",
     "amortized_mlp.u_v_b_pars",
+    "cnf_network.u_v_b_pars",
     "moebius_trafo.moebius_pars",
     "rel_log_widths",
     "rel_log_heights",
@@ -107,6 +108,9 @@ const ORDER: &[&str] = &[
     "log_tau",
     "log_probs",
 ];
+
+/// A second copy of layer c's parameters (Q25).
+const COPY: &str = "func.func.func.u_v_b_pars";
 
 /// Where a tensor stands: manifold, layer or matrix, place within it.
 fn place(name: &str) -> Option<[usize; 3]> {
@@ -206,7 +210,7 @@ impl Case {
     fn read_state(&mut self) -> Result<(), String> {
         let state = self.json["state"].as_object().cloned().unwrap_or_default();
         let mut tensors = Vec::new();
-        for (name, tensor) in &state {
+        for (name, tensor) in state.iter().filter(|(name, _)| !name.ends_with(COPY)) {
             let place =
                 place(name).ok_or_else(|| format!("the state's tensor `{name}` has no place in our weights"))?;
             let mut data = Vec::new();

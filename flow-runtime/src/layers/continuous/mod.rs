@@ -43,7 +43,7 @@ mod tableau;
 mod tests;
 
 use super::hidden_dims::HiddenDims;
-use super::{Layer, Options, decode};
+use super::{Layer, Options, PENALTIES, decode};
 use crate::manifolds::{Circle, Euclidean, Manifold, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -305,6 +305,35 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
     ) {
         let field = Self::field::<M, P>(prepared, false);
         let rates = [cot_log_det, R::zero(), R::zero()];
+        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cot, rates, cot_prepared);
+    }
+
+    fn inverse_penalised<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+    ) {
+        let mut path = Self::path::<M, R>(scratch);
+        path.target.copy_from_slice(x);
+        let ([divergence, energy, norm], failed) = Self::walk(&Self::field::<M, P>(prepared, true), true, &mut path);
+        x.copy_from_slice(path.base);
+        *log_det += R::select(failed, R::constant(f64::NAN), divergence);
+        penalties[0] += energy;
+        penalties[1] += norm;
+    }
+
+    fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        [cot_energy, cot_norm]: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        let field = Self::field::<M, P>(prepared, true);
+        let rates = [cot_log_det, cot_energy, cot_norm];
         Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cot, rates, cot_prepared);
     }
 
