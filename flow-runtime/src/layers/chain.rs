@@ -15,19 +15,26 @@ pub struct Fault {
     pub name: &'static str,
     /// The lane.
     pub lane: usize,
-    /// Whether a root search did not converge (else: a value was not finite).
+    /// Whether a search did not converge (else: a value was not finite).
     pub unconverged: bool,
+    /// [`Layer::ADVICE`].
+    pub advice: &'static str,
 }
 
 impl Fault {
     /// Records the first lane set in `bad`, unless something was recorded before.
-    fn note<R: Real>(slot: &mut Option<Fault>, bad: R::Mask, layer: usize, name: &'static str, unconverged: bool) {
+    fn note<M: Manifold, H: Layer<M>, R: Real>(
+        slot: &mut Option<Fault>,
+        bad: R::Mask,
+        layer: usize,
+        unconverged: bool,
+    ) {
         if slot.is_none() && bad.any() {
             let mut lane = 0;
             while !bad.lane(lane) {
                 lane += 1;
             }
-            *slot = Some(Fault { layer, name, lane, unconverged });
+            *slot = Some(Fault { layer, name: H::NAME, lane, unconverged, advice: H::ADVICE });
         }
     }
 }
@@ -208,7 +215,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
         H::inverse(head, x, log_det, head_scratch);
-        Fault::note::<R>(fault, !(all_finite(x) & log_det.is_finite()), first, H::NAME, false);
+        Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
     }
 
     fn inverse_vjp<R: Pack, P: Lift<R>>(
@@ -239,7 +246,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         T::inverse_penalised(tail, x, log_det, penalties, tail_scratch, first + 1, fault);
         H::inverse_penalised(head, x, log_det, penalties, head_scratch);
         let finite = all_finite(x) & log_det.is_finite() & all_finite(penalties);
-        Fault::note::<R>(fault, !finite, first, H::NAME, false);
+        Fault::note::<M, H, R>(fault, !finite, first, false);
     }
 
     fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
@@ -268,8 +275,8 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let unconverged = H::forward(head, z, log_det, head_scratch);
-        Fault::note::<R>(fault, unconverged, first, H::NAME, true);
-        Fault::note::<R>(fault, !(all_finite(z) & log_det.is_finite()), first, H::NAME, false);
+        Fault::note::<M, H, R>(fault, unconverged, first, true);
+        Fault::note::<M, H, R>(fault, !(all_finite(z) & log_det.is_finite()), first, false);
         T::forward(tail, z, log_det, tail_scratch, first + 1, fault);
     }
 

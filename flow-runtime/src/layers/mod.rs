@@ -113,6 +113,8 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// The letter or the name, for messages.
     const NAME: &'static str;
+    /// What messages add about points that the layer could not map: a reason of its own, and the way out.
+    const ADVICE: &'static str = "";
 
     /// The options that differ from their defaults, as text: a model file holds them.
     fn options() -> String {
@@ -139,7 +141,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     );
 
     /// Base side to target side, in place; adds ln |d target / d base|. Returns the lanes in which a root search
-    /// did not converge (none for a layer without one).
+    /// did not converge, or an equation was not solved within its steps (none for a layer without either).
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask;
     /// Cotangents of [`Layer::forward`].
     fn forward_vjp<R: Real, P: Lift<R>>(

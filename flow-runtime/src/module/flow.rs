@@ -145,7 +145,12 @@ pub(crate) fn explain<B: Blocks>(fault: RowFault) -> Error {
     let mut blocks = Vec::new();
     B::describe(&mut blocks);
     let notation = blocks.get(fault.manifold).map(|b| b.manifold.clone()).unwrap_or_default();
-    let place = Place { manifold: fault.manifold, notation, layer: fault.layer.map(|l| (l.layer, l.name)) };
+    let place = Place {
+        manifold: fault.manifold,
+        notation,
+        layer: fault.layer.map(|l| (l.layer, l.name)),
+        advice: fault.layer.map_or("", |l| l.advice),
+    };
     match fault.layer {
         Some(layer) if layer.unconverged => Error::NotConverged { row: fault.row, place },
         _ => Error::NotFinite { row: fault.row, place },

@@ -40,15 +40,15 @@ const BASES: &[(char, &[&str])] = &[
 ];
 
 /// Layer c is as exact as its solver: a small network, and tolerances below those of the laws.
-const C_TIGHT: &str = "atol = 1e-12, cnf_network_hidden_dims = \"6\", rtol = 1e-12";
-const C_RK4: &str = "cnf_network_hidden_dims = \"6\", solver = \"rk4\", steps = 80";
-const C_ADJOINT: &str = "atol = 1e-12, cnf_network_hidden_dims = \"6\", gradients = \"adjoint\", rtol = 1e-12";
-const C_ADJOINT_RK4: &str = "cnf_network_hidden_dims = \"6\", gradients = \"adjoint\", solver = \"rk4\", steps = 80";
-const C_PROBES: &str = "atol = 1e-12, cnf_network_hidden_dims = \"6\", divergence = \"hutchinson\", rtol = 1e-12";
+const C_TIGHT: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", rtol = 1e-11";
+const C_RK4: &str = "cnf_network_hidden_dims = \"3\", solver = \"rk4\", steps = 64";
+const C_ADJOINT: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", gradients = \"adjoint\", rtol = 1e-11";
+const C_ADJOINT_RK4: &str = "cnf_network_hidden_dims = \"3\", gradients = \"adjoint\", solver = \"rk4\", steps = 64";
+const C_PROBES: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", divergence = \"hutchinson\", rtol = 1e-11";
 
 /// Values of options that decide how exact a layer is: such that the laws can be asked of it.
 const EXACT: &[(char, &str, &[&str])] =
-    &[('c', "rtol", &["1e-11"]), ('c', "atol", &["1e-11"]), ('c', "max_steps", &["300"]), ('c', "steps", &["100"])];
+    &[('c', "rtol", &["1e-12"]), ('c', "atol", &["1e-12"]), ('c', "max_steps", &["300"]), ('c', "steps", &["80"])];
 
 const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";
 const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, \

@@ -264,6 +264,12 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
     const PREPARED: usize = Self::shape::<M>().params();
     const SCRATCH: usize = Self::scratch::<M>();
     const NAME: &'static str = "c";
+    const ADVICE: &'static str = match Self::OPTIONS.solver {
+        Solver::Dopri5 => {
+            "; its equation may take more steps than `max_steps`: allow more, or loosen `rtol` and `atol`"
+        }
+        Solver::Rk4 => "",
+    };
 
     fn options() -> String {
         Opts::VALUE.written()
