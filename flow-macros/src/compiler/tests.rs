@@ -361,6 +361,10 @@ fn messages_about_options() {
     says("e3 : x(add_offset = 2)", &["takes 0 or 1"]);
     says("s2 : n(max_rank = 3, highway_mode = 1)", &["takes -1, the only value", "takes 0, the only value"]);
     says("s2 : n(hidden_dims = \"64 32\")", &["such as \"64-32\""]);
+    says("s2 : c(num_charts = 4)", &["`c` has no option `num_charts`"]);
+    says("e2 : c(solver = \"rk45\")", &["did you mean \"rk4\"?"]);
+    says("e2 : c(rtol = 0)", &["takes a number above 0"]);
+    says("a2 : c", &["`c` acts on `e1`, `e2`, .., `s1`, `s2`, but `a2` is a simplex: use `u`, `w`"]);
     says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
     says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
 }
@@ -387,6 +391,14 @@ fn messages_about_rules_between_options() {
         &["must exceed the number of bins less one"],
     );
     assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    says(
+        "e2 : c(solver = \"rk4\", rtol = 1e-5)",
+        &["`rtol = 1e-5` does not go with `solver = \"rk4\"` in `c`: rk4 has no error control: give `steps`"],
+    );
+    says("s2 : c(steps = 8)", &["dopri5 chooses its steps: give `rtol` and `atol`, or write `solver = \"rk4\"`"]);
+    says("s1 : c(checkpoints = 2)", &["discrete derivatives keep every step"]);
+    says("s2 : c(probes = 1)", &["the exact divergence has no probes"]);
+    assert!(compiled("s2 : c(solver = \"rk4\", steps = 8, gradients = \"adjoint\", checkpoints = 2)").is_ok());
     says("i1 : r(smooth_second_derivative = 1)", &["write `num_basis_functions = 2` or 3"]);
     says("i1 : r(fix_boundary_derivatives = 1e-5)", &["a fixed slope must exceed the smallest one"]);
     says("i1 : r(restrict_max_min_width_height_ratio = 4)", &["must exceed the number of bins less one"]);
