@@ -923,13 +923,14 @@ const _: fn() = || {
 mod tests {
     use super::*;
     use crate::kernels::{Block, Dense, Free, Predicted};
-    use crate::layers::{Affine, Chain, First, Gaussianization, Last, Orientation, settings};
-    use crate::manifolds::{Euclidean, Sphere2};
+    use crate::layers::{Affine, Chain, ContinuousFlow, First, Gaussianization, Last, Layer, Orientation, settings};
+    use crate::manifolds::{Circle, Euclidean, Sphere2};
+    use crate::module::Penalty;
     use crate::module::points::Features;
     use dfdx::nn::{DeviceBuildExt, NumParams, ZeroGrads};
     use dfdx::optim::{Adam, Optimizer};
     use dfdx::tensor::{AsArray, TensorFrom};
-    use dfdx::tensor_ops::{Backward, MeanTo};
+    use dfdx::tensor_ops::{Backward, MeanTo, SumTo};
     use rand::{SeedableRng, rngs::StdRng};
 
     type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
@@ -1019,6 +1020,76 @@ mod tests {
             let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
             assert!((by_x[i] - numerical).abs() < 1e-7, "point {i}: {} {numerical}", by_x[i]);
         }
+    }
+
+    #[test]
+    fn gradients_of_penalties_are_differences() {
+        const C: usize = <ContinuousFlow<()> as Layer<Circle>>::PARAMS;
+        type Head = Predicted<0, 3, (Dense<3, 4>, ()), Dense<4, C>>;
+        type Pdf =
+            Conditional<(), Features<3>, 1, 2, (Block<Circle, (ContinuousFlow<settings::c::solver<1>>, ()), Head>, ())>;
+        let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+        excited(&mut pdf);
+        let features = [[0.3, -1.2, 0.8], [1.1, 0.2, -0.4]];
+        let x = [[0.3], [2.8]];
+        let f = Cpu::default().tensor_from_vec(features.concat(), (2usize, Const::<3>));
+        let at = pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+        let parts = at.log_prob_regularised(&x).unwrap();
+        let plain = pdf.given(&features).unwrap().log_prob(&x).unwrap();
+        assert_eq!(parts.log_prob.as_vec(), plain.as_vec());
+        let penalty = Penalty { kinetic: 0.4, jacobian: 0.2 };
+        let mut gradients = parts.penalised(penalty).sum::<(), _>().backward();
+        let by_features = gradients.get(&f).as_vec();
+        let by_weights = crate::trainers::flat_gradient(&pdf, &mut gradients).unwrap();
+        let value = |pdf: &Built<Pdf, f64>, features: &[[f64; 3]; 2]| {
+            let parts = pdf.given(features).unwrap().log_prob_regularised(&x).unwrap();
+            let sum = |t: &Tensor<(Const<2>,), f64, Cpu>| t.as_vec().iter().sum::<f64>();
+            sum(&parts.log_prob) - 0.4 * sum(&parts.kinetic) - 0.2 * sum(&parts.jacobian)
+        };
+        let (h, start) = (1e-5, pdf.flat_weights());
+        for (i, exact) in by_weights.iter().enumerate().step_by(7) {
+            let shifted = |h: f64| {
+                let (mut other, mut w) = (pdf.clone(), start.clone());
+                w[i] += h;
+                other.set_flat_weights(&w).unwrap();
+                value(&other, &features)
+            };
+            let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
+            assert!((exact - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "weight {i}: {exact} {numerical}");
+        }
+        for (i, exact) in by_features.iter().enumerate() {
+            let shifted = |h: f64| {
+                let mut other = features;
+                other[i / 3][i % 3] += h;
+                value(&pdf, &other)
+            };
+            let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
+            assert!((exact - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "feature {i}: {exact} {numerical}");
+        }
+    }
+
+    #[test]
+    fn an_equation_that_takes_too_many_steps_says_what_to_loosen() {
+        type Short = settings::c::max_steps<2, ()>;
+        type Pdf = Unconditional<
+            (),
+            2,
+            2,
+            (
+                Block<
+                    Euclidean<2>,
+                    (ContinuousFlow<Short>, ()),
+                    Free<{ <ContinuousFlow<()> as Layer<Euclidean<2>>>::PARAMS }>,
+                >,
+                (),
+            ),
+        >;
+        let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+        excited(&mut pdf);
+        let at = pdf.log_prob(&[[0.3, -0.2], [1.0, 0.0]]).unwrap_err().to_string();
+        assert!(at.contains("row 0") && at.contains("layer 0 (`c`)") && at.contains("loosen `rtol`"), "{at}");
+        let at = pdf.sample(3, &mut StdRng::seed_from_u64(1)).unwrap_err().to_string();
+        assert!(at.contains("did not converge; its equation may take more steps than `max_steps`"), "{at}");
     }
 
     #[test]

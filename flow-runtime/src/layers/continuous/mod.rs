@@ -45,7 +45,7 @@ mod tests;
 use super::hidden_dims::HiddenDims;
 use super::{Layer, Options, PENALTIES, decode};
 use crate::manifolds::{Circle, Euclidean, Manifold, Sphere2};
-use crate::numeric::{Lift, Mask, Real};
+use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::marker::PhantomData;
 use field::{Field, RATES, Shape};
 use rand::{Rng, RngExt};
@@ -190,6 +190,25 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
 
     fn field<M: FlowSpace, P>(weights: &[P], penalised: bool) -> Field<'_, P> {
         Field { shape: const { Self::shape::<M>() }, weights, penalised }
+    }
+
+    /// How often the field is evaluated on the way from a target point to its base point.
+    pub fn evaluations<M: FlowSpace, T: Scalar>(params: &[T], target: &[T]) -> usize {
+        let mut scratch = vec![T::narrow(0.0); Self::scratch::<M>()];
+        let field = Self::field::<M, T>(params, false);
+        let mut path = Self::path::<M, T>(&mut scratch);
+        let (y, method) = (path.base, Self::METHOD);
+        y.copy_from_slice(target);
+        let mut count = 0;
+        for piece in 0..Self::PIECES {
+            let times = Self::piece(true, piece);
+            let mut integrals = [T::narrow(0.0); RATES];
+            let (steps, _) = solve::march(&field, &method, times, y, &mut integrals, &mut [], &mut path.work);
+            // With error control the last slope of a step is the first one of the next.
+            count +=
+                if method.adaptive() { 1 + steps * method.tableau.stages() } else { steps * method.tableau.stages() };
+        }
+        count
     }
 
     /// The times of a piece, in the order in which they are passed.

@@ -334,6 +334,23 @@ fn penalties_are_integrals_along_the_path() {
     penalties_of::<Euclidean<2>, Deep<Adjoint<Rk4>>>(5);
 }
 
+/// An estimate is no log-determinant, but it has derivatives, and cancels in a round trip.
+#[test]
+fn few_probes_in_ten_dimensions() {
+    type C = One<Small<Tight<Probes<2>>>>;
+    type M = Euclidean<10>;
+    let mut rng = StdRng::seed_from_u64(15);
+    let params = laws::random_params::<M, C>(&mut rng, 0.5);
+    let start = laws::random_point::<M>(&mut rng, 1.0);
+    laws::round_trip::<M, C, f64>(&params, &start, 1e-9).unwrap();
+    assert!(laws::jacobian::<M, C>(&params, &start, 1e-6).is_err());
+    for inverse in [true, false] {
+        laws::gradients::<M, C>(&mut rng, &params, &start, inverse, 1e-6).unwrap();
+    }
+    // The same parameters with all axes.
+    laws::jacobian::<M, One<Small<Tight>>>(&params, &start, 1e-6).unwrap();
+}
+
 // ---- solvers -----------------------------------------------------------------------------------------------------
 
 type Few = Tight<c::max_steps<6, Small>>;
