@@ -8,8 +8,8 @@ pub(crate) const MOST_HIDDEN: usize = 8;
 /// Widths of the hidden layers of a network inside a layer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HiddenDims {
-    widths: [usize; MOST_HIDDEN],
-    layers: usize,
+    pub(crate) widths: [usize; MOST_HIDDEN],
+    pub(crate) layers: usize,
 }
 
 impl HiddenDims {

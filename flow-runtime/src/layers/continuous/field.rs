@@ -35,7 +35,6 @@
 //! hidden layers, outputs f and O.
 
 use crate::layers::hidden_dims::MOST_HIDDEN;
-use crate::layers::lane_mlp;
 use crate::numeric::{Lift, Real};
 
 /// What is integrated along a path beside the position: the divergence, the kinetic energy |v|^2, the squared Frobenius norm of the derivative.
@@ -77,7 +76,12 @@ impl Shape {
 
     /// Weights and biases.
     pub const fn params(&self) -> usize {
-        lane_mlp::params(self.widths())
+        let (mut sum, mut i) = (0, 1);
+        while i < self.count {
+            sum += (self.widths[i - 1] + 1) * self.widths[i];
+            i += 1;
+        }
+        sum
     }
 
     const fn columns(&self) -> usize {

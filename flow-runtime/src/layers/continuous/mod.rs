@@ -48,6 +48,7 @@ use crate::manifolds::{Circle, Euclidean, Manifold, Sphere2};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::marker::PhantomData;
 use field::{Field, RATES, Shape};
+use pull::Cotangents;
 use rand::{Rng, RngExt};
 use solve::{Method, Work};
 
@@ -244,15 +245,14 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
         (integrals, failed)
     }
 
-    /// Cotangents of [`Self::walk`]: `cot` is that of the end and becomes that of the start.
+    /// Cotangents of [`Self::walk`].
     fn walk_back<R: Real, P: Lift<R>>(
         field: &Field<'_, P>,
         inverse: bool,
         path: &mut Path<'_, R>,
-        cot: &mut [R],
-        cot_integrals: [R; RATES],
-        cot_weights: &mut [R],
+        cotangents: Cotangents<'_, R>,
     ) {
+        let Cotangents { point: cot, integrals, weights } = cotangents;
         let n = field.shape.n;
         let walked = if inverse { path.head[0].gt(R::zero()) } else { path.head[0].lt(R::zero()) };
         if !walked.all() {
@@ -263,7 +263,8 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
             let y = if inverse { base } else { target };
             for piece in (0..Self::PIECES).rev() {
                 let times = Self::piece(inverse, piece);
-                let late = pull::adjoint(field, &Self::METHOD, times, y, cot, cot_integrals, cot_weights, work);
+                let here = Cotangents { point: &mut *cot, integrals, weights: &mut *weights };
+                let late = pull::adjoint(field, &Self::METHOD, times, y, here, work);
                 // A derivative that was not reached is no number, which whoever uses it is told.
                 cot.iter_mut().for_each(|c| *c = R::select(late, R::constant(f64::NAN), *c));
                 y.copy_from_slice(&record[piece * n..][..n]);
@@ -273,7 +274,8 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
         } else {
             let steps = (0..Self::METHOD.steps).take_while(|k| R::constant(*k as f64).lt(head[1]).any()).count();
             let record = &record[..steps * solve::slot(n)];
-            pull::discrete(field, &Self::METHOD, record, cot, cot_integrals, cot_weights, work);
+            let here = Cotangents { point: cot, integrals, weights };
+            pull::discrete(field, &Self::METHOD, record, here, work);
         }
     }
 }
@@ -329,8 +331,9 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         cot_prepared: &mut [R],
     ) {
         let field = Self::field::<M, P>(prepared, false);
-        let rates = [cot_log_det, R::zero(), R::zero()];
-        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cot, rates, cot_prepared);
+        let cotangents =
+            Cotangents { point: cot, integrals: [cot_log_det, R::zero(), R::zero()], weights: cot_prepared };
+        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cotangents);
     }
 
     fn inverse_penalised<R: Real, P: Lift<R>>(
@@ -358,8 +361,9 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         cot_prepared: &mut [R],
     ) {
         let field = Self::field::<M, P>(prepared, true);
-        let rates = [cot_log_det, cot_energy, cot_norm];
-        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cot, rates, cot_prepared);
+        let cotangents =
+            Cotangents { point: cot, integrals: [cot_log_det, cot_energy, cot_norm], weights: cot_prepared };
+        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cotangents);
     }
 
     // Time runs backwards: the integral from 1 to 0 of the divergence is the log-determinant as it stands.
@@ -380,7 +384,8 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         cot_prepared: &mut [R],
     ) {
         let field = Self::field::<M, P>(prepared, false);
-        let rates = [cot_log_det, R::zero(), R::zero()];
-        Self::walk_back(&field, false, &mut Self::path::<M, R>(scratch), cot, rates, cot_prepared);
+        let cotangents =
+            Cotangents { point: cot, integrals: [cot_log_det, R::zero(), R::zero()], weights: cot_prepared };
+        Self::walk_back(&field, false, &mut Self::path::<M, R>(scratch), cotangents);
     }
 }

@@ -4,21 +4,29 @@ use super::field::{Field, RATES};
 use super::solve::{Method, Work, combine, fit, growth, onto_sphere, slot, stages, weighted};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 
+/// Cotangents on their way from the end of a path to its start.
+pub(super) struct Cotangents<'a, R> {
+    /// Of the position: that of the end becomes that of the start.
+    pub point: &'a mut [R],
+    /// Of the integrals of the rates.
+    pub integrals: [R; RATES],
+    /// Of the weights, which are added to.
+    pub weights: &'a mut [R],
+}
+
 /// Cotangents of the recorded steps, the last one first: exact for the map that the solver computed, step lengths held constant.
 ///
 /// With u' = u + h sum_i b_i k_i and stages Y_i, backwards through the stages: the cotangent of k_i is
-/// h (b_i u'_bar + sum_{j>i} a_ji Y_j_bar), that of Y_i is its pull-back by the field, and u_bar = u'_bar + sum_i Y_i_bar. `cot` is that of the end and becomes that
-/// of the start.
+/// h (b_i u'_bar + sum_{j>i} a_ji Y_j_bar), that of Y_i is its pull-back by the field, and u_bar = u'_bar + sum_i Y_i_bar.
 pub(super) fn discrete<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,
     record: &[R],
-    cot: &mut [R],
-    cot_integrals: [R; RATES],
-    cot_weights: &mut [R],
+    cotangents: Cotangents<'_, R>,
     work: &mut Work<'_, R>,
 ) {
     let (n, block, tableau) = (field.shape.n, field.shape.block(), method.tableau);
+    let Cotangents { point: cot, integrals: cot_integrals, weights: cot_weights } = cotangents;
     for step in record.chunks_exact(slot(n)).rev() {
         let (y, t, h) = (&step[..n], step[n], step[n + 1]);
         if h.abs().le(R::zero()).all() {
@@ -64,12 +72,11 @@ pub(super) fn adjoint<R: Real, P: Lift<R>>(
     method: &Method,
     [from, to]: [f64; 2],
     y: &mut [R],
-    cot: &mut [R],
-    cot_integrals: [R; RATES],
-    cot_weights: &mut [R],
+    cotangents: Cotangents<'_, R>,
     work: &mut Work<'_, R>,
 ) -> R::Mask {
     let (n, block, tableau) = (field.shape.n, field.shape.block(), method.tableau);
+    let Cotangents { point: cot, integrals: cot_integrals, weights: cot_weights } = cotangents;
     let (length, sign) = ((to - from).abs(), (from - to).signum());
     let (rtol, atol) = method.tolerances::<R>();
     let adaptive = method.adaptive();
