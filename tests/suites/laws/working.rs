@@ -131,6 +131,12 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
     Exception {
         letter: "c",
+        laws: &["parameters far from a start"],
+        why: "with error control a field ten times as fast may take more than max_steps steps: an error says so",
+        at: |subject, _, _| options_of_c(subject).is_some_and(|options| !options.contains("Rk4")),
+    },
+    Exception {
+        letter: "c",
         laws: &["jacobian"],
         why: "with fewer of Hutchinson's directions than coordinates the log-determinant is an estimate",
         at: |subject, _, _| has_few_probes(subject),
@@ -183,6 +189,10 @@ pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(Outcome)) {
     let mut rng = StdRng::seed_from_u64(seed);
     let params = parameters(subject, &mut rng, spread(subject));
     let mut places = range::places(subject);
+    if subject.has("c") {
+        // To a continuous flow all places are alike, and each takes it long.
+        places = places.into_iter().step_by(8).collect();
+    }
     for (name, law) in LAWS {
         let mut broken = None;
         for place in &places {
@@ -221,8 +231,13 @@ pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(Outcome)) {
         let told =
             finite(subject, &params, &place, &mut rng).and_then(|()| density(subject, &params, &place, &mut rng));
         if let Err(error) = told {
-            tell(Outcome::Broken("parameters far from a start", error));
-            break;
+            match subject.excused("parameters far from a start", &params, &place.point) {
+                Some(exception) => tell(Outcome::Excused(exception)),
+                None => {
+                    tell(Outcome::Broken("parameters far from a start", error));
+                    break;
+                }
+            }
         }
     }
 }
