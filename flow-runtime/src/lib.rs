@@ -38,6 +38,7 @@
 extern crate self as flow_runtime;
 
 pub mod density;
+pub mod estimators;
 mod error;
 pub mod kernels;
 pub mod layers;
@@ -53,7 +54,7 @@ pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
 
-pub use density::Density;
+pub use density::{Density, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
 pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation};

@@ -98,6 +98,8 @@ pub struct Workspace<T, R> {
     cot_point: Vec<R>,
     /// The first fault met: lane within the block, and what.
     pub fault: Option<(usize, RowFault)>,
+    /// The manifolds, from and to, whose log-densities evaluation adds up; the others are only read.
+    pub counted: [usize; 2],
 }
 
 /// The largest sizes over all blocks, for the workspace.
@@ -147,7 +149,12 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             point: lanes(sizes.embed),
             cot_point: cot_lanes(sizes.embed),
             fault: None,
+            counted: [0, usize::MAX],
         }
+    }
+
+    fn counts(&self, at: At) -> bool {
+        (self.counted[0]..self.counted[1]).contains(&at.index)
     }
 }
 
@@ -250,6 +257,8 @@ pub trait Blocks: Send + Sync + 'static {
 pub struct BlockSummary {
     /// The manifold as the notation writes it.
     pub manifold: String,
+    /// Intrinsic and embedded coordinates.
+    pub coordinates: [usize; 2],
     /// Its letters.
     pub letters: Vec<Letter>,
     /// Free parameters, or weights of the network that predicts them.
@@ -510,6 +519,9 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
+        if !space.counts(at) {
+            return Rest::evaluate(model, Block::<M, C, H>::after(at), space, with_base);
+        }
         if !H::SHARED {
             Block::<M, C, H>::condition(model, at, space);
         }
@@ -542,6 +554,9 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
+        if !space.counts(at) {
+            return Rest::evaluate_vjp(model, Block::<M, C, H>::after(at), space, totals);
+        }
         if !H::SHARED {
             Block::<M, C, H>::condition(model, at, space);
         }
@@ -725,7 +740,13 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     fn describe(blocks: &mut Vec<BlockSummary>) {
         let mut letters = Vec::new();
         C::describe(&mut letters);
-        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, network: H::network() });
+        blocks.push(BlockSummary {
+            manifold: M::notation(),
+            coordinates: [M::DIM, M::EMBED],
+            letters,
+            weights: H::WEIGHTS,
+            network: H::network(),
+        });
         Rest::describe(blocks);
     }
 }

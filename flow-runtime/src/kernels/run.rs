@@ -5,6 +5,7 @@
 
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
 use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// Points that go through the layers side by side.
@@ -186,9 +187,26 @@ fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usize, usize)>
     (first..first + count).step_by(BLOCK).map(move |at| (at, (first + count - at).min(BLOCK)))
 }
 
+/// All manifolds, as a part.
+const WHOLE: Range<usize> = 0..usize::MAX;
+
 /// Log-density of each point, into `log_prob`; base coordinates into `base` unless that is empty.
 pub fn evaluate<B: Blocks, T: Number>(
     job: Job<'_, T>,
+    points: &[T],
+    log_prob: &mut [T],
+    base: &mut [T],
+) -> Result<(), RowFault> {
+    evaluate_part::<B, T>(job, WHOLE, points, log_prob, base)
+}
+
+/// [`evaluate`] for some of the manifolds: the sum of ln p_k(x_k | x_0 .. x_{k-1}, features) over k in `part`. The points are whole
+/// ones; of the manifolds after `part` nothing is read, and base coordinates are those of `part` (zero elsewhere).
+///
+/// In intrinsic coordinates the log-determinant of all manifolds is added, so that a true part wants embedded ones.
+pub fn evaluate_part<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    part: Range<usize>,
     points: &[T],
     log_prob: &mut [T],
     base: &mut [T],
@@ -204,6 +222,7 @@ pub fn evaluate<B: Blocks, T: Number>(
     in_tasks(rows, TASK, parts, |start, len, (log_prob, mut base): (&mut [T], Option<&mut [T]>)| {
         let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
         let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        space.counted = [part.start, part.end];
         let mut edge = Edge::new::<B>(width);
         for (first, count) in blocks_of(start, len) {
             space.begin(&job, first, count);
@@ -317,8 +336,19 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
+    evaluate_part_vjp::<B, T>(job, WHOLE, points, cot_log_prob)
+}
+
+/// [`evaluate_vjp`] of [`evaluate_part`].
+pub fn evaluate_part_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    part: Range<usize>,
+    points: &[T],
+    cot_log_prob: &[T],
+) -> Result<PullBack<T>, RowFault> {
     let columns = job.coordinates.count::<B>();
     gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
+        space.counted = [part.start, part.end];
         space.enter::<B>(&job, points, first, count, edge);
         load_cot(space, cot_log_prob, first, count);
         B::evaluate_vjp(model, At::start(job.feature_count), space, totals);
