@@ -256,7 +256,7 @@ mod tests {
     fn scores_are_differences() {
         let y = unit([0.3, -0.4, 0.8]);
         let at = |k: f64, u: f64| Point::new(y, u).log_prob(k.exp());
-        let (k, u, h) = (1.3, 0.4, 1e-6);
+        let (k, u, h) = (1.3_f64, 0.4, 1e-6);
         let score = Point::new(y, u).score(k.exp());
         assert!((score[0] - (at(k + h, u) - at(k - h, u)) / (2.0 * h)).abs() < 1e-8);
         assert!((score[1] - (at(k, u + h) - at(k, u - h)) / (2.0 * h)).abs() < 1e-8);

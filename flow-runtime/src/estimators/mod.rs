@@ -12,6 +12,7 @@
 //! | quantiles, regions | [`quantiles`], [`highest_density`] | [`quantile_traced`] |
 //! | entropy | [`entropy()`], [`conditional_entropy`], [`marginal_entropy`], [`mutual_information`] | [`entropy_traced`], [`conditional_entropy_traced`], [`marginal_entropy_traced`], [`mutual_information_traced`] |
 //! | two densities | [`cross_entropy`], [`kl_divergence`] | [`cross_entropy_traced`], [`kl_divergence_traced`] |
+//! | maps of equal area | `equal_area_map` (feature `healpix`) | |
 //! | unnormalised targets | [`importance`], [`importance_expectation`] | [`reverse_kl_traced`], [`log_normalisation_traced`] |
 //! | calibration | [`base_coverage`], [`highest_density_coverage`], [`integral_transform`], [`rank_calibration`], [`goodness_of_fit`] | |
 //! | losses | | [`log_likelihood_traced`], [`elbo_traced`], [`importance_weighted_traced`], [`semi_supervised`] |
@@ -38,6 +39,8 @@ mod kent;
 mod losses;
 mod moments;
 mod significance;
+#[cfg(feature = "healpix")]
+mod sky;
 
 pub use base::{Plan, Spread};
 pub use calibration::{
@@ -63,3 +66,5 @@ pub use kent::{Kent, kent};
 pub use losses::{elbo_traced, importance_weighted_traced, log_likelihood_traced, semi_supervised};
 pub use moments::{Covariance, covariance, covariance_traced, moment, moment_traced};
 pub use significance::{Test, chi_square_uniform, kolmogorov_smirnov};
+#[cfg(feature = "healpix")]
+pub use sky::{Cell, EqualAreaMap, equal_area_map};
