@@ -101,6 +101,12 @@ pub trait Density<E: Element> {
 ///
 /// It holds the tape, so it is used once. An unconditional flow gets one by [`on_tape`](Flow::on_tape), a conditional one with its features.
 /// `N` and `M` count intrinsic and embedded coordinates; rows are shared out as in [`Density`].
+#[diagnostic::on_unimplemented(
+    message = "this is no density on a tape",
+    label = "a differentiable estimator takes a density that holds a tape",
+    note = "write `pdf.on_tape(pdf.alloc_grads())?`; of a conditional flow give features with a tape, `pdf.given(features.traced(gradients))?`",
+    note = "the same estimator without `_traced` takes any density and gives plain numbers"
+)]
 pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
     /// How many densities this is.
     fn conditions(&self) -> usize;

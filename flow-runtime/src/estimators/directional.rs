@@ -126,7 +126,7 @@ pub fn bessel_ratio(kappa: f64, p: usize) -> f64 {
 fn slope(kappa: f64, p: usize) -> f64 {
     let q = p as f64;
     if kappa > CONCENTRATED {
-        return (q - 1.0) / (2.0 * kappa * kappa);
+        return (q - 1.0) / (2.0 * kappa * kappa) * (1.0 - (q - 3.0) / (2.0 * kappa));
     }
     if kappa == 0.0 {
         return 1.0 / q;
