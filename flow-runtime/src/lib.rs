@@ -29,6 +29,7 @@
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`density`] | what estimators and trainers see of a density |
+//! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
