@@ -51,7 +51,9 @@ fn given(slope: f64, width: f64) -> Built<Given, f64> {
 fn fisher() -> (Built<Direction, f64>, f64, [f64; 3]) {
     let mut pdf = Cpu::default().build_module::<Direction, f64>();
     let mut rng = StdRng::seed_from_u64(5);
-    let weights: Vec<f64> = pdf.flat_weights().iter().map(|w| w + 0.7 * rng.sample::<f64, _>(StandardNormal)).collect();
+    // The concentration is the last parameter, after the rotation.
+    let mut weights: Vec<f64> = pdf.flat_weights().iter().map(|w| w + rng.sample::<f64, _>(StandardNormal)).collect();
+    *weights.last_mut().unwrap() = 8f64.ln();
     pdf.set_flat_weights(&weights).unwrap();
     // ln p = const + kappa mu . x.
     let at = |x: [f64; 3]| pdf.log_prob_embedded(&[x]).unwrap().array()[0];
@@ -63,6 +65,7 @@ fn fisher() -> (Built<Direction, f64>, f64, [f64; 3]) {
     let kappa = slopes.iter().map(|s| s * s).sum::<f64>().sqrt();
     let x = [0.6, 0.0, -0.8];
     let expected = kappa.ln() - (4.0 * PI * kappa.sinh()).ln() + x.iter().zip(slopes).map(|(x, s)| x * s).sum::<f64>();
+    assert!(kappa > 2.0, "{kappa} is no concentration to speak of");
     assert!((at(x) - expected).abs() < 1e-9, "f is no von Mises-Fisher density: {} {expected}", at(x));
     (pdf, kappa, slopes.map(|s| s / kappa))
 }
@@ -295,7 +298,7 @@ fn true_densities_are_calibrated_and_narrow_ones_are_caught() {
 fn calibration_works_under_many_conditions_and_on_spheres() {
     let mut pdf = Cpu::default().build_module::<flow!(s2 + e1 : f + t | cond 1, hidden 4), f64>();
     let mut rng = StdRng::seed_from_u64(2);
-    let weights: Vec<f64> = pdf.flat_weights().iter().map(|w| w + 0.5 * rng.sample::<f64, _>(StandardNormal)).collect();
+    let weights: Vec<f64> = pdf.flat_weights().iter().map(|w| w + 2.0 * rng.sample::<f64, _>(StandardNormal)).collect();
     pdf.set_flat_weights(&weights).unwrap();
     let features: Vec<[f64; 1]> = (0..200).map(|i| [i as f64 / 100.0 - 1.0]).collect();
     let given = pdf.given(&features).unwrap();
