@@ -50,7 +50,8 @@ fn differentiates<S: Shape>(
         let found = objective(models, at(features).leaky_traced()).unwrap();
         found.estimates().iter().enumerate().map(|(k, e)| weigh(k) * e.value).sum()
     };
-    let found = objective(&models, features.clone().traced(models.alloc_grads())).unwrap();
+    // Leaky: the gradient by the features is asked for too.
+    let found = objective(&models, features.clone().leaky_traced()).unwrap();
     let estimates = found.estimates();
     let shape = *found.value.shape();
     let weights = (0..estimates.len()).map(weigh).collect();
