@@ -92,7 +92,8 @@ fn expectations_and_moments() {
     let f = |x: &[f64]| x[0] * x[1] + (0.3 * x[0]).cos();
     // E[x y] = 2 * 0.6 - 1; E[cos(a x)] = cos(a m) e^(-a^2 s^2 / 2).
     let truth = 0.2 + (0.3f64).cos() * (-0.5 * 0.09 * 4.0f64).exp();
-    for (name, plan) in [("independent", 64.into()), ("antithetic", Plan::antithetic(64)), ("Sobol", Plan::sobol(128))] {
+    for (name, plan) in [("independent", 64.into()), ("antithetic", Plan::antithetic(64)), ("Sobol", Plan::sobol(128))]
+    {
         honest(name, truth, 0.0, 300, |rng| first(estimators::expectation(&pdf, plan, rng, f)));
     }
     honest("controlled", truth, 0.0, 300, |rng| first(estimators::expectation_controlled(&pdf, 400, rng, f)));
@@ -104,7 +105,9 @@ fn expectations_and_moments() {
         honest("covariance", truth, 0.0, 300, |rng| first(estimators::covariance(&pdf, 400, rng)).covariance[i][j]);
     }
     for (share, z) in [(0.1586552539, -1.0), (0.5, 0.0), (0.9772498681, 2.0)] {
-        honest("quantile", 1.0 + 2.0 * z, 0.02, 300, |rng| first(estimators::quantiles(&pdf, 0, &[share], 2000, rng))[0]);
+        honest("quantile", 1.0 + 2.0 * z, 0.02, 300, |rng| {
+            first(estimators::quantiles(&pdf, 0, &[share], 2000, rng))[0]
+        });
     }
 }
 
@@ -155,7 +158,9 @@ fn entropies_and_information() {
     honest("joint", 2.0 * ENTROPY + f64::ln(width), 0.0, 200, |rng| first(estimators::entropy(&pdf, 100, rng)));
     honest("first", ENTROPY, 0.0, 200, |rng| first(estimators::marginal_entropy(&pdf, &[0], 100, 2, rng)));
     // This one has no variance of its own beyond chi^2.
-    honest("given", ENTROPY + f64::ln(width), 0.0, 200, |rng| first(estimators::conditional_entropy(&pdf, 1, 100, rng)));
+    honest("given", ENTROPY + f64::ln(width), 0.0, 200, |rng| {
+        first(estimators::conditional_entropy(&pdf, 1, 100, rng))
+    });
     honest("second", marginal, 2e-3, 200, |rng| first(estimators::marginal_entropy(&pdf, &[1], 100, 100, rng)));
     let information = marginal - ENTROPY - f64::ln(width);
     for sets in [[&[0][..], &[1]], [&[1], &[0]]] {
@@ -202,7 +207,10 @@ fn normalisation_by_importance() {
     honest("Z", z, 0.0, 300, |rng| {
         let found = first(estimators::importance(&pdf, 200, rng, log_f));
         let scale = found.log_scale.exp();
-        Estimate { value: scale * found.normalisation.value, standard_error: scale * found.normalisation.standard_error }
+        Estimate {
+            value: scale * found.normalisation.value,
+            standard_error: scale * found.normalisation.standard_error,
+        }
     });
     honest("ln Z", z.ln(), 2e-3, 300, |rng| first(estimators::importance(&pdf, 400, rng, log_f)).log_normalisation);
     honest("mean of f", 0.5, 2e-3, 300, |rng| {
@@ -219,7 +227,8 @@ fn normalisation_by_importance() {
     let found = first(estimators::importance(&pdf, 100_000, &mut StdRng::seed_from_u64(1), log_f));
     assert!((found.effective_sample_size / 1e5 / (z * z / second) - 1.0).abs() < 0.02);
     // A target that is zero at every draw has no normalisation, but is no error; NaN is one.
-    let none = first(estimators::importance(&pdf, 10, &mut StdRng::seed_from_u64(1), |x| vec![f64::NEG_INFINITY; x.len()]));
+    let none =
+        first(estimators::importance(&pdf, 10, &mut StdRng::seed_from_u64(1), |x| vec![f64::NEG_INFINITY; x.len()]));
     assert_eq!((none.normalisation.value, none.effective_sample_size), (0.0, 0.0));
     assert!(estimators::importance(&pdf, 10, &mut StdRng::seed_from_u64(1), |x| vec![f64::NAN; x.len()]).is_err());
 }
@@ -228,14 +237,17 @@ fn normalisation_by_importance() {
 fn better_base_points_have_smaller_errors() {
     let pdf = plane();
     let f = |x: &[f64]| (0.4 * x[0] + 0.2 * x[1]).sin();
-    let error = |plan: Plan| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
+    let error =
+        |plan: Plan| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
     let plain = error(4096.into());
     assert!(error(Plan::antithetic(4096)) < 0.8 * plain);
     assert!(error(Plan::sobol(4096)) < 0.1 * plain);
     let controlled = first(estimators::expectation_controlled(&pdf, 4096, &mut StdRng::seed_from_u64(1), f));
     assert!(controlled.standard_error < 0.5 * plain);
     let refused = |plan: Plan| estimators::entropy(&pdf, plan, &mut StdRng::seed_from_u64(1)).unwrap_err().to_string();
-    assert!(refused(Plan::antithetic(7)).contains("multiple of 3") || refused(Plan::antithetic(7)).contains("equal parts"));
+    assert!(
+        refused(Plan::antithetic(7)).contains("multiple of 3") || refused(Plan::antithetic(7)).contains("equal parts")
+    );
     assert!(refused(0.into()).contains("nothing to average over"));
 }
 
@@ -380,7 +392,10 @@ fn maps_of_equal_area() {
     for (region, (level, area)) in
         regions.iter().zip(map.levels(&masses).unwrap().into_iter().zip(map.areas(&masses).unwrap()))
     {
-        assert!(region.level.pull(level).abs() < 4.0 && region.volume.pull(area).abs() < 4.0, "{region:?} {level} {area}");
+        assert!(
+            region.level.pull(level).abs() < 4.0 && region.volume.pull(area).abs() < 4.0,
+            "{region:?} {level} {area}"
+        );
     }
     let centre = [axis[0].hypot(axis[1]).atan2(axis[2]), axis[1].atan2(axis[0]).rem_euclid(TAU)];
     assert!(map.probability_above(centre) < 0.01 && map.probability_above([PI - centre[0], centre[1] + PI]) > 0.98);
@@ -391,7 +406,8 @@ fn maps_of_equal_area() {
     let mut sharp = Cpu::default().build_module::<flow!(s2 + e1 : y + t | cond 1), f64>();
     let weights = sharp.flat_weights();
     sharp.set_flat_weights(&weights).unwrap();
-    let maps = estimators::equal_area_map(&sharp.given(&[[0.1], [0.7]]).unwrap(), &mut StdRng::seed_from_u64(1)).unwrap();
+    let maps =
+        estimators::equal_area_map(&sharp.given(&[[0.1], [0.7]]).unwrap(), &mut StdRng::seed_from_u64(1)).unwrap();
     assert!(maps.len() == 2 && (maps[1].areas(&[0.3]).unwrap()[0] / (1.2 * PI) - 1.0).abs() < 1e-9);
     let plane = plane();
     let error = estimators::equal_area_map(&plane, &mut StdRng::seed_from_u64(1)).unwrap_err().to_string();

@@ -63,7 +63,10 @@ fn differentiates<S: Shape>(
     let (values, h) = (flat_values(&models).unwrap(), 1e-6);
     let close = |what: String, exact: f64, low: f64, high: f64| {
         let differences = (high - low) / (2.0 * h);
-        assert!((exact - differences).abs() < 2e-6 * (1.0 + differences.abs()), "{name}, {what}: {exact} {differences}");
+        assert!(
+            (exact - differences).abs() < 2e-6 * (1.0 + differences.abs()),
+            "{name}, {what}: {exact} {differences}"
+        );
     };
     for i in 0..values.len() {
         let shifted = |h: f64| {
@@ -101,7 +104,11 @@ fn expectations_moments_and_directions() {
     let traced = differentiates("expectation", |m, f| {
         estimators::expectation_traced(m.0.given(f)?, plan, &mut rng(), |x| x.sin().sum::<_, Axis<1>>())
     });
-    same("expectation", traced, estimators::expectation(&plain, plan, &mut rng(), |x| x.iter().map(|x| x.sin()).sum()).unwrap());
+    same(
+        "expectation",
+        traced,
+        estimators::expectation(&plain, plan, &mut rng(), |x| x.iter().map(|x| x.sin()).sum()).unwrap(),
+    );
     differentiates("expectation of unit vectors", |m, f| {
         estimators::expectation_embedded_traced(m.0.given(f)?, 5, &mut rng(), |x| x.square().exp().sum::<_, Axis<1>>())
     });
@@ -144,7 +151,11 @@ fn entropies_and_divergences() {
         // Both densities are given the same features, on one tape each.
         let again = f.retaped::<Tape>();
         let (p, q) = (m.0.given(f)?, m.1.given(again)?);
-        if kl { estimators::kl_divergence_traced(p, q, 4, &mut rng()) } else { estimators::cross_entropy_traced(p, q, 4, &mut rng()) }
+        if kl {
+            estimators::kl_divergence_traced(p, q, 4, &mut rng())
+        } else {
+            estimators::cross_entropy_traced(p, q, 4, &mut rng())
+        }
     };
     let traced = differentiates("divergence", |m, f| both(m, f, true));
     same("divergence", traced, estimators::kl_divergence(&plain, &other, 4, &mut rng()).unwrap());
@@ -152,7 +163,8 @@ fn entropies_and_divergences() {
     same("cross-entropy", traced, estimators::cross_entropy(&plain, &other, 4, &mut rng()).unwrap());
     let target = |x: Traced<(usize, Const<3>), f64>| x.square().sum::<_, Axis<1>>() * -0.3;
     differentiates("reverse KL", |m, f| estimators::reverse_kl_traced(m.0.given(f)?, 4, &mut rng(), target));
-    let traced = differentiates("ln Z", |m, f| estimators::log_normalisation_traced(m.0.given(f)?, 4, &mut rng(), target));
+    let traced =
+        differentiates("ln Z", |m, f| estimators::log_normalisation_traced(m.0.given(f)?, 4, &mut rng(), target));
     let log_f = |x: &[f64]| x.chunks_exact(3).map(|x| -0.3 * x.iter().map(|x| x * x).sum::<f64>()).collect();
     let plain = estimators::importance(&plain, 4, &mut rng(), log_f).unwrap();
     same("ln Z", traced, plain.iter().map(|i| i.log_normalisation));
@@ -219,7 +231,10 @@ fn gradients_are_exact_on_average() {
         of(if of_p { &p } else { &q }, estimators::kl_divergence_traced(first, second, 50, rng).unwrap().value)
     };
     let [offset, width] = gradients(a, |rng| kl(rng, true));
-    assert!(offset.pull(d / (b * b)).abs() < 4.0 && width.pull(-1.0 / a + a / (b * b)).abs() < 4.0, "{offset:?} {width:?}");
+    assert!(
+        offset.pull(d / (b * b)).abs() < 4.0 && width.pull(-1.0 / a + a / (b * b)).abs() < 4.0,
+        "{offset:?} {width:?}"
+    );
     let [offset, width] = gradients(b, |rng| kl(rng, false));
     let by_b = 1.0 / b - (a * a + d * d) / (b * b * b);
     assert!(offset.pull(-d / (b * b)).abs() < 4.0 && width.pull(by_b).abs() < 4.0, "{offset:?} {width:?}");
@@ -230,7 +245,12 @@ fn gradients_are_exact_on_average() {
     });
     assert!(offset.pull(1.0).abs() < 4.0 && width.pull(4.0).abs() < 4.0, "{offset:?} {width:?}");
     let [offset, width] = gradients(a, |rng| {
-        of(&p, estimators::quantile_traced(p.on_tape(p.alloc_grads()).unwrap(), 0, 0.841_344_746, 1000, rng).unwrap().value)
+        of(
+            &p,
+            estimators::quantile_traced(p.on_tape(p.alloc_grads()).unwrap(), 0, 0.841_344_746, 1000, rng)
+                .unwrap()
+                .value,
+        )
     });
     assert!((offset.value - 1.0).abs() < 1e-12 && (width.value - 1.0).abs() < 0.01, "{offset:?} {width:?}");
 }

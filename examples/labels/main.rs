@@ -85,7 +85,13 @@ fn judge<D: Density<f64>>(name: &str, density: &D, test: &[Row]) -> Result<Vec<f
         .map(|c| format!("{:5.1} ({:+5.1})", 100.0 * c.observed.value, c.observed.pull(c.expected)))
         .collect();
     let test = calibration.kolmogorov_smirnov();
-    println!("{name:<34}{:>7.3} +- {:.3}   {}   {:8.1e}", found.value, found.standard_error, shares.join("  "), test.p_value);
+    println!(
+        "{name:<34}{:>7.3} +- {:.3}   {}   {:8.1e}",
+        found.value,
+        found.standard_error,
+        shares.join("  "),
+        test.p_value
+    );
     Ok(log_prob)
 }
 
@@ -127,7 +133,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::fs::create_dir_all(&folder)?;
     let features = [0.6, 0.8, -0.3];
     let own: Vec<[f64; 2]> = (0..400).map(|_| draw(&mut rng, features).labels).collect();
-    let mut figure = Figure::new().title("The labels of one row of features: what is claimed, and what is drawn").columns(2);
+    let mut figure =
+        Figure::new().title("The labels of one row of features: what is claimed, and what is drawn").columns(2);
     macro_rules! panel {
         ($name:literal, $pdf:expr) => {
             figure = figure.panel(
@@ -168,7 +175,10 @@ fn one_more_label(training: &[Row], test: &[Row]) -> Result<(), Box<dyn std::err
     let second = |rows: &[Row]| -> Vec<[f64; 1]> { rows.iter().map(|row| [row.labels[1]]).collect() };
 
     println!("\nthe second label alone, and with the first one added (e1 + e1), NLL of the second in nats:");
-    println!("{:<16}{:>18}{:>22}{:>22}{:>20}", "rows to learn", "alone", "first integrated out", "gain", "first label known");
+    println!(
+        "{:<16}{:>18}{:>22}{:>22}{:>20}",
+        "rows to learn", "alone", "first integrated out", "gain", "first label known"
+    );
     for learn in [500, TRAINING] {
         let training = &training[..learn];
         let fit = |result: Result<_, FitError>| result.map(|_: flow_runtime::History| ());

@@ -85,10 +85,11 @@ macro_rules! autoencoder {
             let images: Vec<Image> = rows.iter().map(|row| $training[*row]).collect();
             // One draw of z for each picture; the bound is the objective of its row.
             let given = posterior.given(tensor(&images).traced(gradients))?;
-            let bound = estimators::elbo_traced(given, 1, &mut *rng.borrow_mut(), |z: Traced<(usize, Const<4>), f64>| {
-                let of_prior = prior.log_prob(z.retaped::<Tape>())?;
-                Ok(likelihood.given(z)?.log_prob(&images)? + of_prior)
-            })?;
+            let bound =
+                estimators::elbo_traced(given, 1, &mut *rng.borrow_mut(), |z: Traced<(usize, Const<4>), f64>| {
+                    let of_prior = prior.log_prob(z.retaped::<Tape>())?;
+                    Ok(likelihood.given(z)?.log_prob(&images)? + of_prior)
+                })?;
             Ok(bound.value)
         })?;
         judge($name, &model.0.given($test)?, $test, &|z| model.1.given(z), &|z| model.2.log_prob_rows(z))?;
@@ -186,7 +187,9 @@ fn mosaic<'a>(rows: &[&[Image]]) -> Density2d<'a> {
     }
     let high = cells as f64;
     Density2d::new(Axis::linear("column", 0.0, high), Axis::linear("row", 0.0, high).flipped())
-        .title("pictures, coded and decoded by Gaussians and by flows, made up by Gaussians and by flows, more pictures")
+        .title(
+            "pictures, coded and decoded by Gaussians and by flows, made up by Gaussians and by flows, more pictures",
+        )
         .cells(cells)
         .colour_scale(ColourScale::Linear)
         .colour_range(0.0, 1.0)

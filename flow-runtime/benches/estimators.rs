@@ -60,8 +60,7 @@ fn table<D: Density<f64>>(title: &str, density: &D, f: impl Fn(&[f64]) -> f64) -
 fn main() -> Result<(), Error> {
     let mut pdf = Cpu::default().build_module::<flow!(e3 : ggt), f64>();
     let mut rng = StdRng::seed_from_u64(1);
-    let weights: Vec<f64> =
-        pdf.flat_weights().iter().map(|w| w + 0.3 * rng.sample::<f64, _>(StandardNormal)).collect();
+    let weights: Vec<f64> = pdf.flat_weights().iter().map(|w| w + 0.3 * rng.sample::<f64, _>(StandardNormal)).collect();
     pdf.set_flat_weights(&weights)?;
     table("a coordinate", &pdf, |x| x[0])?;
     table("a square", &pdf, |x| x.iter().map(|x| x * x).sum())?;

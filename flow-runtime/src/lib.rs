@@ -39,8 +39,8 @@
 extern crate self as flow_runtime;
 
 pub mod density;
-pub mod estimators;
 mod error;
+pub mod estimators;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;

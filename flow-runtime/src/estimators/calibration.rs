@@ -60,12 +60,8 @@ fn base_squares<E: Element, D: Density<E>>(
 ) -> Result<(Vec<f64>, usize), Error> {
     let spaces = density.spaces();
     if manifolds.is_empty() || manifolds.end > spaces.len() {
-        let message = format!(
-            "{}..{} are no manifolds: there are {}, from 0 on",
-            manifolds.start,
-            manifolds.end,
-            spaces.len()
-        );
+        let message =
+            format!("{}..{} are no manifolds: there are {}, from 0 on", manifolds.start, manifolds.end, spaces.len());
         return Err(Error::argument("manifolds", message));
     }
     let columns = spaces[manifolds.start].columns.start..spaces[manifolds.end - 1].columns.end;

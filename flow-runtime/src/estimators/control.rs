@@ -85,7 +85,8 @@ fn controlled(values: &[f64], controls: &[Vec<f64>], means: &[f64], group: usize
     let normal = controls.iter().map(|a| controls.iter().map(|b| dot(a, b)).collect()).collect();
     let slopes = least_squares(normal, controls.iter().map(|g| dot(g, &values)).collect());
     let value = centre - (0..k).map(|j| slopes[j] * (centres[j] - means[j])).sum::<f64>();
-    let rest = (0..n).map(|i| (values[i] - (0..k).map(|j| slopes[j] * controls[j][i]).sum::<f64>()).powi(2)).sum::<f64>();
+    let rest =
+        (0..n).map(|i| (values[i] - (0..k).map(|j| slopes[j] * controls[j][i]).sum::<f64>()).powi(2)).sum::<f64>();
     let standard_error = (rest / (n - k - 1) as f64 / n as f64).sqrt();
     Ok(Estimate { value, standard_error })
 }

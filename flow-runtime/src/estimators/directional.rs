@@ -34,9 +34,8 @@ pub struct Direction {
 pub(crate) fn sphere(spaces: &[Space], manifold: usize) -> Result<Space, Error> {
     let space = spaces.get(manifold).cloned();
     let names: Vec<_> = spaces.iter().map(|space| space.notation.as_str()).collect();
-    let refuse = || {
-        Error::argument("manifold", format!("manifold {manifold} of `{}` is not a sphere", names.join(" + ")))
-    };
+    let refuse =
+        || Error::argument("manifold", format!("manifold {manifold} of `{}` is not a sphere", names.join(" + ")));
     space.filter(Space::is_sphere).ok_or_else(refuse)
 }
 
@@ -61,7 +60,12 @@ pub(crate) fn columns(points: &[f64], width: usize, space: &Space) -> Vec<f64> {
 ///
 /// # Errors
 /// There is no such manifold, or it is no sphere; the number of draws does not suit its spread; a value leaves the range of the numbers.
-pub fn direction<E, D, G>(density: &D, manifold: usize, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Direction>, Error>
+pub fn direction<E, D, G>(
+    density: &D,
+    manifold: usize,
+    plan: impl Into<Plan>,
+    rng: &mut G,
+) -> Result<Vec<Direction>, Error>
 where
     E: Element,
     D: Density<E>,

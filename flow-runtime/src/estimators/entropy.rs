@@ -13,9 +13,7 @@
 //! point's own x_{<k} among it, which biases the entropy low by about 1 / K of the mutual information's exponential.)
 
 use super::base::Plan;
-use super::estimate::{
-    Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, rows, wide,
-};
+use super::estimate::{Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, rows, wide};
 use crate::density::{Density, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
@@ -362,7 +360,10 @@ where
 {
     check_part(&part, density.spaces().len())?;
     if part.start == 0 {
-        return Err(Error::argument("part", "nothing is before manifold 0: there is nothing to share information with"));
+        return Err(Error::argument(
+            "part",
+            "nothing is before manifold 0: there is nothing to share information with",
+        ));
     }
     crossed(density, part, n, rng, true)
 }
@@ -434,8 +435,10 @@ fn cross<const M: usize, E: Element>(
     let (numbers, points) = rows(points)?;
     let all = numbers.len() / M;
     let rows_of = move || (0..all).flat_map(move |i| (i / n * n..i / n * n + n).map(move |j| (i, j)));
-    let source = move |(i, j): (usize, usize), column: usize| if column < before { j * M + column } else { i * M + column };
-    let crossed = rows_of().flat_map(|pair| (0..M).map(move |column| source(pair, column))).map(|s| numbers[s]).collect();
+    let source =
+        move |(i, j): (usize, usize), column: usize| if column < before { j * M + column } else { i * M + column };
+    let crossed =
+        rows_of().flat_map(|pair| (0..M).map(move |column| source(pair, column))).map(|s| numbers[s]).collect();
     fused(points, (all * n, Const::<M>), crossed, move |cot| {
         let mut bars = vec![0.0; all * M];
         for (row, pair) in rows_of().enumerate() {

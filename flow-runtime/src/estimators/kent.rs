@@ -178,7 +178,8 @@ fn fit(vectors: &[[f64; 3]], group: usize) -> Kent {
     };
     let (_, length) = resultant(vectors.as_flattened(), 3);
     let ln_u = 0.25 * (major / minor.max(f64::MIN_POSITIVE)).ln().clamp(0.0, 20.0);
-    let start = (0.5 * ((2.0 * ln_u).exp() + (-2.0 * ln_u).exp())).ln() + concentration(length, 3).clamp(1e-8, 1e12).ln();
+    let start =
+        (0.5 * ((2.0 * ln_u).exp() + (-2.0 * ln_u).exp())).ln() + concentration(length, 3).clamp(1e-8, 1e12).ln();
     let mut at = [start, ln_u];
     let mut value = likelihood(at);
     for _ in 0..STEPS {

@@ -126,8 +126,7 @@ where
     let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
     let (group, n, order) = (plan.group()?, plan.n, order as i32);
     let of = |k: usize| {
-        let column: Vec<f64> =
-            points[k / M * n * M..][..n * M].chunks_exact(M).map(|x| x[k % M].powi(order)).collect();
+        let column: Vec<f64> = points[k / M * n * M..][..n * M].chunks_exact(M).map(|x| x[k % M].powi(order)).collect();
         Estimate::of_groups(&column, group)
     };
     let found: Vec<Estimate> = (0..conditions * M).map(of).collect();
@@ -168,9 +167,8 @@ where
             let centre: Vec<f64> =
                 (0..M).map(|i| mean(&own.chunks_exact(M).map(|x| x[i]).collect::<Vec<_>>())).collect();
             for x in own.chunks_exact(M) {
-                let bar = |i: usize| -> f64 {
-                    (0..M).map(|j| (cot[i * M + j] + cot[j * M + i]) * (x[j] - centre[j])).sum()
-                };
+                let bar =
+                    |i: usize| -> f64 { (0..M).map(|j| (cot[i * M + j] + cot[j * M + i]) * (x[j] - centre[j])).sum() };
                 bars.extend((0..M).map(|i| bar(i) / (n as f64 - 1.0)));
             }
         }

@@ -123,7 +123,8 @@ where
     let rest = &drawn[2..D::DIM];
 
     let first = (0..nested::n_hash(FIRST_DEPTH)).map(|index| (FIRST_DEPTH, index));
-    let mut maps: Vec<Vec<Cell>> = vec![first.map(|(depth, index)| Cell { depth, index, log_density: 0.0 }).collect(); conditions];
+    let mut maps: Vec<Vec<Cell>> =
+        vec![first.map(|(depth, index)| Cell { depth, index, log_density: 0.0 }).collect(); conditions];
     evaluate(density, &mut maps, rest)?;
     let mut done: Vec<Vec<Cell>> = vec![Vec::new(); conditions];
     for _ in FIRST_DEPTH..LAST_DEPTH {

@@ -9,4 +9,7 @@ mod run;
 pub use blocks::{At, Block, BlockSummary, Blocks, RowFault};
 pub use conditioner::{Free, Given, Head, Hidden, Predicted};
 pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};
-pub use run::{Coordinates, Evaluator, Job, Lane, Number, PullBack, evaluate, evaluate_part, evaluate_part_vjp, evaluate_vjp, generate, generate_vjp};
+pub use run::{
+    Coordinates, Evaluator, Job, Lane, Number, PullBack, evaluate, evaluate_part, evaluate_part_vjp, evaluate_vjp,
+    generate, generate_vjp,
+};

@@ -265,8 +265,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
                 gradients.try_alloc_for(&handle)?;
                 let cot = gradients.get(&handle).as_vec();
                 let job = Self::job(&weights, &features, repeat, coordinates);
-                let back =
-                    kernels::evaluate_part_vjp::<S::Blocks, E>(job, part, &points, &cot).map_err(unexpected)?;
+                let back = kernels::evaluate_part_vjp::<S::Blocks, E>(job, part, &points, &cot).map_err(unexpected)?;
                 give(gradients, &module, back, give_features, give_points)
             });
         }
@@ -512,10 +511,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn evaluate_embedded<X: Points<M, E>>(
-        &self,
-        x: X,
-    ) -> Result<Evaluation<X::Batch, N, E>, Error>
+    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
     where
         NoneTape: Join<X::Tape, Out = NoneTape>,
     {
@@ -724,10 +720,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     ///
     /// # Errors
     /// As [`log_prob`](GivenFlow::log_prob).
-    pub fn evaluate_embedded<X: Points<M, E>>(
-        &self,
-        x: X,
-    ) -> Result<Evaluation<X::Batch, N, E>, Error>
+    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
     where
         NoneTape: Join<X::Tape, Out = NoneTape>,
     {

@@ -11,8 +11,8 @@ mod samples;
 mod weights;
 
 pub use files::FileError;
-pub(crate) use flow::{check_points, draw_base};
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
+pub(crate) use flow::{check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
 pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, spaces};

@@ -1,11 +1,11 @@
 //! Densities on a tape: used once, for they hold the tape.
 
+use super::Element;
 use super::flow::{Conditional, Flow, GivenFlow, Spec, Unconditional, no_features, tape_of, tensor};
 use super::plain::{share_out, spaces};
 use super::points::{FeatureSpec, GiveBack, Points, Rows};
 use super::samples::{Traced, TracedSample};
 use super::weights::Weights;
-use super::Element;
 use crate::density::{Space, TracedDensity};
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
@@ -41,7 +41,10 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// The device fails.
-    pub fn on_tape(&self, gradients: Gradients<E, Cpu>) -> Result<OnTape<'_, Unconditional<Tag, N, M, B>, W, E>, Error> {
+    pub fn on_tape(
+        &self,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<OnTape<'_, Unconditional<Tag, N, M, B>, W, E>, Error> {
         Ok(OnTape { flow: self, tape: tape_of(gradients)? })
     }
 }

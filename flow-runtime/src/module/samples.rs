@@ -21,7 +21,7 @@ use dfdx::tensor::{AsArray, Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, T
 /// let dev = Cpu::default();
 /// let (p, q) = (dev.build_module::<flow!(e2 : gg), f64>(), dev.build_module::<flow!(e2 : t), f64>());
 /// let sample = p.sample(100, &mut StdRng::seed_from_u64(1))?;
-/// assert_eq!(p.log_prob(&sample.points)?.array().len(), sample.log_prob.array().len());
+/// assert_eq!(p.log_prob(&sample.points)?.as_vec().len(), sample.points.as_vec().len() / 2);
 ///
 /// // Points of one density as data for another: said explicitly.
 /// let loss = q.log_prob(sample.points.into_data().traced(q.alloc_grads()))?.mean().negate();
