@@ -8,6 +8,7 @@
 
 use dfdx::prelude::*;
 use flow_runtime::estimators::{self, Estimate, Plan};
+use flow_runtime::kernels::Coordinates;
 use flow_runtime::module::Traced;
 use flow_runtime::plot::{Axis, ColourScale, Density2d, Figure};
 use flow_runtime::{Adam, Built, Density, Error, Fit, Schedule, flow};
@@ -22,19 +23,21 @@ const SIDE: usize = 8;
 const PIXELS: usize = SIDE * SIDE;
 
 // Likelihoods: a normal distribution around the predicted picture, one width for all pixels.
-type Likelihood = flow!(e64 : t(cov_type = "diagonal_symmetric") | cond 4, hidden 128);
+type Likelihood = flow!(e64 : t(cov_type = "diagonal_symmetric") | cond 4, hidden 128-128);
 // All Gaussian: the autoencoder as it was first written down (arXiv:1312.6114).
-type GaussPosterior = flow!(e4 : t | cond 64, hidden 128);
+type GaussPosterior = flow!(e4 : t | cond 64, hidden 128-128);
 type GaussPrior = flow!(e4 : x);
 // Flows: a posterior of any shape with correlations, a prior that is learned.
-type FlowPosterior = flow!(e4 : ggt(cov_type = "full") | cond 64, hidden 128);
+type FlowPosterior = flow!(e4 : ggt(cov_type = "full") | cond 64, hidden 128-128);
 type FlowPrior = flow!(e4 : ggggt);
 
 const SEED: u64 = 1;
 const FOLDER: &str = "target/pictures";
+/// Pictures of a panel.
+const SHOWN: usize = 16;
 const TRAINING: usize = 4000;
 const TEST: usize = 400;
-const NOISE: f64 = 0.05;
+const NOISE: f64 = 0.1;
 
 type Image = [f64; PIXELS];
 type Tape = OwnedTape<f64, Cpu>;
@@ -53,9 +56,9 @@ fn image(rng: &mut StdRng) -> Image {
 
 fn settings() -> Fit {
     Fit {
-        epochs: 60,
+        epochs: 200,
         batch: 64,
-        optimizer: Adam { rate: 2e-3, ..Adam::default() },
+        optimizer: Adam { rate: 3e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.02 },
         validation: 0.1,
         patience: None,
@@ -92,12 +95,12 @@ macro_rules! autoencoder {
                 })?;
             Ok(bound.value)
         })?;
-        judge($name, &model.0.given($test)?, $test, &|z| model.1.given(z), &|z| model.2.log_prob_rows(z))?;
+        judge($name, &model.0.given($test)?, $test, |z| model.1.given(z), |z| model.2.log_prob_rows(z))?;
         // What pictures become when coded and decoded, and pictures of codes that the prior makes up.
         let mut rng = StdRng::seed_from_u64(SEED);
-        let shown = &$test[..SIDE].to_vec();
+        let shown = &$test[..SHOWN].to_vec();
         let codes = model.0.given(shown)?.sample(&mut rng)?;
-        let made: Vec<[f64; 4]> = model.2.draw(SIDE, &mut rng)?.points.as_chunks().0.to_vec();
+        let made: Vec<[f64; 4]> = model.2.draw(SHOWN, &mut rng)?.points.as_chunks().0.to_vec();
         let mean = |z: &[[f64; 4]]| -> Result<Vec<Image>, Error> {
             // The centre of a Gaussian is where its base is 0.
             let found = model.1.given(&z.to_vec())?.push(&vec![0.0; z.len() * PIXELS], Coordinates::Intrinsic)?;
@@ -107,19 +110,17 @@ macro_rules! autoencoder {
     }};
 }
 
-use flow_runtime::kernels::Coordinates;
-
 /// Bounds of ln p(x) on pictures that were not learned from: with one draw of the posterior, and with many, weighted, which comes close to ln p(x) itself.
-fn judge<'a, D, L>(
+fn judge<D, L>(
     name: &str,
     posterior: &D,
     test: &[Image],
-    likelihood: &dyn Fn(&Vec<[f64; 4]>) -> Result<L, Error>,
-    prior: &dyn Fn(&[f64]) -> Result<Vec<f64>, Error>,
+    likelihood: impl Fn(&Vec<[f64; 4]>) -> Result<L, Error>,
+    prior: impl Fn(&[f64]) -> Result<Vec<f64>, Error>,
 ) -> Result<(), Box<dyn std::error::Error>>
 where
     D: Density<f64>,
-    L: Density<f64> + 'a,
+    L: Density<f64>,
 {
     const MANY: usize = 256;
     let mut rng = StdRng::seed_from_u64(SEED);
@@ -167,34 +168,38 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     std::fs::create_dir_all(&folder)?;
     let path = folder.join("vae.png");
-    let rows = [&test[..SIDE], &gauss_again, &flow_again, &gauss_made, &flow_made, &test[SIDE..2 * SIDE]];
-    Figure::new().panel(mosaic(&rows)).save(&path)?;
+    Figure::new()
+        .title("Pictures, coded and decoded, and made up")
+        .columns(3)
+        .panel(mosaic("pictures", &test[..SHOWN]))
+        .panel(mosaic("decoded: Gaussians", &gauss_again))
+        .panel(mosaic("decoded: flows", &flow_again))
+        .panel(mosaic("more pictures", &test[SHOWN..2 * SHOWN]))
+        .panel(mosaic("made up: Gaussians", &gauss_made))
+        .panel(mosaic("made up: flows", &flow_made))
+        .save(&path)?;
     println!("picture: {}", path.display());
     Ok(())
 }
 
-/// Rows of pictures side by side, each with a dark edge.
-fn mosaic<'a>(rows: &[&[Image]]) -> Density2d<'a> {
+/// Pictures in rows of four, each with a dark edge.
+fn mosaic<'a>(title: &str, images: &[Image]) -> Density2d<'a> {
     let step = SIDE + 1;
-    let cells = SIDE * step;
-    let mut pixels = vec![0.0; cells * cells];
-    for (r, row) in rows.iter().enumerate() {
-        for (c, image) in row.iter().enumerate().take(SIDE) {
-            for (i, value) in image.iter().enumerate() {
-                pixels[(r * step + i / SIDE) * cells + c * step + i % SIDE] = value.clamp(0.0, 1.0);
-            }
+    let side = 4 * step;
+    let mut pixels = vec![0.0; side * side];
+    for (k, image) in images.iter().enumerate() {
+        for (i, value) in image.iter().enumerate() {
+            pixels[(k / 4 * step + i / SIDE) * side + k % 4 * step + i % SIDE] = value.clamp(0.0, 1.0);
         }
     }
-    let high = cells as f64;
+    let high = side as f64;
     Density2d::new(Axis::linear("column", 0.0, high), Axis::linear("row", 0.0, high).flipped())
-        .title(
-            "pictures, coded and decoded by Gaussians and by flows, made up by Gaussians and by flows, more pictures",
-        )
-        .cells(cells)
+        .title(title)
+        .cells(4 * side)
         .colour_scale(ColourScale::Linear)
         .colour_range(0.0, 1.0)
         .density_label("brightness")
         .density(move |points: &[[f64; 2]]| -> Vec<f64> {
-            points.iter().map(|[x, y]| pixels[*y as usize * cells + *x as usize].max(1e-9).ln()).collect()
+            points.iter().map(|[x, y]| pixels[*y as usize * side + *x as usize].max(1e-9).ln()).collect()
         })
 }

@@ -15,7 +15,8 @@ use sobol_burley::{NUM_DIMENSIONS, parts};
 pub enum Spread {
     /// Independent standard normal numbers.
     Independent,
-    /// Pairs z, -z (Hammersley and Morton 1956). What is odd in z cancels; what is even gains nothing and costs the same.
+    /// Pairs z, -z (Hammersley and Morton 1956, Proceedings of the Cambridge Philosophical Society 52, 449). What is odd in z cancels; of what is even a
+    /// pair says the same thing twice, so that its variance doubles.
     Antithetic,
     /// Sobol points, Owen-scrambled (Burley 2020, Journal of Computer Graphics Techniques 9(4)), in independent replicas: the error of a smooth
     /// function falls with up to n^(-3/2) in each replica (Owen 1997, Annals of Statistics 25, 1541), and its standard error comes from the spread of the

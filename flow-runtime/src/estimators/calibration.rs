@@ -106,6 +106,20 @@ pub fn base_coverage<E: Element, D: Density<E>>(
 /// The p-value of each point under its density: the probability of the base-ordered region outside it, P(chi^2 > |z|^2). For
 /// [`goodness_of_fit`], or as a measure of how unusual an observation is.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e2 : x), f64>();
+/// let p = estimators::base_p_values(&pdf, &[0.0, 0.0, 3.0, 4.0])?;
+/// // exp(-|x|^2 / 2)
+/// assert!((p[0] - 1.0).abs() < 1e-12 && (p[1] - (-12.5f64).exp()).abs() < 1e-12);
+/// # let _ = &mut rng;
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`base_coverage`].
 pub fn base_p_values<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Result<Vec<f64>, Error> {
@@ -115,6 +129,20 @@ pub fn base_p_values<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Re
 
 /// The probability integral transform of Rosenblatt (1952, Annals of Mathematical Statistics 23, 470), which a flow is: Phi(z_i) of each base coordinate i.
 /// One calibration a coordinate; together they are also independent of each other.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Density, estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + s2 : gt + f), f64>();
+/// let truth = pdf.draw(500, &mut rng)?.points;
+/// for coordinate in estimators::integral_transform(&pdf, &truth)? {
+///     assert!(coordinate.kolmogorov_smirnov().p_value > 1e-3);
+/// }
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`base_coverage`].
@@ -205,6 +233,19 @@ where
 /// under the same condition. f may be a coordinate, a distance, an angle: whatever the density will be used for.
 ///
 /// Uniform for every f, if the density is right; a single coordinate may be right where a combination is not.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Density, estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e2 : gt), f64>();
+/// let truth = pdf.draw(300, &mut rng)?.points;
+/// let radius = estimators::rank_calibration(&pdf, &truth, 99, &mut rng, |x| x[0].hypot(x[1]))?;
+/// assert!(radius.chi_square(10).p_value > 1e-3);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`base_coverage`]; `n` is 0; f is not finite.

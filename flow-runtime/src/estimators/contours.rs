@@ -90,6 +90,20 @@ pub(crate) fn check_column(column: usize, columns: usize) -> Result<(), Error> {
 /// E[dx/dw | x = q], the exact gradient of a quantile (Hong 2009, Operations Research 57, 118); a single order statistic would have the same
 /// mean, but a variance that more draws do not reduce.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 : t), f64>();
+/// let median = estimators::quantile_traced(pdf.on_tape(pdf.alloc_grads())?, 0, 0.5, 1000, &mut rng)?;
+/// let mut gradients = median.value.sum().backward();
+/// // It moves with the offset as much as the offset does.
+/// assert!((flow_runtime::trainers::flat_gradient(&pdf, &mut gradients)?[0] - 1.0).abs() < 1e-9);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`quantiles`].
 pub fn quantile_traced<const N: usize, const M: usize, E, D, G>(
@@ -199,6 +213,18 @@ where
 }
 
 /// The draw of highest log-density of `n`, in embedded coordinates, under each condition: an estimate of the mode, to start a search from.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + s2 : x + y), f64>();
+/// let start = &estimators::densest_draw(&pdf, 1000, &mut rng)?[0];
+/// assert!(start.len() == 4 && start[0].abs() < 0.1);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// `n` is 0; a value leaves the range of the numbers.

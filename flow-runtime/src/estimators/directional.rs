@@ -213,6 +213,18 @@ where
 
 /// The mean resultant length of [`direction`] on the tape.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(s2 : f), f64>();
+/// let length = estimators::resultant_length_traced(pdf.on_tape(pdf.alloc_grads())?, 0, 100, &mut rng)?;
+/// let _ = length.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`direction`].
 pub fn resultant_length_traced<const N: usize, const M: usize, E, D, G>(
@@ -230,6 +242,19 @@ where
 }
 
 /// The concentration of [`direction`] on the tape: kappa(R) by the implicit function theorem.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(s2 : f), f64>();
+/// // A loss that asks for a concentration of 10.
+/// let kappa = estimators::concentration_traced(pdf.on_tape(pdf.alloc_grads())?, 0, 100, &mut rng)?;
+/// let _ = (kappa.value - 10.0).square().sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`direction`].

@@ -38,6 +38,19 @@ fn same_conditions(p: usize, q: usize) -> Result<(), Error> {
 
 /// H(p, q) = -E_p[ln q] under each condition, by the surface measure. Unbiased.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let p = dev.build_module::<flow!(e2 : x), f64>();
+/// let q = dev.build_module::<flow!(e2 : gt), f64>();
+/// let (cross, own) = (estimators::cross_entropy(&p, &q, 2000, &mut rng)?[0], estimators::entropy(&p, 2000, &mut rng)?[0]);
+/// assert!(cross.value > own.value - 4.0 * own.standard_error.hypot(cross.standard_error));
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// The densities live on different spaces, or have different numbers of conditions; the number of draws does not suit its spread; a value leaves the
 /// range of the numbers.
@@ -91,6 +104,20 @@ where
 
 /// H(p, q) on the tape: gradients to both densities.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let p = dev.build_module::<flow!(e2 : gt), f64>();
+/// let q = dev.build_module::<flow!(e2 : t), f64>();
+/// // Fit q to p, which stays as it is.
+/// let loss = estimators::cross_entropy_traced(p.on_tape(Gradients::leaky())?, q.on_tape(q.alloc_grads())?, 100, &mut rng)?;
+/// let _ = loss.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`cross_entropy`].
 pub fn cross_entropy_traced<const N: usize, const M: usize, E, P, Q, G>(
@@ -113,6 +140,20 @@ where
 }
 
 /// KL(p|q) on the tape: gradients to both densities. A density that is not to be fitted may record into `Gradients::leaky()`.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let p = dev.build_module::<flow!(e2 : gt), f64>();
+/// let q = dev.build_module::<flow!(e2 : t), f64>();
+/// // Fit q to p, which stays as it is.
+/// let loss = estimators::kl_divergence_traced(p.on_tape(Gradients::leaky())?, q.on_tape(q.alloc_grads())?, 100, &mut rng)?;
+/// let _ = loss.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`cross_entropy`].
@@ -237,6 +278,20 @@ where
 ///
 /// Biased by order 1 / n; the standard error is that of the ratio, sqrt(sum w^2 (F - mean)^2) / sum w (Owen, Monte Carlo theory, section 9.2).
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let q = dev.build_module::<flow!(e1 : x), f64>();
+/// // The mean of a normal distribution around 0.5 of variance 1/4.
+/// let log_f = |x: &[f64]| x.iter().map(|x| -2.0 * (x - 0.5) * (x - 0.5)).collect();
+/// let mean = estimators::importance_expectation(&q, 10_000, &mut rng, log_f, |x| x[0])?[0];
+/// assert!(mean.pull(0.5).abs() < 4.0);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`importance`]; F is not finite.
 pub fn importance_expectation<E, D, G>(
@@ -328,6 +383,21 @@ where
 }
 
 /// ln of the mean weight, ln (1/n) sum f(x_i) / q(x_i), on the tape, under each condition: ln Z from below (Burda and others, arXiv:1509.00519).
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let q = dev.build_module::<flow!(e1 : t), f64>();
+/// let log_z = estimators::log_normalisation_traced(q.on_tape(q.alloc_grads())?, 1000, &mut rng, |x| {
+///     x.square().sum::<_, Axis<1>>() * -0.5
+/// })?;
+/// assert!((log_z.estimates()[0].value - 0.5 * std::f64::consts::TAU.ln()).abs() < 0.1);
+/// let _ = log_z.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`reverse_kl_traced`].

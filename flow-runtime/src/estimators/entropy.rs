@@ -85,6 +85,18 @@ fn check_part(part: &Range<usize>, count: usize) -> Result<(), Error> {
 
 /// H(x_k | x_0 .. x_{k-1}) of manifold number k, given the manifolds before it, under each condition. Unbiased.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + e1 : x + x), f64>();
+/// let half = estimators::conditional_entropy(&pdf, 1, 1000, &mut rng)?[0];
+/// assert!(half.pull(0.5 * (1.0 + std::f64::consts::TAU.ln())).abs() < 4.0);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`entropy`]; there is no such manifold.
 pub fn conditional_entropy<E, D, G>(
@@ -109,6 +121,19 @@ where
 ///
 /// Exact where S is the first manifolds; else a mean over `inner` draws of the others for each row, corrected for the bias of the logarithm
 /// ([module](self)). The rows need `inner` times their memory.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + e1 : x + x), f64>();
+/// // The second of two independent normal numbers, at 0.
+/// let found = estimators::marginal_log_prob(&pdf, &[5.0, 0.0], &[1], 10, &mut rng)?;
+/// assert!((found[0] + 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-12);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// There is no such manifold; `inner` is below 2; a point is not finite or not on its manifold; a value leaves the range of the numbers.
@@ -231,6 +256,19 @@ where
 ///
 /// Exact log-densities where a set is the first manifolds, means over `inner` draws as in [`marginal_entropy`] elsewhere.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + e1 : x + x), f64>();
+/// // Independent: none.
+/// let shared = estimators::mutual_information(&pdf, [&[0], &[1]], 100, 20, &mut rng)?[0];
+/// assert!(shared.value.abs() < 1e-12);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`marginal_entropy`]; the two sets have a manifold in common.
 pub fn mutual_information<E, D, G>(
@@ -294,6 +332,18 @@ where
 
 /// H(x_k | x_{<k}) on the tape.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
+/// let found = estimators::conditional_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, 1, 100, &mut rng)?;
+/// let _ = found.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`conditional_entropy`].
 pub fn conditional_entropy_traced<const N: usize, const M: usize, E, D, G>(
@@ -318,6 +368,18 @@ where
 
 /// H(x_part) of neighbouring manifolds on the tape, those before integrated out: n draws, each of which is also an inner draw of all others
 /// (never of itself), so n^2 log-densities.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
+/// let found = estimators::marginal_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, 1..2, 30, &mut rng)?;
+/// let _ = found.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`marginal_entropy`]; `n` is below 3.
@@ -344,6 +406,18 @@ where
 }
 
 /// I(x_{<part}; x_part) between neighbouring manifolds and all before them, on the tape, as in [`marginal_entropy_traced`].
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
+/// let found = estimators::mutual_information_traced(pdf.on_tape(pdf.alloc_grads())?, 1..2, 30, &mut rng)?;
+/// let _ = found.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`marginal_entropy_traced`]; nothing is before `part`.

@@ -49,6 +49,19 @@ where
 
 /// E[F(x)] under each condition for a function with `K` values, in coordinates of choice: all from the same draws.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, kernels::Coordinates, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(s2 : y), f64>();
+/// // Uniform on the sphere: E[z] = 0, E[z^2] = 1/3, from the same draws.
+/// let [mean, square] = estimators::expectations(&pdf, 2000, Coordinates::Embedded, &mut rng, |x| [x[2], x[2] * x[2]])?[0];
+/// assert!(mean.pull(0.0).abs() < 4.0 && square.pull(1.0 / 3.0).abs() < 4.0);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`expectation`].
 pub fn expectations<const K: usize, E, D, G>(
@@ -115,6 +128,21 @@ where
 }
 
 /// [`expectation_traced`] in embedded coordinates: unit vectors have no seam.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(s1 : y), f64>();
+/// let length = estimators::expectation_embedded_traced(pdf.on_tape(pdf.alloc_grads())?, 10, &mut rng, |x| {
+///     x.square().sum::<_, Axis<1>>()
+/// })?;
+/// assert!((length.estimates()[0].value - 1.0).abs() < 1e-12);
+/// let _ = length.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`expectation_traced`].

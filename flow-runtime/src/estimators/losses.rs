@@ -29,6 +29,20 @@ use rand::Rng;
 ///
 /// With one row a condition this is the objective of maximum likelihood, which flows have as `log_prob` in intrinsic coordinates.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e2 : t), f64>();
+/// let data = [[0.3, 0.1], [0.5, -0.2], [0.0, 1.0]];
+/// let mean = estimators::log_likelihood_traced(pdf.on_tape(pdf.alloc_grads())?, &data)?;
+/// let _ = mean.value.sum().negate().backward();
+/// # let _: &mut StdRng = &mut rng;
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// The rows cannot be shared out evenly; a point is not finite or not on its manifold; a value leaves the range of the numbers.
 pub fn log_likelihood_traced<const N: usize, const M: usize, E, D>(
@@ -98,6 +112,23 @@ where
 ///
 /// Its gradient for the encoder loses its signal against its noise as n grows (Rainforth and others, arXiv:1802.04537): a dozen draws are many.
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let encoder = dev.build_module::<flow!(e1 : gt | cond 2, hidden 8), f64>();
+/// let x = dev.tensor([[0.3, -0.2], [1.0, 0.5]]);
+/// // A toy of a joint density: z is a normal number, and x tells nothing of it, so that ln p(x) is 0 but for constants.
+/// let bound = estimators::importance_weighted_traced(encoder.given(x.leaky_traced())?, 8, &mut rng, |z| {
+///     Ok(z.square().sum::<_, Axis<1>>() * -0.5 - 0.5 * std::f64::consts::TAU.ln())
+/// })?;
+/// assert_eq!(bound.shape(), &(2,));
+/// let _ = bound.mean().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`elbo_traced`].
 pub fn importance_weighted_traced<const N: usize, const M: usize, E, D, G>(
@@ -124,6 +155,25 @@ where
 ///
 /// `labelled` holds ln q(z | x) + ln p(x | z) + ln p(z) of rows with labels, or only the terms that are wanted; `unlabelled` the bounds of the others, as from
 /// [`elbo_traced`], times `weight`.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let posterior = dev.build_module::<flow!(e1 : t | cond 2, hidden 8), f64>();
+/// let prior = dev.build_module::<flow!(e1 : x), f64>();
+/// let (x, z) = (dev.tensor([[0.3, -0.2], [1.0, 0.5]]), [[0.1], [0.4]]);
+/// let (with, without) = (x.clone().traced(posterior.alloc_grads()), x.leaky_traced());
+///
+/// let labelled = posterior.given(with)?.log_prob(&z)?;
+/// let bound = estimators::elbo_traced(posterior.given(without)?, 1, &mut rng, |z| prior.log_prob(z))?;
+/// let (labelled, bound) = (labelled.reshape_like(&(2usize,)), bound.value);
+/// let loss = estimators::semi_supervised(labelled, bound, 1.0)?.mean().negate();
+/// let _ = loss.backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// The device fails.

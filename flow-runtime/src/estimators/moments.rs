@@ -108,6 +108,21 @@ where
 
 /// [`moment`] on the tape: shape (conditions, M).
 ///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e2 : t), f64>();
+/// let mean = estimators::moment_traced(pdf.on_tape(pdf.alloc_grads())?, 1, 100, &mut rng)?;
+/// let mut gradients = mean.value.sum().backward();
+/// // The mean moves with the offset, the first parameters of t.
+/// let by_weights = flow_runtime::trainers::flat_gradient(&pdf, &mut gradients)?;
+/// assert!((by_weights[0] - 1.0).abs() < 1e-9 && (by_weights[1] - 1.0).abs() < 1e-9);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
 /// # Errors
 /// As [`moment`].
 pub fn moment_traced<const N: usize, const M: usize, E, D, G>(
@@ -139,6 +154,21 @@ where
 }
 
 /// The covariance of [`covariance`] on the tape: shape (conditions, M, M).
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(e2 : t), f64>();
+/// let covariance = estimators::covariance_traced(pdf.on_tape(pdf.alloc_grads())?, 100, &mut rng)?;
+/// assert_eq!(covariance.value.shape(), &(1, Const::<2>, Const::<2>));
+/// // It does not move with the offset.
+/// let mut gradients = covariance.value.sum().backward();
+/// assert!(flow_runtime::trainers::flat_gradient(&pdf, &mut gradients)?[0].abs() < 1e-9);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
 ///
 /// # Errors
 /// As [`moment`].
