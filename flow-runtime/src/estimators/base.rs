@@ -75,19 +75,18 @@ impl Plan {
 
     /// How many neighbouring draws depend on each other.
     pub(crate) fn group(&self) -> Result<usize, Error> {
-        let parts = match self.spread {
-            Spread::Independent => self.n,
-            Spread::Antithetic => self.n / 2,
-            Spread::Sobol { replicas } => replicas,
+        let (multiple, group) = match self.spread {
+            Spread::Independent => (1, 1),
+            Spread::Antithetic => (2, 2),
+            Spread::Sobol { replicas } => (replicas.max(1), self.n / replicas.max(1)),
         };
-        if parts == 0 {
-            return Err(Error::argument("n", format!("{} draws: there is nothing to average over", self.n)));
+        if self.n == 0 {
+            return Err(Error::argument("n", "0 draws: there is nothing to average over"));
         }
-        if !self.n.is_multiple_of(parts) {
-            let message = format!("{} draws do not fall into {parts} equal parts: take a multiple of {parts}", self.n);
+        if !self.n.is_multiple_of(multiple) {
+            let message = format!("{} draws do not fall into equal parts: take a multiple of {multiple}", self.n);
             return Err(Error::argument("n", message));
         }
-        let group = self.n / parts;
         if matches!(self.spread, Spread::Sobol { .. }) && group > LONGEST {
             let message = format!("{group} points a replica: a sequence has {LONGEST}, take more replicas");
             return Err(Error::argument("n", message));
@@ -139,5 +138,51 @@ fn sobol<E: Element, G: Rng + ?Sized>(part: &mut [E], dim: usize, rng: &mut G) {
             let p = (f64::from(bits) + below) * unit;
             *z = E::narrow(normal_quantile(p, (f64::from(u32::MAX - bits) + (1.0 - below)) * unit));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::numeric::special::normal_cdf;
+    use rand::{SeedableRng, rngs::StdRng};
+
+    #[test]
+    fn sobol_points_are_strata_of_every_coordinate_and_replicas_differ() {
+        let plan = Plan { n: 128, spread: Spread::Sobol { replicas: 2 } };
+        let dim = NUM_DIMENSIONS as usize + 44;
+        let base: Vec<f64> = plan.draw(1, dim, &mut StdRng::seed_from_u64(1)).unwrap();
+        let column = |replica: usize, d: usize| -> Vec<f64> {
+            base.chunks_exact(dim).skip(64 * replica).take(64).map(|z| normal_cdf(z[d]).0).collect()
+        };
+        for d in 0..dim {
+            for replica in 0..2 {
+                let mut strata: Vec<usize> = column(replica, d).iter().map(|p| (p * 64.0) as usize).collect();
+                strata.sort_unstable();
+                assert!(strata.iter().copied().eq(0..64), "column {d}: {strata:?}");
+            }
+            assert_ne!(column(0, d), column(1, d));
+        }
+        // Pairs of the first coordinates fill 8 x 8 boxes, one point each (a net in base 2).
+        let boxes = |a: usize, b: usize| {
+            let pairs = column(0, a).into_iter().zip(column(0, b));
+            let mut boxes: Vec<usize> = pairs.map(|(p, q)| (p * 8.0) as usize * 8 + (q * 8.0) as usize).collect();
+            boxes.sort_unstable();
+            boxes.dedup();
+            boxes.len()
+        };
+        assert_eq!(boxes(0, 1), 64);
+        // Coordinates of different sequences are independent of each other: no such order, but no line either.
+        assert!(boxes(0, NUM_DIMENSIONS as usize) > 30);
+    }
+
+    #[test]
+    fn plans_that_do_not_fit_are_refused() {
+        let refused = |plan: Plan| plan.group().unwrap_err().to_string();
+        assert!(refused(Plan::antithetic(7)).contains("multiple of 2"));
+        assert!(refused(Plan::sobol(100)).contains("multiple of 16"));
+        assert!(refused(Plan::sobol(1 << 21)).contains("take more replicas"));
+        assert!(refused(0.into()).contains("nothing to average over"));
+        assert_eq!((Plan::from(1).group().unwrap(), Plan::sobol(64).group().unwrap()), (1, 4));
     }
 }
