@@ -28,14 +28,14 @@ type Likelihood = flow!(e64 : t(cov_type = "diagonal_symmetric") | cond 4, hidde
 type GaussPosterior = flow!(e4 : t | cond 64, hidden 128-128);
 type GaussPrior = flow!(e4 : x);
 // Flows: a posterior of any shape with correlations, a prior that is learned.
-type FlowPosterior = flow!(e4 : ggt(cov_type = "full") | cond 64, hidden 128-128);
-type FlowPrior = flow!(e4 : ggggt);
+type FlowPosterior = flow!(e4 : g(num_kde = 5) t(cov_type = "full") | cond 64, hidden 128-128);
+type FlowPrior = flow!(e4 : ggg(num_kde = 10) t);
 
 const SEED: u64 = 1;
 const FOLDER: &str = "target/pictures";
 /// Pictures of a panel.
 const SHOWN: usize = 16;
-const TRAINING: usize = 4000;
+const TRAINING: usize = 16_000;
 const TEST: usize = 400;
 const NOISE: f64 = 0.1;
 
@@ -56,15 +56,15 @@ fn image(rng: &mut StdRng) -> Image {
 
 fn settings() -> Fit {
     Fit {
-        epochs: 200,
+        epochs: 60,
         batch: 64,
-        optimizer: Adam { rate: 3e-3, ..Adam::default() },
+        optimizer: Adam { rate: 2e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.02 },
         validation: 0.1,
         patience: None,
+        clip: Some(200.0),
         seed: SEED,
         progress: true,
-        ..Fit::default()
     }
 }
 

@@ -61,11 +61,11 @@ impl<S: Shape, E: Element> Detached<S, E> {
         self.0
     }
     #[doc(hidden)]
-    pub fn traced<G: StartOfATape>(self, _: G) -> Tensor<S, E, Cpu> {
+    pub fn traced<G: StartOfATape>(self, _: G) -> Traced<S, E> {
         unreachable!("no argument meets the bound")
     }
     #[doc(hidden)]
-    pub fn trace<G: StartOfATape>(&self, _: G) -> Tensor<S, E, Cpu> {
+    pub fn trace<G: StartOfATape>(&self, _: G) -> Traced<S, E> {
         unreachable!("no argument meets the bound")
     }
 }
