@@ -28,7 +28,7 @@ type Likelihood = flow!(e64 : t(cov_type = "diagonal_symmetric") | cond 4, hidde
 type GaussPosterior = flow!(e4 : t | cond 64, hidden 128-128);
 type GaussPrior = flow!(e4 : x);
 // Flows: a posterior of any shape with correlations, a prior that is learned.
-type FlowPosterior = flow!(e4 : g(num_kde = 5) t(cov_type = "full") | cond 64, hidden 128-128);
+type FlowPosterior = flow!(e4 : t(cov_type = "full") | cond 64, hidden 128-128);
 type FlowPrior = flow!(e4 : ggg(num_kde = 10) t);
 
 const SEED: u64 = 1;

@@ -91,7 +91,7 @@ fn controlled(values: &[f64], controls: &[Vec<f64>], means: &[f64], group: usize
     Ok(Estimate { value, standard_error })
 }
 
-/// [`expectation`](super::expectation) with the base coordinates z_i and their squares as controls.
+/// [`expectation`](super::expectation()) with the base coordinates z_i and their squares as controls.
 ///
 /// A flow near a linear map makes F(x(z)) nearly a polynomial in z, and most of the error goes. It does not change the gradient of an
 /// estimate (the controls do not depend on weights), so there is no form on the tape; there, spread the base points ([`Plan`]).
@@ -111,7 +111,7 @@ fn controlled(values: &[f64], controls: &[Vec<f64>], means: &[f64], group: usize
 /// ```
 ///
 /// # Errors
-/// As [`expectation`](super::expectation); there are too few draws for 2 x dimension controls.
+/// As [`expectation`](super::expectation()); there are too few draws for 2 x dimension controls.
 pub fn expectation_controlled<E, D, G>(
     density: &D,
     plan: impl Into<Plan>,

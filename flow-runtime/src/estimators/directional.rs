@@ -1,6 +1,6 @@
 //! Statistics of directions: mean direction, resultant length, von Mises-Fisher concentration.
 //!
-//! For unit vectors x in R^p with mean m = E[x]: mean direction m / |m|, mean resultant length R = |m|. The von Mises-Fisher density
+//! For unit vectors x in R^p with mean vector m: mean direction m / |m|, mean resultant length R = |m|. The von Mises-Fisher density
 //! proportional to exp(kappa mu . x) that is closest to p in KL(p | vMF), which is also the fit of maximum likelihood to the draws, has mu = m / |m|
 //! and
 //! ```text

@@ -6,7 +6,7 @@
 //!
 //! | | plain | on the tape |
 //! |---|---|---|
-//! | any expectation | [`expectation`], [`expectations`], [`expectation_controlled`] | [`expectation_traced`], [`expectation_embedded_traced`] |
+//! | any expectation | [`expectation()`], [`expectations`], [`expectation_controlled`] | [`expectation_traced`], [`expectation_embedded_traced`] |
 //! | moments | [`moment`], [`covariance()`] | [`moment_traced`], [`covariance_traced`] |
 //! | directions | [`direction`], [`kent()`] | [`resultant_length_traced`], [`concentration_traced`] |
 //! | quantiles, regions | [`quantiles`], [`highest_density`] | [`quantile_traced`] |
@@ -26,21 +26,21 @@
 //! The standard deviation of the estimate over repetitions. They come from the draws themselves, with what depends on each other (antithetic pairs,
 //! points of one Sobol replica) taken together first. Where an estimate has a bias, its documentation gives the order.
 
-mod base;
-mod calibration;
-mod contours;
-mod control;
-mod directional;
-mod divergence;
-mod entropy;
+pub mod base;
+pub mod calibration;
+pub mod contours;
+pub mod control;
+pub mod directional;
+pub mod divergence;
+pub mod entropy;
 mod estimate;
-mod expectation;
-mod kent;
-mod losses;
-mod moments;
-mod significance;
+pub mod expectation;
+pub mod kent;
+pub mod losses;
+pub mod moments;
+pub mod significance;
 #[cfg(feature = "healpix")]
-mod sky;
+pub mod sky;
 
 pub use base::{Plan, Spread};
 pub use calibration::{
