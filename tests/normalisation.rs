@@ -140,10 +140,87 @@ fn circle_y() {
 }
 
 #[test]
+fn circle_m() {
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m);
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(natural_direction = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(add_rotation = 1, num_basis_functions = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : mmm(num_basis_functions = 12));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m m(natural_direction = 1) y(add_rotation = 1) | cond 3);
+}
+
+#[test]
+fn circle_o() {
+    // Second derivatives are continuous, third ones jump at the knots.
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : ooo);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(add_rotation = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(independent_width_height_parametrization = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(min_width = 0.2, min_height = 0.1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : om | cond 3);
+}
+
+#[test]
+fn circle_o_with_kinks() {
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, num_basis_functions = 7));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 5, fix_boundary_derivatives = 0.7)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, min_derivative = 0.3));
+}
+
+#[test]
+fn product_of_circles() {
+    let nodes = product(&circle(600), &circle(600));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : m + m | hidden 8);
+    let nodes = product(&circle(1000), &circle(1000));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : o + oo | hidden 8);
+}
+
+#[test]
 fn sphere_y_and_f() {
     integrates_to_one!(sphere(40.0, 400, 64), SMOOTH, s2 : y(add_rotation = 1));
     integrates_to_one!(sphere(40.0, 400, 128), SMOOTH, s2 : f);
     integrates_to_one!(sphere(40.0, 400, 128), SMOOTH, s2 : ff(inverse_z_scaling = 0) | cond 2, hidden 16);
+}
+
+#[test]
+fn sphere_f_with_every_concentration_and_rotation() {
+    let nodes = sphere(40.0, 400, 128);
+    integrates_to_one!(nodes.clone(), SMOOTH, s2 : f(rotation_mode = "angles", kappa_clamping = 1));
+    integrates_to_one!(nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "softplus_real_bounded"));
+    integrates_to_one!(
+        nodes.clone(), SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "log_bounded", min_kappa = 0.1)
+    );
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "mu"));
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "xyz", kappa_prediction = "mu_squared"));
+    integrates_to_one!(@ 1.0, nodes.clone(), SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "quatvec"));
+    integrates_to_one!(
+        @ 1.0, nodes, SMOOTH, s2 : f(rotation_mode = "quaternion", kappa_prediction = "quatvec_squared")
+    );
+}
+
+#[test]
+fn sphere_f_with_correlated_splines() {
+    // Along the layer's own axis, because around the poles the density depends on the azimuth; and not too far from a start, because many weights
+    // add up to steep splines.
+    let nodes = sphere(24.0, 1200, 400);
+    integrates_to_one!(
+        @ 0.1, nodes.clone(), ONCE, s2 : f(add_correlated_rq_spline_flow = 1, add_rotation = 0, inverse_z_scaling = 0)
+    );
+    integrates_to_one!(@ 0.1, nodes, ONCE, s2 : f(
+        add_correlated_rq_spline_flow = 1,
+        correlated_max_rank = 0,
+        circular_flow_defs = "o",
+        add_rotation = 0
+    ));
 }
 
 #[test]
@@ -162,6 +239,19 @@ fn sphere_f_with_splines() {
     integrates_to_one!(
         sphere(24.0, 1200, 400), ONCE, s2 : f(add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1)
     );
+}
+
+#[test]
+fn sphere_v() {
+    // Weights as they start, and near their limit (vectors of length 50: bounds above 0.98).
+    let nodes = || sphere(36.0, 300, 96);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(natural_direction = 1, num_components = 3));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "linear"));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "quadratic"));
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(mean_parametrization = "householder", add_rotation = 1));
+    // Slopes of splines have kinks.
+    integrates_to_one!(sphere(24.0, 1200, 400), ONCE, s2 : v(exp_map_type = "splines", num_components = 4));
 }
 
 #[test]

@@ -33,6 +33,11 @@
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
+//!
+//! # Numbers
+//! Flows are built with `f64` or `f32`. Every letter and option is measured in `f32` against `f64`, and certified or refused: the table
+//! is docs/f32.md of the repository. What is refused does not compile with `f32` ([`layers::Layer::NEEDS_F64`]).
+
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
 
@@ -66,8 +71,9 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 pub mod __private {
     pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, low_rank, low_rank_len};
     pub use crate::layers::{
-        Affine, BoxFlow, Chain, First, FisherFlow, Gaussianization, GumbelSoftmax, Identity, IntervalIdentity,
-        IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere, settings,
+        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ExponentialMap, First, FisherFlow, Gaussianization,
+        GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,
+        settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};

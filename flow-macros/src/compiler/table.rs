@@ -179,6 +179,9 @@ const LONGEST_TEXT: usize = 16;
 /// More components than this are a slip of the keyboard, and would make arrays that do not fit a stack.
 const MANY: i64 = 4096;
 
+/// Longer than this nobody waits for a search.
+const MOST_STEPS: i64 = 1_000_000;
+
 const E: &str = "e";
 const S1: &str = "s1";
 const S2: &str = "s2";
@@ -290,6 +293,25 @@ const WIDTHS_ARE_ORDERED: Rule = Rule {
     why: "the bounds of the widths are the wrong way round",
 };
 
+const SLOPE_EXCEEDS_LEAST: Rule = Rule {
+    when: &[("fix_boundary_derivatives", Test::Positive)],
+    needs: ("fix_boundary_derivatives", Test::Above("min_derivative", 0.0)),
+    why: "a fixed slope must exceed the smallest one: raise it, or write -1 for free slopes",
+};
+const SECOND_AFTER_FIRST: Rule = Rule {
+    when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+    needs: ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+    why: "the second follows the first: write `fix_first_width_n_height_to_zero = 1` too",
+};
+const SECOND_OF_ONE: Rule = Rule {
+    when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+    needs: ("num_basis_functions", Test::NotIn(&[1])),
+    why: "one bin has no second width: write at least 2 bins",
+};
+
+/// Layer o is smooth around the circle.
+const SMOOTH: &[(&str, Test)] = &[("smooth_second_derivative", Test::In(&[1]))];
+
 /// Layer g has splines instead of mixtures.
 const SPLINES: &[(&str, Test)] = &[("nonlinear_stretch_type", Test::In(&[1]))];
 
@@ -299,6 +321,23 @@ const fn of_mixtures(name: &'static str) -> Rule {
         when: SPLINES,
         needs: (name, Test::Default),
         why: "splines have no mixture for it to act on: leave it out, or write `nonlinear_stretch_type = \"classic\"`",
+    }
+}
+
+// Choices of layer f's `kappa_prediction` that take the concentration from the rotation.
+const KAPPA_OF_XYZ: Test = Test::In(&[3, 4]);
+const KAPPA_OF_QUATERNION: Test = Test::In(&[5, 6]);
+const KAPPA_OF_ROTATION: Test = Test::In(&[3, 4, 5, 6]);
+
+/// Layer f has correlated splines.
+const CORRELATED: &[(&str, Test)] = &[("add_correlated_rq_spline_flow", Test::In(&[1]))];
+
+/// An option of f that says something about splines with parameters of their own only.
+const fn of_free_splines(name: &'static str) -> Rule {
+    Rule {
+        when: CORRELATED,
+        needs: (name, Test::Default),
+        why: "correlated splines have five bins in z and two in the azimuth, with free ends: leave it out",
     }
 }
 
@@ -442,26 +481,14 @@ pub const LETTERS: &[Letter] = &[
                 needs: ("num_basis_functions", Test::In(&[2, 3])),
                 why: "smooth splines are built for 2 and 3 bins: write `num_basis_functions = 2` or 3",
             },
-            Rule {
-                when: &[("fix_boundary_derivatives", Test::Positive)],
-                needs: ("fix_boundary_derivatives", Test::Above("min_derivative", 0.0)),
-                why: "a fixed slope must exceed the smallest one: raise it, or write -1 for free slopes",
-            },
+            SLOPE_EXCEEDS_LEAST,
             Rule {
                 when: &[("restrict_max_min_width_height_ratio", Test::Positive)],
                 needs: ("restrict_max_min_width_height_ratio", Test::Above("num_basis_functions", 1.0)),
                 why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
             },
-            Rule {
-                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
-                needs: ("fix_first_width_n_height_to_zero", Test::In(&[1])),
-                why: "the second follows the first: write `fix_first_width_n_height_to_zero = 1` too",
-            },
-            Rule {
-                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
-                needs: ("num_basis_functions", Test::NotIn(&[1])),
-                why: "one bin has no second width: write at least 2 bins",
-            },
+            SECOND_AFTER_FIRST,
+            SECOND_OF_ONE,
             Rule {
                 when: &[
                     ("fix_first_width_n_height_to_zero", Test::In(&[1])),
@@ -494,6 +521,88 @@ pub const LETTERS: &[Letter] = &[
         doc: "the identity",
     },
     Letter {
+        letter: 'm',
+        type_name: "CircleMoebius",
+        arguments: &[],
+        on: &[S1],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_basis_functions", MANY, 5, "Moebius components"),
+            flag("add_rotation", false, "a rotation of the circle"),
+            flag(
+                "natural_direction",
+                false,
+                "the formula is the forward map and evaluation searches; 0: the inverse is, and sampling searches",
+            ),
+        ],
+        rules: &[],
+        doc: "a mixture of Moebius maps; the density is one of wrapped Cauchy densities",
+    },
+    Letter {
+        letter: 'o',
+        type_name: "CircleSpline",
+        arguments: &[],
+        on: &[S1],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_basis_functions", MANY, 2, "bins"),
+            flag("smooth_second_derivative", true, "a continuous second derivative; for 2 bins"),
+            flag("add_rotation", true, "a rotation of the circle"),
+            flag("natural_direction", true, "the spline is the forward map; 0: it is the inverse"),
+            positive_or_minus_one(
+                "fix_boundary_derivatives",
+                -1.0,
+                "slope at the angle 0 of a spline that is not smooth; -1: free",
+            ),
+            flag("fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
+            flag("also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
+            flag("independent_width_height_parametrization", false, "raw heights are given relative to raw widths"),
+            positive("min_width", 1e-4, "smallest width, as a share of the circle"),
+            positive("min_height", 1e-4, "smallest height, as a share of the circle"),
+            positive("min_derivative", 1e-4, "smallest slope at a knot of a spline that is not smooth"),
+        ],
+        rules: &[
+            Rule {
+                when: SMOOTH,
+                needs: ("num_basis_functions", Test::In(&[2])),
+                why: "smooth circular splines are built for 2 bins: write `smooth_second_derivative = 0` for any other number",
+            },
+            Rule {
+                when: SMOOTH,
+                needs: ("fix_boundary_derivatives", Test::Default),
+                why: "the slopes of a smooth spline follow from its bins: write `smooth_second_derivative = 0`, or leave it out",
+            },
+            Rule {
+                when: SMOOTH,
+                needs: ("min_derivative", Test::Default),
+                why: "the slopes of a smooth spline follow from its bins: write `smooth_second_derivative = 0`, or leave it out",
+            },
+            SLOPE_EXCEEDS_LEAST,
+            SECOND_AFTER_FIRST,
+            SECOND_OF_ONE,
+            Rule {
+                when: &[
+                    ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+                    ("fix_boundary_derivatives", Test::Positive),
+                    ("add_rotation", Test::In(&[0])),
+                ],
+                needs: ("num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin with all of this fixed has no parameter left: write at least 2 bins",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_width", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest widths of all bins must leave something free of the circle: lower it",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_height", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest heights of all bins must leave something free of the circle: lower it",
+            },
+        ],
+        doc: "a spline of the circle, with a rotation",
+    },
+    Letter {
         letter: 'f',
         type_name: "FisherFlow",
         arguments: &[],
@@ -503,23 +612,37 @@ pub const LETTERS: &[Letter] = &[
             positive("min_kappa", 1e-10, "smallest concentration"),
             choice(
                 "kappa_prediction",
-                &["direct_log_real_bounded"],
+                &[
+                    "direct_log_real_bounded",
+                    "softplus_real_bounded",
+                    "log_bounded",
+                    "mu",
+                    "mu_squared",
+                    "quatvec",
+                    "quatvec_squared",
+                ],
                 "direct_log_real_bounded",
-                "how the concentration follows from its parameter: its logarithm, above `min_kappa`",
+                "the concentration: from a parameter of its own by an exponential or a softplus above `min_kappa`, or as a multiple of \
+                 `min_kappa`; or the length (squared) of the vector of rotation \"xyz\", of the vector part of the quaternion",
             ),
             flag("kappa_clamping", false, "clip the raw concentration from below at -5"),
             flag("inverse_z_scaling", true, "concentrate around -z instead of +z before the rotation"),
             flag("add_rotation", true, "a rotation of the sphere"),
-            choice("rotation_mode", &["householder", "angles"], "householder", "reflections or plane rotations"),
+            choice(
+                "rotation_mode",
+                &["householder", "angles", "xyz", "quaternion"],
+                "householder",
+                "reflections, plane rotations, the shortest way from +z to a vector, or a quaternion",
+            ),
             count_or_minus_one("num_householder_iter", MANY, -1, "number of reflections; -1: 3"),
             flag("add_vertical_rq_spline_flow", false, "splines in z = cos theta"),
             Opt {
                 name: "vertical_flow_defs",
-                kind: Kind::Letters { of: "r", same: true, most: 8 },
+                kind: Kind::Letters { of: "rz", same: false, most: LONGEST_TEXT },
                 default: Value::Text("rr"),
-                doc: "the chain of these splines",
+                doc: "the chain of these splines; `z` leaves z as it is",
             },
-            count_or_minus_one("spline_num_basis_functions", 32, 5, "bins of a spline; -1: 2 and 3 in turn"),
+            count_or_minus_one("spline_num_basis_functions", MANY, 5, "bins of a spline; -1: 2 and 3 in turn"),
             flag("vertical_smooth", false, "splines with a continuous second derivative"),
             positive_or_minus_one(
                 "vertical_restrict_max_min_width_height_ratio",
@@ -537,11 +660,22 @@ pub const LETTERS: &[Letter] = &[
             flag("add_circular_rq_spline_flow", false, "splines in the azimuth, faded out at the poles"),
             Opt {
                 name: "circular_flow_defs",
-                kind: Kind::Letters { of: "o", same: true, most: 8 },
+                kind: Kind::Letters { of: "o", same: true, most: LONGEST_TEXT },
                 default: Value::Text("oo"),
                 doc: "the chain of these splines",
             },
             only("circular_add_rotation", 0, "a rotation inside these splines would tear the poles"),
+            flag(
+                "add_correlated_rq_spline_flow",
+                false,
+                "splines in z, and in the azimuth by a network of z; tears the poles",
+            ),
+            Opt {
+                name: "correlated_max_rank",
+                kind: Kind::Int { least: 0, most: MANY, or_minus_one: false },
+                default: Value::Int(3),
+                doc: "rank of that network's matrices; 0: the full one",
+            },
             Opt {
                 name: "boundary_cos_theta_identity_region",
                 kind: Kind::Fraction,
@@ -595,8 +729,81 @@ pub const LETTERS: &[Letter] = &[
                 ),
                 why: "with 2 and 3 bins in turn the greatest ratio must exceed 2: raise it, or write -1 for no limit",
             },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_XYZ)],
+                needs: ("rotation_mode", Test::In(&[2])),
+                why: "the concentration is then the length of the vector that says where to: write `rotation_mode = \"xyz\"`",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_QUATERNION)],
+                needs: ("rotation_mode", Test::In(&[3])),
+                why: "the concentration is then the length of the quaternion's vector part: write `rotation_mode = \"quaternion\"`",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_ROTATION)],
+                needs: ("add_rotation", Test::In(&[1])),
+                why: "the concentration comes from the rotation's parameters: leave `add_rotation` out",
+            },
+            Rule {
+                when: &[("kappa_prediction", KAPPA_OF_ROTATION)],
+                needs: ("min_kappa", Test::Default),
+                why: "a concentration that comes from the rotation has no lower bound but 0: leave `min_kappa` out",
+            },
+            Rule {
+                when: &[("kappa_prediction", Test::In(&[2, 3, 4, 5, 6]))],
+                needs: ("kappa_clamping", Test::In(&[0])),
+                why: "only \"direct_log_real_bounded\" and \"softplus_real_bounded\" clip their parameter: leave `kappa_clamping` out",
+            },
+            Rule {
+                when: CORRELATED,
+                needs: ("add_vertical_rq_spline_flow", Test::In(&[0])),
+                why: "splines are correlated, or of z alone: leave one of the two out",
+            },
+            Rule {
+                when: CORRELATED,
+                needs: ("add_circular_rq_spline_flow", Test::In(&[0])),
+                why: "splines are correlated, or of the azimuth alone: leave one of the two out",
+            },
+            of_free_splines("spline_num_basis_functions"),
+            of_free_splines("vertical_smooth"),
+            of_free_splines("vertical_restrict_max_min_width_height_ratio"),
+            of_free_splines("vertical_fix_boundary_derivative"),
+            of_free_splines("vertical_fix_first_width_n_height_to_zero"),
+            of_free_splines("vertical_also_fix_second_width_to_zero"),
+            of_free_splines("vertical_independent_width_height_parametrization"),
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
+    },
+    Letter {
+        letter: 'v',
+        type_name: "ExponentialMap",
+        arguments: &[],
+        on: &[S2],
+        parameters: Parameters::Always,
+        options: &[
+            choice(
+                "exp_map_type",
+                &["linear", "quadratic", "splines", "exponential"],
+                "exponential",
+                "how strongly a component pulls, as a function of the cosine of the angle to its mean",
+            ),
+            count("num_components", MANY, 10, "components of the potential"),
+            flag(
+                "natural_direction",
+                false,
+                "1: sampling is the closed formula and evaluation a search; 0: the opposite",
+            ),
+            flag("add_rotation", false, "a rotation of the sphere"),
+            count("max_num_newton_iter", MOST_STEPS, 1000, "points that the search looks at before it gives up"),
+            choice(
+                "mean_parametrization",
+                &["old", "householder"],
+                "old",
+                "means as vectors, whose lengths bound the weights, or as reflections beside a bound of its own",
+            ),
+        ],
+        rules: &[],
+        doc: "each point moved along the gradient of a sum of potentials about some directions",
     },
     Letter {
         letter: 'n',
@@ -900,7 +1107,11 @@ mod tests {
         assert_eq!(code('f', "boundary_cos_theta_identity_region", Value::Int(1)), None);
         assert_eq!(code('f', "circular_add_rotation", Value::Flag(false)), Some(0));
         assert_eq!(code('f', "vertical_flow_defs", Value::Text("rrr")), Some(0x727272));
+        assert_eq!(code('f', "vertical_flow_defs", Value::Text("zr")), Some(0x727a));
         assert_eq!(code('f', "vertical_flow_defs", Value::Text("ro")), None);
+        assert_eq!(code('f', "kappa_prediction", Value::Text("quatvec_squared")), Some(6));
+        assert_eq!(code('f', "correlated_max_rank", Value::Int(0)), Some(0));
+        assert_eq!(code('f', "correlated_max_rank", Value::Int(-1)), None);
         assert_eq!(code('n', "zenith_type_layers", Value::Text("gg")), Some(0x6767));
         assert_eq!(code('n', "zenith_type_layers", Value::Text("gr")), None);
         assert_eq!(code('n', "zenith_type_layers", Value::Text("")), None);

@@ -317,14 +317,14 @@ fn messages_about_chains() {
     says("e3 + s2 : g", &["the manifold `s2` has no chain of layers, there is 1 chain after the `:`"]);
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
-    says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
+    says("e3 : b", &["`b` is not a layer letter: on `e3` there are `g`, `t`, `x`"]);
     says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
-    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `v`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);
@@ -387,6 +387,27 @@ fn messages_about_rules_between_options() {
         &["must exceed the number of bins less one"],
     );
     assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    for kappa in ["mu", "mu_squared"] {
+        says(&format!("s2 : f(kappa_prediction = {kappa:?})"), &["write `rotation_mode = \"xyz\"`"]);
+        let with = |more: &str| format!("s2 : f(kappa_prediction = {kappa:?}, rotation_mode = \"xyz\"{more})");
+        assert!(compiled(&with("")).is_ok());
+        says(&with(", add_rotation = 0"), &["leave `add_rotation` out"]);
+        says(&with(", min_kappa = 1.0"), &["no lower bound but 0"]);
+        says(&with(", kappa_clamping = 1"), &["leave `kappa_clamping` out"]);
+    }
+    for kappa in ["quatvec", "quatvec_squared"] {
+        let with = |mode: &str| format!("s2 : f(kappa_prediction = {kappa:?}, rotation_mode = {mode:?})");
+        says(&with("xyz"), &["write `rotation_mode = \"quaternion\"`"]);
+        assert!(compiled(&with("quaternion")).is_ok());
+    }
+    says("s2 : f(kappa_prediction = \"log_bounded\", kappa_clamping = 1)", &["leave `kappa_clamping` out"]);
+    assert!(compiled("s2 : f(kappa_prediction = \"softplus_real_bounded\", kappa_clamping = 1)").is_ok());
+    let correlated = "s2 : f(add_correlated_rq_spline_flow = 1, ";
+    says(&format!("{correlated} add_vertical_rq_spline_flow = 1)"), &["correlated, or of z alone"]);
+    says(&format!("{correlated} add_circular_rq_spline_flow = 1)"), &["correlated, or of the azimuth alone"]);
+    says(&format!("{correlated} vertical_fix_boundary_derivative = 0)"), &["five bins in z"]);
+    says(&format!("{correlated} spline_num_basis_functions = 8)"), &["leave it out"]);
+    assert!(compiled(&format!("{correlated} correlated_max_rank = 0, vertical_flow_defs = \"rzr\")")).is_ok());
     says("i1 : r(smooth_second_derivative = 1)", &["write `num_basis_functions = 2` or 3"]);
     says("i1 : r(fix_boundary_derivatives = 1e-5)", &["a fixed slope must exceed the smallest one"]);
     says("i1 : r(restrict_max_min_width_height_ratio = 4)", &["must exceed the number of bins less one"]);
@@ -399,6 +420,20 @@ fn messages_about_rules_between_options() {
     let first = "fix_first_width_n_height_to_zero = 1, num_basis_functions = 1";
     says(&format!("i1 : r({first}, also_fix_second_width_to_zero = 1)"), &["one bin has no second width"]);
     says(&format!("i1 : r({first}, fix_boundary_derivatives = 1)"), &["no parameter left"]);
+    says("s1 : o(num_basis_functions = 5)", &["write `smooth_second_derivative = 0` for any other number"]);
+    says("s1 : o(fix_boundary_derivatives = 1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(min_derivative = 0.1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(also_fix_second_width_to_zero = 1)", &["write `fix_first_width_n_height_to_zero = 1` too"]);
+    says("s1 : o(min_width = 0.6)", &["leave something free of the circle"]);
+    says(
+        "s1 : o(smooth_second_derivative = 0, fix_boundary_derivatives = 0.1, min_derivative = 0.2)",
+        &["a fixed slope must exceed the smallest one"],
+    );
+    let one = "smooth_second_derivative = 0, num_basis_functions = 1, fix_boundary_derivatives = 1, \
+        fix_first_width_n_height_to_zero = 1";
+    says(&format!("s1 : o({one}, add_rotation = 0)"), &["has no parameter left"]);
+    assert!(compiled(&format!("s1 : o({one})")).is_ok());
+    assert!(compiled("s1 : o(smooth_second_derivative = 0, num_basis_functions = 5)").is_ok());
     assert!(compiled("i1 : r(smooth_second_derivative = 1, num_basis_functions = 3)").is_ok());
     says("e3 : g(center_mean = 1, num_kde = 1)", &["`num_kde = 1` does not go with `center_mean = 1` in `g`"]);
     says("e3 : g(center_mean = true) | g(num_kde = 1)", &["does not go with `center_mean = true`"]);
@@ -475,13 +510,13 @@ fn messages_about_named_flows() {
 #[test]
 fn everything_wrong_is_said_at_once() {
     says(
-        "e3 + s5 + : v + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
+        "e3 + s5 + : b + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
         &[
             "`hiden` is not a clause",
             "unexpected `2`",
             "a manifold is missing beside this `+`",
             "`s5` is not a manifold",
-            "`v` is not a layer letter",
+            "`b` is not a layer letter",
             "`max_rank = 2` does not fit",
             "the number of given features is 0",
         ],
@@ -491,10 +526,10 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn after_an_error_something_of_the_right_kind_stands_there() {
     let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt));
-    assert!(syn::parse2::<syn::Type>(parsed("e3 : v")).is_ok());
-    assert!(syn::parse2::<syn::Type>(parsed("e0 : v | cond 0")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e3 : b")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e0 : b | cond 0")).is_ok());
     assert!(syn::parse2::<syn::Type>(parsed("")).is_ok());
-    for text in ["pub struct Name = a@e0 : v | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
+    for text in ["pub struct Name = a@e0 : b | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
         assert!(syn::parse2::<syn::File>(parsed(text)).is_ok(), "{text}");
     }
 }

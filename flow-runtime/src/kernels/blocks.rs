@@ -118,6 +118,8 @@ pub struct Sizes {
 impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
     /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
     pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
+        // Whatever is computed begins here, whichever way a flow came by its number type.
+        const { admit::<B, T>() }
         let mut sizes = Sizes::default();
         B::sizes(At::start(features), &mut sizes);
         let rows = features + B::EMBED;
@@ -189,6 +191,15 @@ fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: us
     }
 }
 
+/// Refuses, when a program is compiled, numbers in which a layer of the blocks is no good.
+pub(crate) const fn admit<B: Blocks, T: Scalar>() {
+    if let Some(why) = B::NEEDS_F64 {
+        let precise = if T::EPSILON <= f64::EPSILON { Some(()) } else { None };
+        // What `expect` says begins where it is called; `panic!` with an argument points into the standard library.
+        precise.expect(why);
+    }
+}
+
 /// Blocks one after the other, as nested pairs `(First, (Second, ()))`: the autoregressive product of densities.
 pub trait Blocks: Send + Sync + 'static {
     /// Number of manifolds.
@@ -201,6 +212,8 @@ pub trait Blocks: Send + Sync + 'static {
     const WEIGHTS: usize;
     /// Prepared numbers of all blocks with shared parameters.
     const SHARED: usize;
+    /// What the first layer says that is no good in `f32` (see [`crate::layers::Layer::NEEDS_F64`]).
+    const NEEDS_F64: Option<&'static str>;
 
     /// Largest sizes over the blocks.
     fn sizes(at: At, sizes: &mut Sizes);
@@ -273,6 +286,7 @@ impl Blocks for () {
     const EMBED: usize = 0;
     const WEIGHTS: usize = 0;
     const SHARED: usize = 0;
+    const NEEDS_F64: Option<&'static str> = None;
 
     fn sizes(_: At, _: &mut Sizes) {}
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
@@ -475,6 +489,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     const EMBED: usize = M::EMBED + Rest::EMBED;
     const WEIGHTS: usize = H::WEIGHTS + Rest::WEIGHTS;
     const SHARED: usize = Block::<M, C, H>::SHARED + Rest::SHARED;
+    const NEEDS_F64: Option<&'static str> = if C::NEEDS_F64.is_some() { C::NEEDS_F64 } else { Rest::NEEDS_F64 };
 
     fn sizes(at: At, sizes: &mut Sizes) {
         const {

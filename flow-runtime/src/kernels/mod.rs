@@ -6,6 +6,7 @@ mod conditioner;
 mod linear;
 mod run;
 
+pub(crate) use blocks::admit;
 pub use blocks::{At, Block, BlockSummary, Blocks, RowFault};
 pub use conditioner::{Free, Given, Head, Hidden, Predicted};
 pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};

@@ -24,7 +24,7 @@ use super::{Layer, lane_mlp};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
-use rand::{Rng, RngExt};
+use rand::Rng;
 
 const SPLINE: SplineOptions = SplineOptions { bins: 10, ..SplineOptions::DEFAULT };
 /// Splines of one share.
@@ -232,14 +232,7 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
         for i in 1..D {
             let (own, rest) = weights.split_at_mut(lane_mlp::params(&widths(i)));
             weights = rest;
-            let mut start = 0;
-            for pair in widths(i).windows(2) {
-                let size = 1.0 / (pair[0] as f64).sqrt() / DAMPING;
-                let end = start + (pair[0] + 1) * pair[1];
-                own[start..end].iter_mut().for_each(|w| *w = rng.random_range(-size..size));
-                start = end;
-            }
-            own[start - RAW..].fill(START);
+            lane_mlp::Mlp { widths: &widths(i), rank: 0 }.initial(rng, DAMPING, &[START; RAW], own);
         }
     }
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {

@@ -127,7 +127,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     } else {
         (Self::COMPONENTS.params(D), Self::COMPONENTS.per_dim())
     };
-    /// Scratch of a mixture: its argument x and F, S, p for each dimension (their logarithms, if it is skewed), then two sigmoids
+    /// Scratch of a mixture: its argument x and F, S, p for each dimension (ln F, ln S, ln q, if it is skewed), then two sigmoids
     /// a component (none, if it is). Scratch of splines: x and y for each dimension.
     const SIGMOIDS: usize = 4 * D;
     const KEPT: usize = if Self::SPLINES {
@@ -182,7 +182,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     /// y, ln y' and their derivatives.
     #[inline(always)]
     fn outer<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_p])
+        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_q])
     }
 
     /// The mixture of dimension `d` at `v`; leaves its sigmoids in scratch.
@@ -253,7 +253,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
         }
         monotone_root(logit, low, high, |x| {
             let mix = Self::mixture(elements, d, x, scratch);
-            (mix.ln_f - mix.ln_s, (mix.ln_p - mix.ln_f - mix.ln_s).exp())
+            (mix.ln_f - mix.ln_s, mix.ln_q.exp())
         })
     }
 }

@@ -68,7 +68,7 @@ fn gumbel<R: Real>(g: R) -> Gumbel<R> {
         (-(-R::select(small, R::one(), e)).exp_m1()).ln(),
     );
     let (ln_f, ln_p) = (-e, -g - e);
-    let outer = QUANTILE.outer([ln_f, ln_s, ln_p]);
+    let outer = QUANTILE.outer([ln_f, ln_s, -g - ln_s]);
     // d ln F / dg = p / F = e^-g, d ln S / dg = -p / S, d ln p / dg = p / F - 1; the logit is ln F - ln S.
     let hazard = (ln_p - ln_s).exp();
     let logit = e + hazard;

@@ -50,6 +50,7 @@ impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
         SplineOptions {
             bins: options.num_basis_functions as usize,
             fix_boundary_derivatives: options.fix_boundary_derivatives,
+            periodic: false,
             smooth_second_derivative: options.smooth_second_derivative,
             restrict_max_min_width_height_ratio: options.restrict_max_min_width_height_ratio,
             fix_first_width_n_height_to_zero: options.fix_first_width_n_height_to_zero,

@@ -15,8 +15,12 @@ mod bounded;
 mod box_flow;
 mod cayley;
 mod chain;
+mod circle;
+mod circle_moebius;
+mod circle_spline;
 mod circular_spline;
 mod components;
+mod exponential_map;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
@@ -43,7 +47,10 @@ mod width;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
-pub use fisher::{FisherFlow, FisherOptions, KappaPrediction};
+pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
+pub use circle_spline::{CircleSpline, CircleSplineOptions};
+pub use exponential_map::{ExpMapType, ExponentialMap, ExponentialMapOptions, MeanParametrization};
+pub use fisher::{FisherFlow, FisherOptions, FisherRotation, KappaPrediction, VerticalChain};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
 pub use identity::{Identity, IdentityOptions};
@@ -58,6 +65,9 @@ pub use unit::IntervalIdentity;
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::circle_moebius::m;
+    pub use super::circle_spline::o;
+    pub use super::exponential_map::v;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;
@@ -104,6 +114,10 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// The letter or the name, for messages.
     const NAME: &'static str;
+
+    /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
+    /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
+    const NEEDS_F64: Option<&'static str> = None;
 
     /// The options that differ from their defaults, as text: a model file holds them.
     fn options() -> String {

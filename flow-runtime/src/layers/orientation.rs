@@ -90,6 +90,7 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::circle::tests::at_the_special_points;
     use crate::layers::laws::{Tolerance, check};
 
     #[test]
@@ -98,5 +99,11 @@ mod tests {
         check::<Circle, (Turned, ())>(1, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Turned, (Turned, ()))>(2, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Orientation<()>, ())>(3, 2, 0.3, Tolerance::F64).unwrap();
+    }
+
+    #[test]
+    fn the_circle_has_no_seam() {
+        at_the_special_points::<(Orientation<y::add_rotation<1>>, ())>(4, 0.3, false);
+        at_the_special_points::<(Orientation<()>, ())>(5, 0.3, false);
     }
 }

@@ -65,6 +65,7 @@ where
 {
     type Built = Flow<Self, B::Built, E, Cpu>;
     fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        const { kernels::admit::<B, E>() }
         BuildModule::try_build(device)
     }
 }
@@ -77,6 +78,7 @@ where
 {
     type Built = Flow<Self, B::Built, E, Cpu>;
     fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        const { kernels::admit::<B, E>() }
         BuildModule::try_build(device)
     }
 }

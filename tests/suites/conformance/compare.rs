@@ -76,7 +76,7 @@ struct Run<'a> {
 /// Compares everything that the case holds.
 pub fn case(case: &Case, kernels: &Kernels) -> Result<Report, String> {
     case.fits(kernels)?;
-    let rules = Rules::of(case, &where_they_came_from(case, kernels)?)?;
+    let rules = Rules::of(case, &where_they_came_from(case, kernels)?, &where_they_lead(case, kernels)?)?;
     let mut run = Run { case, kernels, rules, report: Report::default() };
     run.evaluation()?;
     if case.has("x_embedded") {
@@ -93,6 +93,18 @@ fn where_they_came_from(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, Stri
     let (mut log_prob, mut base) = (vec![0.0; x.len()], vec![0.0; x.data.len()]);
     (kernels.evaluate)(job(case, kernels, Coordinates::Intrinsic), &x.data, &mut log_prob, &mut base).map_err(told)?;
     Ok(base)
+}
+
+/// Our points of the base points that the reference found by a search; empty where it searched none.
+fn where_they_lead(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, String> {
+    if !case.searched()[0] {
+        return Ok(Vec::new());
+    }
+    let base = case.rows("base")?;
+    let (mut log_prob, mut x) = (vec![0.0; base.len()], vec![0.0; base.data.len()]);
+    let job = job(case, kernels, Coordinates::Intrinsic);
+    (kernels.generate)(job, &base.data, &mut x, &mut log_prob).map_err(told)?;
+    Ok(x)
 }
 
 fn job<'a>(case: &'a Case, kernels: &Kernels, coordinates: Coordinates) -> Job<'a, f64> {

@@ -84,6 +84,7 @@ const ORDER: &[&str] = &[
     "angle_pars",
     "cayley_pars",
     "householder_params",
+    "potential_pars",
     "kde_means",
     "kde_log_widths",
     "kde_log_weights",
@@ -98,8 +99,10 @@ const ORDER: &[&str] = &[
     "loglike_kappa",
     "vertical_flow_params",
     "circular_flow_params",
+    "correlated_flow_params",
     "amortized_mlp.u_v_b_pars",
     "moebius_trafo.moebius_pars",
+    "moebius_pars",
     "rel_log_widths",
     "rel_log_heights",
     "rel_log_derivatives",
@@ -256,7 +259,7 @@ impl Case {
                 kappas
                     .filter_map(|tensor| {
                         let [manifold, layer, _] = place(&tensor.name)?;
-                        Some(self.kappa(manifold, layer, self.weights[tensor.start]))
+                        self.kappa(manifold, layer, &[], self.weights[tensor.start..].first())
                     })
                     .collect(),
             );
@@ -267,24 +270,55 @@ impl Case {
         let mut all = Vec::new();
         for (layer, (letter, count)) in self.chains.first()?.chars().zip(counts).enumerate() {
             if letter == 'f' {
-                all.push(self.kappa(0, layer, *params.get(start + self.rotation_numbers(layer))?));
+                let (rotation, own) = params.get(start..)?.split_at_checked(self.rotation_numbers(layer))?;
+                all.push(self.kappa(0, layer, rotation, own.first())?);
             }
             start += count as usize;
         }
         least(all)
     }
 
-    /// An option of a letter f, under the most specific key that mentions the letter.
-    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+    /// An option of a letter, under the most specific key that mentions the letter.
+    fn option(&self, letter: &str, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
         let options = &self.json["options"];
         let levels = [&options[format!("{manifold},{layer}")], &options[manifold.to_string()], options];
-        levels.into_iter().map(|level| &level["f"]).find(|of| of.is_object())?.get(name)
+        levels.into_iter().map(|level| &level[letter]).find(|of| of.is_object())?.get(name)
+    }
+    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+        self.option("f", manifold, layer, name)
     }
 
-    fn kappa(&self, manifold: usize, layer: usize, raw: f64) -> f64 {
+    /// Whether letters v search on the way to the base points, and on the way from them.
+    pub fn searched(&self) -> [bool; 2] {
+        let mut searched = [false; 2];
+        for (manifold, chain) in self.chains.iter().enumerate() {
+            for (layer, _) in chain.chars().enumerate().filter(|(_, letter)| *letter == 'v') {
+                let natural = self.option("v", manifold, layer, "natural_direction").map_or(0.0, number);
+                searched[usize::from(natural == 0.0)] = true;
+            }
+        }
+        searched
+    }
+
+    /// A concentration from the parameters of the rotation, or from one of its own (layers.md 8.1).
+    fn kappa(&self, manifold: usize, layer: usize, rotation: &[f64], own: Option<&f64>) -> Option<f64> {
         let number = |name, default| self.f_option(manifold, layer, name).map_or(default, number);
-        let raw = if number("kappa_clamping", 0.0) == 0.0 { raw } else { raw.max(-5.0) };
-        raw.exp() + number("min_kappa", 1e-10)
+        let square = |v: Option<&[f64]>| v.map(|v| v.iter().map(|x| x * x).sum::<f64>());
+        let least = number("min_kappa", 1e-10);
+        let raw = || {
+            let raw = *own?;
+            Some(if number("kappa_clamping", 0.0) == 0.0 { raw } else { raw.max(-5.0) })
+        };
+        match self.f_option(manifold, layer, "kappa_prediction").and_then(Value::as_str) {
+            None | Some("direct_log_real_bounded") => Some(raw()?.exp() + least),
+            Some("softplus_real_bounded") => Some(raw()?.exp().ln_1p() + least),
+            Some("log_bounded") => Some((1.0 + own?.exp()) * least),
+            Some("mu") => square(rotation.get(..3)).map(f64::sqrt),
+            Some("mu_squared") => square(rotation.get(..3)),
+            Some("quatvec") => square(rotation.get(1..4)).map(f64::sqrt),
+            Some("quatvec_squared") => square(rotation.get(1..4)),
+            Some(_) => None,
+        }
     }
 
     /// Parameters of a letter f before that of its concentration.
@@ -293,7 +327,8 @@ impl Case {
         let reflections = option("num_householder_iter").map_or(-1.0, number);
         match (option("add_rotation").map_or(1.0, number), option("rotation_mode").and_then(Value::as_str)) {
             (0.0, _) => 0,
-            (_, Some("angles")) => 3,
+            (_, Some("angles" | "xyz")) => 3,
+            (_, Some("quaternion")) => 4,
             _ if reflections < 0.0 => 9,
             _ => 3 * reflections as usize,
         }

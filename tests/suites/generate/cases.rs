@@ -13,10 +13,8 @@ use std::{env, fs};
 /// The variable that names another folder of cases.
 const FOLDER: &str = "FLOW_VECTORS";
 
-/// Options of the reference that our table has no row for, with the value at which they do nothing (layers.md 8.1, 8.4).
+/// Options of the reference that our table has no row for, with the value at which they do nothing (layers.md 8.4).
 const WITHOUT_EFFECT: &[(&str, &str, Inert)] = &[
-    ("f", "add_correlated_rq_spline_flow", Inert::Number(0.0)),
-    ("f", "correlated_max_rank", Inert::Number(3.0)),
     ("n", "subspace_mapping", Inert::Text("logistic")),
     ("n", "higher_order_cylinder_parametrization", Inert::Number(0.0)),
 ];

@@ -26,8 +26,31 @@ const BASES: &[(char, &[&str])] = &[
             "softplus_for_width = 1, clamp_widths = 1",
         ],
     ),
-    ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS]),
+    ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS, F_CORRELATED, F_CORRELATED_CAP, F_XYZ, F_QUATERNION]),
     ('y', &["add_rotation = 1"]),
+    (
+        'm',
+        &[
+            "add_rotation = 1",
+            "natural_direction = 1",
+            "add_rotation = 1, natural_direction = 1, num_basis_functions = 2",
+        ],
+    ),
+    (
+        'o',
+        &[
+            "smooth_second_derivative = 0, num_basis_functions = 5",
+            "fix_first_width_n_height_to_zero = 1",
+            "add_rotation = 0, natural_direction = 0",
+            "add_rotation = 0, natural_direction = 0, smooth_second_derivative = 0",
+            O_FIXED,
+            O_PLAIN_FIXED,
+        ],
+    ),
+    (
+        'v',
+        &["natural_direction = 1", "natural_direction = 1, add_rotation = 1, mean_parametrization = \"householder\""],
+    ),
     (
         'r',
         &[
@@ -38,6 +61,11 @@ const BASES: &[(char, &[&str])] = &[
     ),
 ];
 
+const O_FIXED: &str = "fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1";
+const O_PLAIN_FIXED: &str = "smooth_second_derivative = 0, num_basis_functions = 4, fix_boundary_derivatives = 1.0, \
+    fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1, min_width = 0.01, min_height = 0.02, min_derivative = 0.1";
 const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";
 const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, \
     spline_num_basis_functions = -1, vertical_smooth = 1, vertical_fix_first_width_n_height_to_zero = 1, \
@@ -45,6 +73,14 @@ const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spli
 const F_THREE_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 3, vertical_smooth = 1";
 const F_TWO_BINS: &str = "add_vertical_rq_spline_flow = 1, spline_num_basis_functions = 2, vertical_smooth = 1, \
     vertical_fix_boundary_derivative = 0";
+
+const F_CORRELATED: &str = "add_correlated_rq_spline_flow = 1";
+const F_CORRELATED_CAP: &str = "add_correlated_rq_spline_flow = 1, boundary_cos_theta_identity_region = 0.1, \
+    add_extra_rotation_inbetween = 1, circular_flow_defs = \"o\", vertical_flow_defs = \"zrr\"";
+const F_XYZ: &str = "rotation_mode = \"xyz\"";
+const F_QUATERNION: &str = "rotation_mode = \"quaternion\"";
+/// Values tried instead of those of [`values`]: a search that may look at one point finds nothing (the tests of the layer see to that).
+const INSTEAD: &[(&str, &[&str])] = &[("max_num_newton_iter", &["100", "5000"])];
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -77,12 +113,18 @@ const BY_DIMENSION: &[&str] = &["rotation_mode", "num_householder_iter", "cov_ty
 /// Options that mean something else for the first or the last letter of a chain (layers.md 2.3).
 const BY_PLACE: &[&str] = &["inverse_function_type", "replace_first_sigmoid_with_icdf", "skip_model_offset"];
 
+/// Intervals besides the one that is meant where no bounds are written: around zero, and far from it for its length.
+const BOUNDS: [&str; 2] = ["[-3, 7.5]", "[100, 101]"];
+
 /// All lines for one letter.
 fn lines(letter: &Letter) -> Vec<String> {
     let mut lines = Vec::new();
     let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
     for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
         let (least, most) = manifold.dims;
+        if manifold.takes == table::Takes::Bounds {
+            lines.extend(BOUNDS.map(|bounds| format!("{}1{bounds} : {}", manifold.prefix, with(letter, 1, ""))));
+        }
         for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
             for settings in settings(letter, manifold) {
                 let on = format!("{}{dim}", manifold.prefix);
@@ -136,6 +178,9 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
             if letter.letter == 'f' && is_of_splines(option) {
                 bases.rotate_left(1);
             }
+            if option.name == "correlated_max_rank" {
+                bases = vec![F_CORRELATED];
+            }
             let found: Option<String> = bases.iter().map(over).find(admitted);
             all.extend(found);
         }
@@ -149,12 +194,15 @@ fn is_of_splines(option: &Opt) -> bool {
 
 /// Values of an option that are not its default, as the notation writes them.
 fn values(option: &Opt) -> Vec<String> {
+    if let Some((_, values)) = INSTEAD.iter().find(|(name, _)| *name == option.name) {
+        return values.iter().map(ToString::to_string).collect();
+    }
     let all: Vec<String> = match option.kind {
         Kind::Int { least, most, or_minus_one } => {
             let minus_one = or_minus_one.then_some(-1);
             minus_one
                 .into_iter()
-                .chain([1, 3].into_iter().filter(|n| (least..=most).contains(n)))
+                .chain([0, 1, 3].into_iter().filter(|n| (least..=most).contains(n)))
                 .map(|n| n.to_string())
                 .collect()
         }
@@ -168,10 +216,11 @@ fn values(option: &Opt) -> Vec<String> {
         Kind::Fraction => vec!["0.1".into(), "0.25".into()],
         Kind::Flag => vec!["0".into(), "1".into()],
         Kind::Choice(of) => of.iter().map(|one| format!("{one:?}")).collect(),
-        Kind::Letters { of, most, .. } => {
+        Kind::Letters { of, same, most } => {
             let repeats =
                 |one: char| (1..=most.min(2)).map(move |times| format!("{:?}", one.to_string().repeat(times)));
-            of.chars().flat_map(repeats).collect()
+            let mixed = (!same).then(|| format!("{of:?}"));
+            of.chars().flat_map(repeats).chain(mixed).collect()
         }
         Kind::Widths => vec!["\"8\"".into(), "\"6-5\"".into()],
     };

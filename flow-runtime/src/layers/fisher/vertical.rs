@@ -1,0 +1,137 @@
+//! Step 1 of layer f: splines in z.
+//!
+//! Levels hold the distances to the ends of the splines' interval, in units of its length.
+
+use super::place::{Place, PlaceCot};
+use super::{FisherFlow, FisherOptions};
+use crate::layers::Options;
+use crate::layers::spline::{Ends, MappedCot};
+use crate::numeric::{Lift, Real};
+use core::ops::Range;
+
+impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
+    /// Places of a letter's parameters and prepared numbers.
+    fn vertical_range(letter: usize) -> (Range<usize>, Range<usize>) {
+        let (from, to) = (Self::OPTIONS.vertical_numbers(letter), Self::OPTIONS.vertical_numbers(letter + 1));
+        let (params, prepared) = Self::VERTICAL;
+        (params + from.0..params + to.0, prepared + from.1..prepared + to.1)
+    }
+
+    pub(super) fn vertical_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+        for letter in 0..Self::VERTICALS {
+            if let Some(options) = Self::OPTIONS.vertical(letter) {
+                let (from, to) = Self::vertical_range(letter);
+                options.prepare(&params[from], &mut prepared[to]);
+            }
+        }
+    }
+
+    pub(super) fn vertical_prepare_vjp<P: Real>(
+        params: &[P],
+        prepared: &[P],
+        cot_prepared: &[P],
+        cot_params: &mut [P],
+    ) {
+        for letter in 0..Self::VERTICALS {
+            if let Some(options) = Self::OPTIONS.vertical(letter) {
+                let (from, to) = Self::vertical_range(letter);
+                let cot = &cot_prepared[to.clone()];
+                options.prepare_vjp(&params[from.clone()], &prepared[to], cot, &mut cot_params[from]);
+            }
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn vertical<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        at: Place<R>,
+        scratch: &mut [R],
+        inverse: bool,
+        log_det: &mut R,
+    ) -> Place<R> {
+        let (margin, width) = (R::constant(Self::MARGIN), R::constant(1.0 - 2.0 * Self::MARGIN));
+        let acts = Self::acts(&at);
+        let mut level = Ends { low: (at.low - margin) / width, high: (at.high - margin) / width };
+        let mut squared = R::one();
+        let mut ln = R::zero();
+        for letter in Self::order(Self::VERTICALS, inverse) {
+            store(&mut scratch[Self::LEVELS..], letter + usize::from(inverse), level);
+            let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
+                continue;
+            };
+            let mapped = if inverse {
+                options.inverse(&prepared[range], level)
+            } else {
+                options.direct(&prepared[range], level)
+            };
+            level = mapped.to;
+            squared *= mapped.ratio.low * mapped.ratio.high;
+            ln += mapped.ln;
+        }
+        store(&mut scratch[Self::LEVELS..], if inverse { 0 } else { Self::VERTICALS }, level);
+        let mut to = Ends { low: margin + width * level.low, high: margin + width * level.high };
+        if Self::MARGIN > 0.0 {
+            let one = R::one();
+            let old = R::select(acts, at.low * at.high, one);
+            squared = R::select(acts, to.low * to.high / old, one);
+            to = Ends { low: R::select(acts, to.low, at.low), high: R::select(acts, to.high, at.high) };
+            ln = R::select(acts, ln, R::zero());
+        }
+        let stretch = squared.sqrt();
+        scratch[Self::STRETCH] = if inverse { stretch.recip() } else { stretch };
+        *log_det += ln;
+        Place { x: at.x * stretch, y: at.y * stretch, low: to.low, high: to.high }
+    }
+
+    #[inline(always)]
+    pub(super) fn vertical_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        at: Place<R>,
+        to: Place<R>,
+        scratch: &[R],
+        inverse: bool,
+        cot: PlaceCot<R>,
+        cot_prepared: &mut [R],
+    ) -> PlaceCot<R> {
+        let (zero, half) = (R::zero(), R::constant(0.5));
+        let width = R::constant(1.0 - 2.0 * Self::MARGIN);
+        let acts = Self::acts(&at);
+        let stretch = scratch[Self::STRETCH];
+        let stretch = if inverse { stretch.recip() } else { stretch };
+        let cot_squared = (cot.x * to.x + cot.y * to.y) * half;
+        // ln stretch^2 is the sum of the logarithms of all ratios, or ln (low' high') - ln (low high) between margins.
+        let by_ratio = if Self::MARGIN > 0.0 { zero } else { cot_squared };
+        let mut cot_up = cot.up;
+        let mut cot_old = zero;
+        if Self::MARGIN > 0.0 {
+            let tilt = |p: &Place<R>| cot_squared * (p.high - p.low) / R::select(acts, p.low * p.high, R::one());
+            cot_up += tilt(&to);
+            cot_old = tilt(&at);
+        }
+        let mut cot_level = Ends { low: R::select(acts, cot_up * width, zero), high: zero };
+        let cot_ln = R::select(acts, cot.log_det, zero);
+        for letter in Self::order(Self::VERTICALS, inverse).rev() {
+            let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
+                continue;
+            };
+            let level = load(&scratch[Self::LEVELS..], letter + usize::from(inverse));
+            let mapped = MappedCot { to: cot_level, ln_ratio: Ends { low: by_ratio, high: by_ratio }, ln: cot_ln };
+            cot_level = if inverse {
+                options.inverse_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
+            } else {
+                options.direct_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
+            };
+        }
+        let up = (cot_level.low - cot_level.high) / width - cot_old;
+        PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up), ..cot }
+    }
+}
+
+fn store<R: Real>(list: &mut [R], place: usize, level: Ends<R>) {
+    list[2 * place] = level.low;
+    list[2 * place + 1] = level.high;
+}
+
+fn load<R: Real>(list: &[R], place: usize) -> Ends<R> {
+    Ends { low: list[2 * place], high: list[2 * place + 1] }
+}
