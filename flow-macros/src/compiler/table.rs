@@ -185,6 +185,7 @@ const MOST_STEPS: i64 = 1_000_000;
 const E: &str = "e";
 const S1: &str = "s1";
 const S2: &str = "s2";
+const S: &str = "s";
 const I1: &str = "i1";
 const A: &str = "a";
 
@@ -222,6 +223,16 @@ pub const MANIFOLDS: &[Manifold] = &[
         takes: Takes::Nothing,
         name: "the two-sphere",
         doc: "the two-sphere: (theta, phi), theta in [0, pi] from the +z axis, phi in [0, 2 pi); embedded (x, y, z)",
+    },
+    Manifold {
+        prefix: 's',
+        dims: (3, 9),
+        key: S,
+        type_name: "Sphere",
+        takes: Takes::Dim,
+        name: "a higher sphere",
+        doc: "spheres of up to 9 dimensions: (theta_1, .., theta_{D-1}, phi), theta_1 from the last axis; embedded a unit vector of D + 1 \
+              numbers, for `s3` a quaternion (w, x, y, z)",
     },
     Manifold {
         prefix: 'i',
@@ -809,39 +820,55 @@ pub const LETTERS: &[Letter] = &[
         letter: 'n',
         type_name: "SegmentedSphere",
         arguments: &[],
-        on: &[S2],
+        on: &[S2, S],
         parameters: Parameters::Always,
         options: &[
             flag("add_rotation", true, "a rotation of the sphere"),
-            choice("rotation_mode", &["householder", "angles"], "householder", "a reflection or plane rotations"),
+            choice(
+                "rotation_mode",
+                &["householder", "angles"],
+                "householder",
+                "reflections (one on `s2`) or plane rotations",
+            ),
             count("num_basis_functions", MANY, 10, "Moebius components in the azimuth"),
             Opt {
                 name: "zenith_type_layers",
-                kind: Kind::Letters { of: "rg", same: true, most: 8 },
+                kind: Kind::Letters { of: "rgxz", same: true, most: 8 },
                 default: Value::Text("r"),
-                doc: "the chain for the zenith: splines or Gaussianisation",
+                doc: "the chain for each polar angle: splines, Gaussianisation, or (`x`, `z`) nothing",
             },
             Opt {
                 name: "hidden_dims",
                 kind: Kind::Widths,
                 default: Value::Text("64"),
-                doc: "hidden layers of the network from azimuth to zenith parameters",
+                doc: "hidden layers of the networks from the azimuth, and further angles on higher spheres, to the parameters of a polar angle",
             },
-            only("max_rank", -1, "rank of that network's matrices: the full one"),
-            only("highway_mode", 0, "connections past that network's layers: none"),
+            count_or_minus_one(
+                "max_rank",
+                MANY,
+                -1,
+                "rank of these networks' matrices, where it saves numbers; -1: full",
+            ),
+            Opt {
+                name: "highway_mode",
+                kind: Kind::Int { least: 0, most: 4, or_minus_one: false },
+                default: Value::Int(0),
+                doc: "0: one net; beside a linear map 1: one net, 2: a net for each hidden layer, 3: each reading the sum before it, 4: and \
+                      the input",
+            },
         ],
         rules: &[],
-        doc: "the azimuth by Moebius maps, the zenith given the azimuth by a chain of its own",
+        doc: "the azimuth by Moebius maps, each polar angle given those before it by a chain of its own",
     },
     Letter {
         letter: 'y',
         type_name: "Orientation",
         arguments: &[],
-        on: &[S1, S2],
+        on: &[S1, S2, S],
         parameters: Parameters::If("add_rotation"),
         options: &[flag("add_rotation", false, "a rotation")],
         rules: &[],
-        doc: "the identity, or a rotation of the circle or the sphere",
+        doc: "the identity, or a rotation of the circle or a sphere",
     },
     Letter {
         letter: 'w',
@@ -895,7 +922,11 @@ impl Manifold {
     /// How the row is written: `e1`, `e2`, .. or `s2`.
     pub fn notation(&self) -> String {
         let Manifold { prefix, dims: (least, most), .. } = self;
-        if least == most { format!("`{prefix}{least}`") } else { format!("`{prefix}1`, `{prefix}2`, ..") }
+        if least == most {
+            format!("`{prefix}{least}`")
+        } else {
+            format!("`{prefix}{least}`, `{prefix}{}`, ..", least + 1)
+        }
     }
 }
 
@@ -1121,8 +1152,11 @@ mod tests {
         assert_eq!(code('n', "hidden_dims", Value::Text("9999999999")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("+64")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("1234-1234-1234-1234")), None);
+        assert_eq!(code('n', "zenith_type_layers", Value::Text("zz")), Some(0x7a7a));
         assert_eq!(code('n', "max_rank", Value::Int(-1)), Some(u128::MAX));
-        assert_eq!(code('n', "highway_mode", Value::Int(1)), None);
+        assert_eq!(code('n', "max_rank", Value::Int(0)), None);
+        assert_eq!(code('n', "highway_mode", Value::Int(4)), Some(4));
+        assert_eq!(code('n', "highway_mode", Value::Int(5)), None);
     }
 
     #[test]
@@ -1138,6 +1172,7 @@ mod tests {
         assert!(
             page.contains("| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components per dimension |")
         );
+        assert!(page.contains("| `s3`, `s4`, .. | spheres") && page.contains("| `y` | `s1`; `s2`; `s3`, `s4`, .. |"));
         assert!(page.contains("| `i1` | the interval") && page.contains("| `w` | `a1`, `a2`, .. |"));
         assert!(!page.contains("Options of `z`"));
         assert!(page.contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));

@@ -1,6 +1,6 @@
 //! Chains: layers one after the other, as nested pairs `(First, (Second, ()))`.
 
-use super::Layer;
+use super::{Layer, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real};
@@ -41,6 +41,8 @@ pub struct Letter {
     pub options: String,
     /// Number of parameters.
     pub params: usize,
+    /// The tensors that they are stored as.
+    pub state: Vec<StateTensor>,
 }
 
 /// Layers applied one after the other; the flat parameter vector, the prepared numbers and the scratch of the letters
@@ -222,7 +224,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     }
 
     fn describe(letters: &mut Vec<Letter>) {
-        letters.push(Letter { name: H::NAME, options: H::options(), params: H::PARAMS });
+        letters.push(Letter { name: H::NAME, options: H::options(), params: H::PARAMS, state: H::state() });
         T::describe(letters);
     }
 }

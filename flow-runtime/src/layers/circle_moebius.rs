@@ -12,7 +12,7 @@
 //! Parameters: with `add_rotation` two reflection vectors of two numbers; then four numbers of each component, see moebius.rs.
 
 use super::circle::{self, CircleMap, Moved, MovedCot};
-use super::{Layer, Options, decode, moebius};
+use super::{Layer, Options, StateTensor, decode, moebius};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -89,6 +89,13 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([
+            ("householder_params", &[1, circle::rotation::<Self>()]),
+            ("moebius_pars", &[1, Self::COMPONENTS, moebius::PARAMS]),
+        ])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

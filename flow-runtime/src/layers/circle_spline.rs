@@ -17,7 +17,7 @@ use super::circle::{self, CircleMap, Moved, MovedCot};
 use super::circular_spline::CircularOptions;
 use super::interval_spline::START;
 use super::spline::{Ends, MappedCot, SplineOptions};
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::f64::consts::TAU;
@@ -186,6 +186,12 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        let mut tensors = StateTensor::list([("householder_params", &[1, circle::rotation::<Self>()])]);
+        tensors.extend(if Self::SMOOTH { Self::CIRCULAR.state() } else { Self::SPLINE.state() });
+        tensors
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

@@ -21,6 +21,7 @@
 //! small: a layer that fades the spline out towards a pole of the sphere multiplies them by a factor, and divides by the
 //! distance from the pole.
 
+use super::StateTensor;
 use crate::numeric::special::logistic;
 use crate::numeric::{Dual, Lift, Real};
 use core::f64::consts::{PI, TAU};
@@ -67,6 +68,10 @@ impl CircularOptions {
             "min_width and min_height are positive shares of the circle, below one half"
         );
         self.widths() + self.heights()
+    }
+    /// The tensors of these parameters, where they are those of a layer of its own.
+    pub fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([("rel_log_widths", &[1, self.widths()]), ("rel_log_heights", &[1, self.heights()])])
     }
     /// Number of prepared numbers: the second logit minus the first, of the heights and (unless fixed) of the widths.
     pub const fn prepared(&self) -> usize {

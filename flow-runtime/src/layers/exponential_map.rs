@@ -61,7 +61,7 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Lift, Mask, Real};
 use component::{MOST_ROWS, Weighed};
@@ -277,6 +277,13 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([
+            ("householder_params", &[1, Self::ROTATION]),
+            ("potential_pars", &[1, Self::ROWS, Self::COMPONENTS]),
+        ])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

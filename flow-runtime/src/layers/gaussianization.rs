@@ -18,7 +18,7 @@ use super::mixture::{self, Mixture};
 use super::outer::Outer;
 use super::stretch::Stretch;
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, decode, skewed};
+use super::{Layer, Options, Place, StateTensor, decode, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root;
 use crate::numeric::{Lift, Mask, Real};
@@ -268,6 +268,13 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        let mut tensors = StateTensor::list([("offsets", &[Self::OFFSET])]);
+        tensors.extend(Self::MODE.state(D, Self::REFLECTIONS));
+        tensors.extend(if Self::SPLINES { Self::STRETCH.state(D) } else { Self::COMPONENTS.state(D) });
+        tensors
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

@@ -6,7 +6,7 @@
 //! Parameters: widths, heights, slopes (raw; those that an option fixes are left out).
 
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::Interval;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -118,6 +118,10 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        Self::SPLINE.state()
     }
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {

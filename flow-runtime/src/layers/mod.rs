@@ -39,6 +39,7 @@ mod rotation_mode;
 mod segmented;
 mod skewed;
 pub(crate) mod spline;
+mod state;
 mod stretch;
 mod triangular;
 mod unit;
@@ -59,7 +60,8 @@ pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
+pub use state::StateTensor;
 pub use unit::IntervalIdentity;
 
 /// The options of every letter as types, one module a letter; the notation names them.
@@ -122,6 +124,13 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// The options that differ from their defaults, as text: a model file holds them.
     fn options() -> String {
         String::new()
+    }
+
+    /// The tensors that the flat parameter vector consists of, in its order: what the parameters are called where they are stored
+    /// ([`compat`](crate::compat)). A layer of your own need not say: it is one tensor `params`. The letters of the notation
+    /// have the names of jammy_flows.
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("params", &[1, Self::PARAMS])])
     }
 
     /// Parameters a fit starts from (random where the layer's default is).

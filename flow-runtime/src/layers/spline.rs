@@ -19,6 +19,7 @@ mod bin;
 #[cfg(test)]
 mod tests;
 
+use super::StateTensor;
 use crate::numeric::special::{logistic, softplus};
 use crate::numeric::{Dual, Lift, Mask, Real};
 use bin::{Bin, Seen, piece_direct, piece_inverse};
@@ -172,6 +173,14 @@ impl SplineOptions {
     pub const fn params(&self) -> usize {
         self.check();
         self.widths() + self.heights() + self.derivatives()
+    }
+    /// The tensors of these parameters, where they are those of a layer of its own.
+    pub fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([
+            ("rel_log_widths", &[1, self.widths()]),
+            ("rel_log_heights", &[1, self.heights()]),
+            ("rel_log_derivatives", &[1, self.derivatives()]),
+        ])
     }
     /// Number of prepared numbers: the bins' widths, their heights, the slopes at the knots.
     pub const fn prepared(&self) -> usize {

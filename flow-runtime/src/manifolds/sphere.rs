@@ -11,11 +11,11 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 /// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
 const POLE: f64 = 1e-7;
 
-fn finite(point: &[f64], what: &str) -> Option<String> {
+pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
     point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
 }
 
-fn unit(point: &[f64]) -> Option<String> {
+pub(super) fn unit(point: &[f64]) -> Option<String> {
     finite(point, "a component of a unit vector is a finite number").or_else(|| {
         let norm = point.iter().map(|x| x * x).sum::<f64>().sqrt();
         ((norm - 1.0).abs() > UNIT_TOLERANCE).then(|| {
@@ -24,14 +24,14 @@ fn unit(point: &[f64]) -> Option<String> {
     })
 }
 
-fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
     let norm = given.iter().fold(R::zero(), |sum, x| sum + x.square()).sqrt();
     for (unit, x) in embedded.iter_mut().zip(given) {
         *unit = *x / norm;
     }
 }
 
-fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+pub(super) fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
     let norm2 = given.iter().fold(R::zero(), |sum, x| sum + x.square());
     let norm = norm2.sqrt();
     let along = given.iter().zip(cot_embedded).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / norm2;
@@ -42,7 +42,7 @@ fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
 
 /// An angle from (-pi, pi] to [0, 2 pi).
 #[inline(always)]
-fn wrap<R: Real>(angle: R) -> R {
+pub(super) fn wrap<R: Real>(angle: R) -> R {
     let turned = R::select(angle.lt(R::zero()), angle + R::constant(TAU), angle);
     R::select(turned.lt(R::constant(TAU)), turned, R::zero())
 }
@@ -125,7 +125,7 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
 /// ln sin(theta) with the sine kept above [`POLE`], and its derivative. The sine is held, not the angle: in `f32` no angle is as close
 /// to pi.
 #[inline(always)]
-fn ln_sin<R: Real>(theta: R) -> (R, R) {
+pub(super) fn ln_sin<R: Real>(theta: R) -> (R, R) {
     let (sin, cos) = theta.sin_cos();
     let least = R::constant(POLE);
     let free = sin.gt(least);

@@ -12,8 +12,8 @@ use dfdx::tensor::Cpu;
 
 /// The manifolds of a flow, and their columns.
 pub(crate) fn spaces<B: Blocks>() -> Vec<Space> {
-    let mut blocks = Vec::new();
-    B::describe(&mut blocks);
+    let mut summary = kernels::Summary::default();
+    B::describe(&mut summary);
     let (mut dim, mut embed) = (0, 0);
     let place = |block: kernels::BlockSummary| {
         let [own_dim, own_embed] = block.coordinates;
@@ -21,7 +21,7 @@ pub(crate) fn spaces<B: Blocks>() -> Vec<Space> {
         (dim, embed) = (dim + own_dim, embed + own_embed);
         space
     };
-    blocks.into_iter().map(place).collect()
+    summary.blocks.into_iter().map(place).collect()
 }
 
 /// How many rows of `columns` numbers each of `given` conditions gets.

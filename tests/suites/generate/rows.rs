@@ -27,6 +27,7 @@ const BASES: &[(char, &[&str])] = &[
         ],
     ),
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS, F_CORRELATED, F_CORRELATED_CAP, F_XYZ, F_QUATERNION]),
+    ('n', &[N_WIDE]),
     ('y', &["add_rotation = 1"]),
     (
         'm',
@@ -81,6 +82,9 @@ const F_XYZ: &str = "rotation_mode = \"xyz\"";
 const F_QUATERNION: &str = "rotation_mode = \"quaternion\"";
 /// Values tried instead of those of [`values`]: a search that may look at one point finds nothing (the tests of the layer see to that).
 const INSTEAD: &[(&str, &[&str])] = &[("max_num_newton_iter", &["100", "5000"])];
+/// Two hidden layers that are worth factoring: without them ranks and highways are much the same.
+const N_WIDE: &str = "hidden_dims = \"6-5\", highway_mode = 4, max_rank = 2";
+const N_SMALL: &str = "hidden_dims = \"8\"";
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -125,15 +129,17 @@ fn lines(letter: &Letter) -> Vec<String> {
         if manifold.takes == table::Takes::Bounds {
             lines.extend(BOUNDS.map(|bounds| format!("{}1{bounds} : {}", manifold.prefix, with(letter, 1, ""))));
         }
-        for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
+        // The first three of a family; its second one, or the least of the higher spheres, takes every option.
+        let usual = least.max(2);
+        for dim in least..=most.min(least + 2) {
             for settings in settings(letter, manifold) {
                 let on = format!("{}{dim}", manifold.prefix);
-                if least == most || dim == 2 || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
+                if least == most || dim == usual || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
                     lines.push(format!("{on} : {}", with(letter, 1, &settings)));
                 }
                 // First, in the middle and last, where the place matters.
                 let placed = letter.arguments.contains(&table::Argument::Place);
-                if placed && (settings.is_empty() || dim == 2 && mentions(&settings, BY_PLACE)) {
+                if placed && (settings.is_empty() || dim == usual && mentions(&settings, BY_PLACE)) {
                     lines.push(format!("{on} : {}", with(letter, 3, &settings)));
                 }
             }
@@ -149,6 +155,7 @@ fn with(letter: &Letter, times: usize, settings: &str) -> String {
 
 /// The defaults, the other bases, and every option at every kind of value over the first base that admits it.
 fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
+    let least = manifold.dims.0;
     let bases: Vec<&str> = [""]
         .into_iter()
         .chain(BASES.iter().filter(|(of, _)| *of == letter.letter).flat_map(|(_, bases)| bases.iter().copied()))
@@ -181,6 +188,10 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
             if option.name == "correlated_max_rank" {
                 bases = vec![F_CORRELATED];
             }
+            // One network a level: small ones will do.
+            if letter.letter == 'n' && least > 2 {
+                bases = vec![N_SMALL];
+            }
             let found: Option<String> = bases.iter().map(over).find(admitted);
             all.extend(found);
         }
@@ -198,6 +209,10 @@ fn values(option: &Opt) -> Vec<String> {
         return values.iter().map(ToString::to_string).collect();
     }
     let all: Vec<String> = match option.kind {
+        // The modes of something.
+        Kind::Int { least, most, or_minus_one: false } if most - least < 8 => {
+            (least..=most).map(|n| n.to_string()).collect()
+        }
         Kind::Int { least, most, or_minus_one } => {
             let minus_one = or_minus_one.then_some(-1);
             minus_one

@@ -19,7 +19,8 @@ pub fn places(subject: &Subject) -> Vec<Place> {
         Space::Flat => flat(subject.dim),
         Space::Interval(bounds) => interval(bounds).into_iter().map(|x| vec![x]).collect(),
         Space::Sphere if subject.dim == 1 => circle(),
-        Space::Sphere => sphere(),
+        Space::Sphere if subject.dim == 2 => sphere(),
+        Space::Sphere => higher_sphere(subject.embed),
         Space::Simplex => return simplex(subject),
     };
     points.into_iter().map(|point| Place { point, smooth: true }).collect()
@@ -81,6 +82,21 @@ fn sphere() -> Vec<Vec<f64>> {
         let rho = f64::sqrt(1.0 - z * z);
         for y in [0.0, -0.0, 1e-13, -f64::EPSILON] {
             points.extend([vec![-rho, y, z], vec![rho, y, z]]);
+        }
+    }
+    points
+}
+
+/// Points where v_0, .., v_{m-1} vanish for some m, and points beside them.
+fn higher_sphere(embed: usize) -> Vec<Vec<f64>> {
+    let mut points = Vec::new();
+    for size in [0.0, 1e-300, 1e-12, 1e-7, 1e-3] {
+        for (level, sign) in (2..embed).flat_map(|level| [(level, 1.0), (level, -1.0)]) {
+            let mut v = vec![0.0; embed];
+            (v[level], v[0], v[1]) = (sign, 0.6 * size, -0.8 * size);
+            v[embed - 1] += 0.7;
+            let norm = v.iter().map(|x| x * x).sum::<f64>().sqrt();
+            points.push(v.iter().map(|x| x / norm).collect());
         }
     }
     points

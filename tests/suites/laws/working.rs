@@ -86,7 +86,8 @@ pub const EXCEPTIONS: &[Exception] = &[
         why: "the map is not smooth on its axis: on it there is a value for each direction, beside it there is structure in 1/rho",
         at: |subject, _, x| {
             let turned = (subject.letters)().iter().any(|letter| !letter.options.contains("add_rotation = false"));
-            !turned && x[0].hypot(x[1]) < 2e-3
+            let radius = |m: usize| x[..=m].iter().map(|x| x * x).sum::<f64>().sqrt();
+            !turned && (2..x.len()).any(|m| radius(m - 1) < 2e-3 * radius(m))
         },
     },
     Exception {
