@@ -1,9 +1,13 @@
 //! What estimators and trainers see of a density: log-densities of points and draws from it, whatever flow is behind it.
 
 use crate::error::Error;
-use crate::kernels::Blocks;
-use crate::module::{Conditional, Element, FeatureSpec, Flow, GivenFlow, Unconditional, Weights};
-use dfdx::shapes::Dim;
+use crate::kernels::{Blocks, Coordinates};
+use crate::module::{
+    Conditional, Element, FeatureSpec, Flow, GivenFlow, Traced, TracedSample, Unconditional, Weights, draw_base,
+    embed_rows, spaces,
+};
+use core::ops::Range;
+use dfdx::shapes::{Const, Dim};
 use dfdx::tensor::{Cpu, NoneTape};
 use rand::Rng;
 
@@ -16,44 +20,155 @@ pub struct Draws<E> {
     pub log_prob: Vec<E>,
 }
 
-/// A density, or a batch of densities under as many conditions, in intrinsic coordinates and plain rows.
+/// A manifold of a product, and where its coordinates are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Space {
+    /// The manifold as the notation writes it.
+    pub notation: String,
+    /// Its columns in intrinsic coordinates, and in base coordinates.
+    pub columns: Range<usize>,
+    /// Its columns in embedded coordinates.
+    pub embedded: Range<usize>,
+}
+
+impl Space {
+    /// Whether this is a sphere of any dimension (embedded coordinates are unit vectors).
+    pub fn is_sphere(&self) -> bool {
+        self.notation.starts_with('s')
+    }
+}
+
+/// A density, or a batch of densities under as many conditions, in plain rows.
 ///
 /// An unconditional flow is one density. A conditional flow with features given ([`Flow::given`]) is one density for each row of
-/// features.
+/// features. Rows of points are shared out evenly: with n rows a condition, row i lies under condition i / n.
+///
+/// Intrinsic coordinates are angles on spheres, with densities by d theta d phi; embedded ones are unit vectors, with densities by the
+/// surface measure.
 pub trait Density<E: Element> {
-    /// Intrinsic coordinates of a point.
+    /// Intrinsic coordinates of a point, and base coordinates.
     const DIM: usize;
+    /// Embedded coordinates of a point.
+    const EMBED: usize;
 
     /// How many densities this is: rows of features, or 1.
     fn conditions(&self) -> usize;
 
-    /// ln p of rows of `DIM` numbers. The rows are shared out evenly: with n rows a condition, row i lies under condition i / n.
+    /// The manifolds.
+    fn spaces(&self) -> Vec<Space>;
+
+    /// ln p of rows of `DIM` intrinsic coordinates.
     ///
     /// # Errors
     /// The rows cannot be shared out evenly; a point is not finite or not on its manifold; a value leaves the range of the numbers.
     fn log_prob_rows(&self, points: &[E]) -> Result<Vec<E>, Error>;
 
-    /// `n` points under each condition.
+    /// The sum of ln p(x_k | x_0 .. x_{k-1}) over the manifolds k of `part`, for rows of `EMBED` embedded coordinates, by the surface
+    /// measure. Of the manifolds after `part` nothing is read, but they must hold points.
+    ///
+    /// # Errors
+    /// As [`log_prob_rows`](Density::log_prob_rows).
+    fn log_prob_part(&self, points: &[E], part: Range<usize>) -> Result<Vec<E>, Error>;
+
+    /// The points of rows of `DIM` base coordinates: draws, if these are drawn from a standard normal distribution.
+    ///
+    /// # Errors
+    /// The rows cannot be shared out evenly; a value leaves the range of the numbers.
+    fn push(&self, base: &[E], coordinates: Coordinates) -> Result<Draws<E>, Error>;
+
+    /// The base coordinates of rows of points: [`push`](Density::push) backwards.
+    ///
+    /// # Errors
+    /// As [`log_prob_rows`](Density::log_prob_rows).
+    fn pull(&self, points: &[E], coordinates: Coordinates) -> Result<Vec<E>, Error>;
+
+    /// Intrinsic to embedded coordinates, row by row.
+    fn embed(points: &[E]) -> Vec<E>;
+
+    /// `n` points under each condition, in intrinsic coordinates.
     ///
     /// # Errors
     /// `n` is 0; a value leaves the range of the numbers.
-    fn draw<G: Rng + ?Sized>(&self, n: usize, rng: &mut G) -> Result<Draws<E>, Error>;
+    fn draw<G: Rng + ?Sized>(&self, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        if n == 0 {
+            return Err(Error::Empty { argument: "n" });
+        }
+        self.push(&draw_base(self.conditions() * n * Self::DIM, rng), Coordinates::Intrinsic)
+    }
+}
+
+/// A density, or a batch of them, on a tape: gradients flow to its weights and to the features it is given.
+///
+/// It holds the tape, so it is used once. An unconditional flow gets one by [`on_tape`](Flow::on_tape), a conditional one with its features.
+/// `N` and `M` count intrinsic and embedded coordinates; rows are shared out as in [`Density`].
+#[diagnostic::on_unimplemented(
+    message = "this is no density on a tape",
+    label = "a differentiable estimator takes a density that holds a tape",
+    note = "write `pdf.on_tape(pdf.alloc_grads())?`; of a conditional flow give features with a tape, `pdf.given(features.traced(gradients))?`",
+    note = "the same estimator without `_traced` takes any density and gives plain numbers"
+)]
+pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
+    /// How many densities this is.
+    fn conditions(&self) -> usize;
+
+    /// The manifolds.
+    fn spaces(&self) -> Vec<Space>;
+
+    /// The points of rows of `N` base coordinates, in intrinsic coordinates.
+    ///
+    /// # Errors
+    /// As [`Density::push`].
+    fn push_traced(self, base: &[E]) -> Result<TracedSample<(), (usize, Const<N>), (usize,), E>, Error>;
+
+    /// The points of rows of `N` base coordinates, in embedded coordinates.
+    ///
+    /// # Errors
+    /// As [`Density::push`].
+    fn push_traced_embedded(self, base: &[E]) -> Result<TracedSample<(), (usize, Const<M>), (usize,), E>, Error>;
+
+    /// [`Density::log_prob_part`] with gradients to points, weights and features.
+    ///
+    /// # Errors
+    /// As [`Density::log_prob_part`].
+    fn log_prob_traced(
+        self,
+        points: Traced<(usize, Const<M>), E>,
+        part: Range<usize>,
+    ) -> Result<Traced<(usize,), E>, Error>;
+
+    /// The same density twice, for what uses it twice. What is made of the two must come together again in one result.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn twins(self) -> Result<(Self, Self), Error>;
 }
 
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element> Density<E>
     for Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
 {
     const DIM: usize = N;
+    const EMBED: usize = M;
 
     fn conditions(&self) -> usize {
         1
     }
+    fn spaces(&self) -> Vec<Space> {
+        spaces::<B>()
+    }
     fn log_prob_rows(&self, points: &[E]) -> Result<Vec<E>, Error> {
         self.rows_log_prob(&[], points)
     }
-    fn draw<G: Rng + ?Sized>(&self, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
-        let (points, log_prob) = self.rows_draw(&[], n, rng)?;
-        Ok(Draws { points, log_prob })
+    fn log_prob_part(&self, points: &[E], part: Range<usize>) -> Result<Vec<E>, Error> {
+        self.rows_evaluate(&[], points, part, Coordinates::Embedded, false).map(|(log_prob, _)| log_prob)
+    }
+    fn push(&self, base: &[E], coordinates: Coordinates) -> Result<Draws<E>, Error> {
+        self.rows_push(&[], base, coordinates)
+    }
+    fn pull(&self, points: &[E], coordinates: Coordinates) -> Result<Vec<E>, Error> {
+        self.rows_evaluate(&[], points, 0..B::COUNT, coordinates, true).map(|(_, base)| base)
+    }
+    fn embed(points: &[E]) -> Vec<E> {
+        embed_rows::<B, E>(points)
     }
 }
 
@@ -68,16 +183,30 @@ where
     FB: Dim,
 {
     const DIM: usize = N;
+    const EMBED: usize = M;
 
     fn conditions(&self) -> usize {
         self.features().batch.size()
     }
+    fn spaces(&self) -> Vec<Space> {
+        spaces::<B>()
+    }
     fn log_prob_rows(&self, points: &[E]) -> Result<Vec<E>, Error> {
         self.flow().rows_log_prob(&self.features().data, points)
     }
-    fn draw<G: Rng + ?Sized>(&self, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
-        let (points, log_prob) = self.flow().rows_draw(&self.features().data, n, rng)?;
-        Ok(Draws { points, log_prob })
+    fn log_prob_part(&self, points: &[E], part: Range<usize>) -> Result<Vec<E>, Error> {
+        let found = self.flow().rows_evaluate(&self.features().data, points, part, Coordinates::Embedded, false);
+        found.map(|(log_prob, _)| log_prob)
+    }
+    fn push(&self, base: &[E], coordinates: Coordinates) -> Result<Draws<E>, Error> {
+        self.flow().rows_push(&self.features().data, base, coordinates)
+    }
+    fn pull(&self, points: &[E], coordinates: Coordinates) -> Result<Vec<E>, Error> {
+        let found = self.flow().rows_evaluate(&self.features().data, points, 0..B::COUNT, coordinates, true);
+        found.map(|(_, base)| base)
+    }
+    fn embed(points: &[E]) -> Vec<E> {
+        embed_rows::<B, E>(points)
     }
 }
 

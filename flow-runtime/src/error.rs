@@ -84,6 +84,14 @@ pub enum Error {
         /// Numbers found.
         found: usize,
     },
+    /// An argument does not make sense.
+    #[error("argument `{argument}`: {message}")]
+    Argument {
+        /// The argument's name.
+        argument: &'static str,
+        /// What is wrong, and the way out.
+        message: String,
+    },
     /// A value is not finite after a layer.
     #[error(
         "row {row}: a value is not finite after {place}: the point lies beyond the range of the numbers, or the parameters have diverged{}",
@@ -127,6 +135,10 @@ pub enum Error {
 }
 
 impl Error {
+    pub(crate) fn argument(argument: &'static str, message: impl Into<String>) -> Self {
+        Error::Argument { argument, message: message.into() }
+    }
+
     /// The row of the data that the error is about, if it is about one.
     pub fn row(&self) -> Option<usize> {
         match self {

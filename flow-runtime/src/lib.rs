@@ -30,6 +30,7 @@
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
 //! | [`density`] | what estimators and trainers see of a density |
+//! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
@@ -46,6 +47,7 @@ extern crate self as flow_runtime;
 pub mod compat;
 pub mod density;
 mod error;
+pub mod estimators;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
@@ -60,7 +62,7 @@ pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
 
-pub use density::Density;
+pub use density::{Density, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
 pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};

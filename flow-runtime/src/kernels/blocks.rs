@@ -109,6 +109,8 @@ pub struct Workspace<T, R> {
     cot_point: Vec<R>,
     /// The first fault met: lane within the block, and what.
     pub fault: Option<(usize, RowFault)>,
+    /// The manifolds, from and to, whose log-densities evaluation adds up; the others are only read.
+    pub counted: [usize; 2],
 }
 
 /// The largest sizes over all blocks, for the workspace.
@@ -181,7 +183,12 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             point: lanes(sizes.embed),
             cot_point: cot_lanes(sizes.embed),
             fault: None,
+            counted: [0, usize::MAX],
         }
+    }
+
+    fn counts(&self, at: At) -> bool {
+        (self.counted[0]..self.counted[1]).contains(&at.index)
     }
 }
 
@@ -344,6 +351,8 @@ pub enum LogMeanSummary {
 pub struct BlockSummary {
     /// The manifold as the notation writes it.
     pub manifold: String,
+    /// Intrinsic and embedded coordinates.
+    pub coordinates: [usize; 2],
     /// Its letters.
     pub letters: Vec<Letter>,
     /// Free parameters, or weights of the network that predicts them.
@@ -691,6 +700,9 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
+        if !space.counts(at) {
+            return Rest::evaluate::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, with_base);
+        }
         if !H::SHARED {
             Block::<M, C, H>::condition(model, at, space);
         }
@@ -732,6 +744,9 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
+        if !space.counts(at) {
+            return Rest::evaluate_vjp::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, totals);
+        }
         if !H::SHARED {
             Block::<M, C, H>::condition(model, at, space);
         }
@@ -949,7 +964,15 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         if H::EXTRA > 0 {
             summary.log_mean = Some(LogMeanSummary::Joint);
         }
-        summary.blocks.push(BlockSummary { manifold, letters, weights: H::WEIGHTS, network, given: H::GIVEN });
+        let coordinates = [M::DIM, M::EMBED];
+        summary.blocks.push(BlockSummary {
+            manifold,
+            coordinates,
+            letters,
+            weights: H::WEIGHTS,
+            network,
+            given: H::GIVEN,
+        });
         Rest::describe(summary);
     }
 }

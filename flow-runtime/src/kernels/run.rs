@@ -7,6 +7,7 @@ use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store}
 use super::log_mean::LogMean;
 use crate::layers::PENALTIES;
 use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
+use core::ops::Range;
 use rayon::prelude::*;
 
 /// Points that go through the layers side by side.
@@ -194,6 +195,9 @@ fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usize, usize)>
     (first..first + count).step_by(BLOCK).map(move |at| (at, (first + count - at).min(BLOCK)))
 }
 
+/// All manifolds, as a part.
+const WHOLE: Range<usize> = 0..usize::MAX;
+
 /// Log-density of each point, into `log_prob`; base coordinates into `base` unless that is empty.
 pub fn evaluate<B: Blocks, T: Number>(
     job: Job<'_, T>,
@@ -201,7 +205,21 @@ pub fn evaluate<B: Blocks, T: Number>(
     log_prob: &mut [T],
     base: &mut [T],
 ) -> Result<(), RowFault> {
-    evaluate_all::<B, T, false>(job, points, log_prob, base, &mut [])
+    evaluate_part::<B, T>(job, WHOLE, points, log_prob, base)
+}
+
+/// [`evaluate`] for some of the manifolds: the sum of ln p_k(x_k | x_0 .. x_{k-1}, features) over k in `part`. The points are whole
+/// ones; of the manifolds after `part` nothing is read, and base coordinates are those of `part` (zero elsewhere).
+///
+/// In intrinsic coordinates the log-determinant of all manifolds is added, so that a true part wants embedded ones.
+pub fn evaluate_part<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    part: Range<usize>,
+    points: &[T],
+    log_prob: &mut [T],
+    base: &mut [T],
+) -> Result<(), RowFault> {
+    evaluate_all::<B, T, false>(job, part, points, log_prob, base, &mut [])
 }
 
 /// Log-density of each point and what a fit may penalise (rows of [`PENALTIES`] numbers).
@@ -211,7 +229,7 @@ pub fn evaluate_penalised<B: Blocks, T: Number>(
     log_prob: &mut [T],
     penalties: &mut [T],
 ) -> Result<(), RowFault> {
-    evaluate_all::<B, T, true>(job, points, log_prob, &mut [], penalties)
+    evaluate_all::<B, T, true>(job, WHOLE, points, log_prob, &mut [], penalties)
 }
 
 /// Parts of optional rows of results, one for each task: `None` where they are not asked for.
@@ -232,6 +250,7 @@ fn leave<T: Copy>(block: &[T], width: usize, columns: usize, count: usize, rows:
 
 fn evaluate_all<B: Blocks, T: Number, const PENALISED: bool>(
     job: Job<'_, T>,
+    part: Range<usize>,
     points: &[T],
     log_prob: &mut [T],
     base: &mut [T],
@@ -248,6 +267,7 @@ fn evaluate_all<B: Blocks, T: Number, const PENALISED: bool>(
     in_tasks(rows, TASK, parts, |start, len, (log_prob, (mut base, mut penalties)): Part<'_, T>| {
         let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
         let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        space.counted = [part.start, part.end];
         let mut edge = Edge::new::<B>(width);
         for (first, count) in blocks_of(start, len) {
             space.begin(&job, first, count);
@@ -361,7 +381,17 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, false>(job, points, cot_log_prob, &[])
+    evaluate_part_vjp::<B, T>(job, WHOLE, points, cot_log_prob)
+}
+
+/// [`evaluate_vjp`] of [`evaluate_part`].
+pub fn evaluate_part_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    part: Range<usize>,
+    points: &[T],
+    cot_log_prob: &[T],
+) -> Result<PullBack<T>, RowFault> {
+    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[])
 }
 
 /// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
@@ -371,17 +401,19 @@ pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
     cot_log_prob: &[T],
     cot_penalties: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, true>(job, points, cot_log_prob, cot_penalties)
+    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties)
 }
 
 fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     job: Job<'_, T>,
+    part: Range<usize>,
     points: &[T],
     cot_log_prob: &[T],
     cot_penalties: &[T],
 ) -> Result<PullBack<T>, RowFault> {
     let columns = job.coordinates.count::<B>();
     gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
+        space.counted = [part.start, part.end];
         space.enter::<B>(&job, points, first, count, edge);
         load_cot(space, cot_log_prob, first, count);
         if PENALISED {

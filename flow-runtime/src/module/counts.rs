@@ -22,7 +22,7 @@ use super::weights::Weights;
 use crate::error::Error;
 use crate::kernels::{self, Coordinates, LogMean};
 use dfdx::shapes::{Dim, Shape};
-use dfdx::tensor::{Cpu, Gradients, OwnedTape, PutTape, Tape, Tensor};
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape, Tensor};
 
 /// Refuses log-means without a finite exponential.
 fn check_means<E: Element>(log_means: &[E]) -> Result<(), Error> {
@@ -192,9 +192,15 @@ where
     ///
     /// # Errors
     /// A point is not finite or not on its manifold; the log-mean is not finite; a value leaves the range of the numbers.
-    pub fn extended_log_likelihood<X: Points<N, E>>(&self, x: X) -> Result<Tensor<(), E, Cpu, X::Tape>, Error> {
+    pub fn extended_log_likelihood<X: Points<N, E>>(
+        &self,
+        x: X,
+    ) -> Result<Tensor<(), E, Cpu, <NoneTape as Join<X::Tape>>::Out>, Error>
+    where
+        NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
+    {
         let Rows { data, batch, tape, give } = x.into_rows()?;
-        self.extended_on_tape((Vec::new(), None), (data, give, batch), &[batch.size()], (), tape)
+        self.extended_on_tape((Vec::new(), None), (data, give, batch), &[batch.size()], (), NoneTape.join(tape))
     }
 }
 

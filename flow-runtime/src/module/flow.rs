@@ -2,12 +2,13 @@
 
 use super::Element;
 use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
-use super::samples::{Regularised, Sample, TracedSample};
+use super::samples::{Detached, Regularised, Sample, TracedSample};
 use super::weights::{BuildWeights, Weights};
 use crate::error::{Error, Place};
 use crate::kernels::{self, Blocks, Coordinates, Job, PullBack, RowFault, Summary};
 use crate::layers::PENALTIES;
 use core::marker::PhantomData;
+use core::ops::Range;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::nn::{BuildModule, BuildOnDevice};
 use dfdx::shapes::{Const, Dim, Dtype, Shape};
@@ -243,13 +244,28 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         FT: Join<T>,
         FT::Out: Tape<E, Cpu>,
     {
+        self.check(&features.data, &points.data, points.batch.size(), coordinates)?;
+        self.evaluate_part_on_tape(features, points, (1, 0..S::Blocks::COUNT), coordinates)
+    }
+
+    /// The same for some of the manifolds and `repeat` points under each row of features, which have been checked.
+    pub(super) fn evaluate_part_on_tape<B: Dim, FB, FT, T>(
+        &self,
+        features: Rows<FB, E, FT>,
+        points: Rows<B, E, T>,
+        (repeat, part): (usize, Range<usize>),
+        coordinates: Coordinates,
+    ) -> Result<Tensor<(B,), E, Cpu, FT::Out>, Error>
+    where
+        FT: Join<T>,
+        FT::Out: Tape<E, Cpu>,
+    {
         let batch = points.batch;
-        let rows = batch.size();
-        self.check(&features.data, &points.data, rows, coordinates)?;
         let weights = self.flat_weights();
-        let mut log_prob = vec![E::default(); rows];
-        let job = Self::job(&weights, &features.data, 1, coordinates);
-        kernels::evaluate::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut []).map_err(explain::<S::Blocks>)?;
+        let mut log_prob = vec![E::default(); batch.size()];
+        let job = Self::job(&weights, &features.data, repeat, coordinates);
+        kernels::evaluate_part::<S::Blocks, E>(job, part.clone(), &points.data, &mut log_prob, &mut [])
+            .map_err(explain::<S::Blocks>)?;
         let out = tensor(log_prob, (batch,))?;
         let mut tape = features.tape.join(points.tape);
         if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
@@ -259,8 +275,8 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             tape.add_backward_op(move |gradients| {
                 gradients.try_alloc_for(&handle)?;
                 let cot = gradients.get(&handle).as_vec();
-                let job = Self::job(&weights, &features, 1, coordinates);
-                let back = kernels::evaluate_vjp::<S::Blocks, E>(job, &points, &cot).map_err(unexpected)?;
+                let job = Self::job(&weights, &features, repeat, coordinates);
+                let back = kernels::evaluate_part_vjp::<S::Blocks, E>(job, part, &points, &cot).map_err(unexpected)?;
                 give(gradients, &module, back, give_features, give_points)
             });
         }
@@ -364,45 +380,25 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if count == 0 {
             return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
         }
+        self.push(features, &draw_base(count * S::Blocks::DIM, rng), repeat, coordinates)
+    }
+
+    /// Points, log-densities and weights for base points, `repeat` under each row of features.
+    pub(super) fn push(
+        &self,
+        features: &[E],
+        base: &[E],
+        repeat: usize,
+        coordinates: Coordinates,
+    ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
         check_features(features, S::Features::COUNT)?;
         let weights = self.flat_weights();
-        let base = draw_base(count * S::Blocks::DIM, rng);
+        let count = base.len() / S::Blocks::DIM;
         let mut points = vec![E::default(); count * coordinates.count::<S::Blocks>()];
         let mut log_prob = vec![E::default(); count];
         let job = Self::job(&weights, features, repeat, coordinates);
-        kernels::generate::<S::Blocks, E>(job, &base, &mut points, &mut log_prob).map_err(explain::<S::Blocks>)?;
+        kernels::generate::<S::Blocks, E>(job, base, &mut points, &mut log_prob).map_err(explain::<S::Blocks>)?;
         Ok((points, log_prob, weights))
-    }
-
-    /// Log-densities of plain rows, shared out evenly over the rows of features.
-    pub(crate) fn rows_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
-        let given = conditions::<S, E>(features).unwrap_or(1);
-        let found = points.len();
-        if found == 0 || given == 0 {
-            return Err(Error::Empty { argument: "points" });
-        }
-        let repeat = found / (given * S::Blocks::DIM);
-        if found != repeat * given * S::Blocks::DIM {
-            return Err(Error::Length { argument: "points", expected: (repeat + 1) * given * S::Blocks::DIM, found });
-        }
-        check_features(features, S::Features::COUNT)?;
-        check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
-        let weights = self.flat_weights();
-        let mut log_prob = vec![E::default(); given * repeat];
-        let job = Self::job(&weights, features, repeat, Coordinates::Intrinsic);
-        kernels::evaluate::<S::Blocks, E>(job, points, &mut log_prob, &mut []).map_err(explain::<S::Blocks>)?;
-        Ok(log_prob)
-    }
-
-    /// `n` plain rows for each row of features, with their log-densities.
-    pub(crate) fn rows_draw<G: Rng + ?Sized>(
-        &self,
-        features: &[E],
-        n: usize,
-        rng: &mut G,
-    ) -> Result<(Vec<E>, Vec<E>), Error> {
-        let (points, log_prob, _) = self.generate(features, n, Coordinates::Intrinsic, rng)?;
-        Ok((points, log_prob))
     }
 
     fn draw<G: Rng + ?Sized, Sh: Shape, L: Shape>(
@@ -426,10 +422,23 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         repeat: usize,
         shapes: (Sh, L),
         coordinates: Coordinates,
-        mut tape: OwnedTape<E, Cpu>,
+        tape: OwnedTape<E, Cpu>,
         rng: &mut G,
     ) -> Result<TracedSample<S::Tag, Sh, L, E>, Error> {
-        let (rows, densities, weights) = self.generate(&features, repeat, coordinates, rng)?;
+        let generated = self.generate(&features, repeat, coordinates, rng)?;
+        self.record(generated, (features, give_features), repeat, shapes, coordinates, tape)
+    }
+
+    /// Puts generated points, their log-densities and the weights they were generated with on a tape.
+    pub(super) fn record<Tag, Sh: Shape, L: Shape>(
+        &self,
+        (rows, densities, weights): (Vec<E>, Vec<E>, Vec<E>),
+        (features, give_features): (Vec<E>, Option<GiveBack<E>>),
+        repeat: usize,
+        shapes: (Sh, L),
+        coordinates: Coordinates,
+        mut tape: OwnedTape<E, Cpu>,
+    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
         let points = tensor(rows.clone(), shapes.0)?;
         let log_prob = tensor(densities, shapes.1)?;
         let (points_handle, density_handle, module) = (points.clone(), log_prob.clone(), self.weights.clone());
@@ -472,9 +481,12 @@ pub(super) fn give<E: Element, W: Weights<E>>(
 }
 
 /// The absence of given features, as rows.
-fn no_features<E: Element>() -> Rows<usize, E, NoneTape> {
+pub(super) fn no_features<E: Element>() -> Rows<usize, E, NoneTape> {
     Rows { data: Vec::new(), batch: 0, tape: NoneTape, give: None }
 }
+
+/// Log-densities of points with tape `T`, or without one.
+type LogProb<B, T, E> = Tensor<(B,), E, Cpu, <NoneTape as Join<T>>::Out>;
 
 /// The shapes of samples of a flow with `N` coordinates: points, log-densities.
 type Single<B, const N: usize> = ((B, Const<N>), (B,));
@@ -506,9 +518,9 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// A point is not finite or not on its manifold; the batch is empty; a value leaves the range of the numbers.
-    pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
+    pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<LogProb<X::Batch, X::Tape, E>, Error>
     where
-        NoneTape: Join<X::Tape, Out = X::Tape>,
+        NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
         self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
     }
@@ -517,9 +529,9 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn log_prob_embedded<X: Points<M, E>>(&self, x: X) -> Result<Tensor<(X::Batch,), E, Cpu, X::Tape>, Error>
+    pub fn log_prob_embedded<X: Points<M, E>>(&self, x: X) -> Result<LogProb<X::Batch, X::Tape, E>, Error>
     where
-        NoneTape: Join<X::Tape, Out = X::Tape>,
+        NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
         self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Embedded)
     }
@@ -543,9 +555,12 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn log_prob_regularised<X: Points<N, E>>(&self, x: X) -> Result<Regularised<X::Batch, E, X::Tape>, Error>
+    pub fn log_prob_regularised<X: Points<N, E>>(
+        &self,
+        x: X,
+    ) -> Result<Regularised<X::Batch, E, <NoneTape as Join<X::Tape>>::Out>, Error>
     where
-        NoneTape: Join<X::Tape, Out = X::Tape>,
+        NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
         self.regularise_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
     }
@@ -566,7 +581,10 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
+    pub fn evaluate<X: Points<N, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = NoneTape>,
+    {
         let x = x.into_rows()?;
         self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Intrinsic)
     }
@@ -575,10 +593,10 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn evaluate_embedded<X: Points<M, E, Tape = NoneTape>>(
-        &self,
-        x: X,
-    ) -> Result<Evaluation<X::Batch, N, E>, Error> {
+    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = NoneTape>,
+    {
         let x = x.into_rows()?;
         self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Embedded)
     }
@@ -607,7 +625,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ) -> Result<Sample<Tag, (usize, Const<N>), (usize,), E>, Error> {
         let shapes: Single<usize, N> = ((n, Const), (n,));
         let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Intrinsic, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 
     /// `n` detached samples in embedded coordinates.
@@ -621,7 +639,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E>, Error> {
         let shapes: Single<usize, M> = ((n, Const), (n,));
         let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Embedded, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 
     /// `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
@@ -722,14 +740,17 @@ pub struct GivenFlow<'a, S, W, E: Element, FB, FT> {
 }
 
 impl<'a, S, W, E: Element, FB, FT> GivenFlow<'a, S, W, E, FB, FT> {
-    pub(super) fn into_parts(self) -> (&'a Flow<S, W, E, Cpu>, Rows<FB, E, FT>) {
-        (self.flow, self.features)
-    }
-    pub(crate) fn flow(&self) -> &Flow<S, W, E, Cpu> {
+    pub(crate) fn flow(&self) -> &'a Flow<S, W, E, Cpu> {
         self.flow
     }
     pub(crate) fn features(&self) -> &Rows<FB, E, FT> {
         &self.features
+    }
+    pub(super) fn into_parts(self) -> (&'a Flow<S, W, E, Cpu>, Rows<FB, E, FT>) {
+        (self.flow, self.features)
+    }
+    pub(super) fn from_parts(flow: &'a Flow<S, W, E, Cpu>, features: Rows<FB, E, FT>) -> Self {
+        GivenFlow { flow, features }
     }
 }
 
@@ -781,7 +802,10 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     ///
     /// # Errors
     /// As [`log_prob`](GivenFlow::log_prob).
-    pub fn evaluate<X: Points<N, E, Tape = NoneTape>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error> {
+    pub fn evaluate<X: Points<N, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = NoneTape>,
+    {
         let x = x.into_rows()?;
         self.flow.evaluate_parts(&self.features.data, &x.data, x.batch, Coordinates::Intrinsic)
     }
@@ -790,10 +814,10 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     ///
     /// # Errors
     /// As [`log_prob`](GivenFlow::log_prob).
-    pub fn evaluate_embedded<X: Points<M, E, Tape = NoneTape>>(
-        &self,
-        x: X,
-    ) -> Result<Evaluation<X::Batch, N, E>, Error> {
+    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = NoneTape>,
+    {
         let x = x.into_rows()?;
         self.flow.evaluate_parts(&self.features.data, &x.data, x.batch, Coordinates::Embedded)
     }
@@ -806,7 +830,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         let batch = self.features.batch;
         let shapes: Single<FB, N> = ((batch, Const), (batch,));
         let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Intrinsic, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 
     /// One detached sample for each row of features, in embedded coordinates.
@@ -820,7 +844,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         let batch = self.features.batch;
         let shapes: Single<FB, M> = ((batch, Const), (batch,));
         let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Embedded, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 
     /// `n` detached samples for each row of features, in intrinsic coordinates: (batch) to (batch, n, N).
@@ -835,7 +859,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         let batch = self.features.batch;
         let shapes: Many<FB, N> = ((batch, n, Const), (batch, n));
         let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Intrinsic, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 
     /// `n` detached samples for each row of features, in embedded coordinates: (batch) to (batch, n, M).
@@ -850,7 +874,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         let batch = self.features.batch;
         let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
         let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Embedded, rng)?;
-        Ok(Sample { points, log_prob, tag: PhantomData })
+        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
     }
 }
 
@@ -976,8 +1000,8 @@ mod tests {
             let s = at.sample_n(2, &mut seeded()).unwrap();
             let e = at.sample_n_embedded(2, &mut seeded()).unwrap();
             a + s.log_prob.mean::<(), _>().array()
-                + s.points.mean::<(), _>().array()
-                + e.points.mean::<(), _>().array()
+                + s.points.into_data().mean::<(), _>().array()
+                + e.points.into_data().mean::<(), _>().array()
                 + 0.5 * e.log_prob.mean::<(), _>().array()
         };
         let f = dev.tensor_from_vec(features.concat(), (3usize, Const::<3>));

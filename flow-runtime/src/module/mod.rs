@@ -5,16 +5,20 @@ mod files;
 mod flow;
 mod freeze;
 mod instead;
+mod on_tape;
+mod plain;
 mod points;
 mod samples;
 mod weights;
 
 pub use files::FileError;
-pub(crate) use flow::check_points;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
+pub(crate) use flow::{check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
-pub use points::{FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
-pub use samples::{Columns, Penalty, Regularised, Sample, Traced, TracedSample};
+pub use on_tape::OnTape;
+pub(crate) use plain::{embed_rows, spaces};
+pub use points::{DetachedTape, FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
+pub use samples::{Columns, Detached, Penalty, Regularised, Sample, Traced, TracedSample};
 pub use weights::{BuildWeights, Weights};
 
 /// The numbers a flow is built with: `f32` and `f64`.

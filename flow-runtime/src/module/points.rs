@@ -6,7 +6,20 @@ use dfdx::shapes::{Const, Dim, HasShape};
 use dfdx::tensor::{Cpu, CpuError, Gradients, Merge, NoneTape, OwnedTape, SplitTape, Tape, Tensor};
 use dfdx::tensor_ops::ReshapeTo;
 
+/// The place of a tape in the points of a detached sample: there is none, and none may come in beside it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DetachedTape;
+
 /// Joins the tapes of two arguments: the result has one if either has.
+///
+/// A tape and a detached sample do not join: the gradient of ln p at points that were drawn from p, but do not carry gradients, is
+/// not the gradient of an expectation under p.
+#[diagnostic::on_unimplemented(
+    message = "no gradient flows through a detached sample",
+    label = "a density on a tape at the points of a detached sample",
+    note = "draw with `rsample` (or use an estimator whose name ends in `_traced`): its points carry their gradients",
+    note = "if the points are data, say to fit another density to them, write `sample.points.into_data()`"
+)]
 pub trait Join<Rhs> {
     /// The tape of the result.
     type Out;
@@ -17,6 +30,12 @@ pub trait Join<Rhs> {
 impl Join<NoneTape> for NoneTape {
     type Out = NoneTape;
     fn join(self, _: NoneTape) -> NoneTape {
+        self
+    }
+}
+impl Join<DetachedTape> for NoneTape {
+    type Out = NoneTape;
+    fn join(self, _: DetachedTape) -> NoneTape {
         self
     }
 }
@@ -64,7 +83,7 @@ pub trait Points<const N: usize, E: Element> {
     /// The batch dimension.
     type Batch: Dim;
     /// The tape.
-    type Tape: Tape<E, Cpu>;
+    type Tape;
     /// Plain rows.
     fn into_rows(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error>;
 }
@@ -156,11 +175,15 @@ pub trait GivenFeatures<F: FeatureSpec, E: Element> {
     fn gather(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error>;
 }
 
-impl<const N: usize, E: Element, X: Points<N, E>> GivenFeatures<Features<N>, E> for X {
+impl<const N: usize, E: Element, X: Points<N, E>> GivenFeatures<Features<N>, E> for X
+where
+    NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
+{
     type Batch = X::Batch;
-    type Tape = X::Tape;
-    fn gather(self) -> Result<Rows<X::Batch, E, X::Tape>, Error> {
-        self.into_rows()
+    type Tape = <NoneTape as Join<X::Tape>>::Out;
+    fn gather(self) -> Result<Rows<X::Batch, E, Self::Tape>, Error> {
+        let Rows { data, batch, tape, give } = self.into_rows()?;
+        Ok(Rows { data, batch, tape: NoneTape.join(tape), give })
     }
 }
 
@@ -197,7 +220,7 @@ macro_rules! feature_lists {
         impl<const $n: usize, $(const $m: usize,)* E: Element, $first, $($rest),*>
             GivenFeatures<feature_lists!(@spec $n $($m)*), E> for ($first, $($rest),*)
         where
-            $first: Points<$n, E>,
+            $first: Points<$n, E, Tape: Tape<E, Cpu>>,
             $($rest: Points<$m, E, Batch = $first::Batch, Tape = $first::Tape>,)*
         {
             type Batch = $first::Batch;

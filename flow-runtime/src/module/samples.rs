@@ -2,10 +2,90 @@
 //! have flowed through a sample cannot be lost quietly.
 
 use super::Element;
+use super::points::{DetachedTape, Points, Rows};
+use crate::error::Error;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
-use dfdx::tensor::{Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, TensorFromVec};
+use dfdx::tensor::{AsArray, Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, TensorFromVec};
 use dfdx::tensor_ops::Device;
+
+/// Points of a detached sample: numbers to look at, to count, to evaluate densities at, but not to differentiate at.
+///
+/// The gradient of an expectation under p goes through the points. A tape that starts at points drawn from p has lost that part, and
+/// what it gives, mean of d ln p / d weights, is zero in expectation whatever p is. So there is no way to put these on a tape; points
+/// that carry their gradients come from `rsample`.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let (p, q) = (dev.build_module::<flow!(e2 : gg), f64>(), dev.build_module::<flow!(e2 : t), f64>());
+/// let sample = p.sample(100, &mut StdRng::seed_from_u64(1))?;
+/// assert_eq!(p.log_prob(&sample.points)?.as_vec().len(), sample.points.as_vec().len() / 2);
+///
+/// // Points of one density as data for another: said explicitly.
+/// let loss = q.log_prob(sample.points.into_data().traced(q.alloc_grads()))?.mean().negate();
+/// # let _ = loss.backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Detached<S: Shape, E: Element>(pub(crate) Tensor<S, E, Cpu>);
+
+/// No argument: a tape does not start at a detached sample.
+#[diagnostic::on_unimplemented(
+    message = "no gradient flows through a detached sample",
+    label = "a tape that starts at points drawn from a density has lost how they were drawn",
+    note = "draw with `rsample` (or use an estimator whose name ends in `_traced`): its points carry their gradients",
+    note = "if the points are data, say to fit another density to them, write `sample.points.into_data()`"
+)]
+pub trait StartOfATape {}
+
+impl<S: Shape, E: Element> Detached<S, E> {
+    /// The numbers, row after row.
+    pub fn as_vec(&self) -> Vec<E> {
+        self.0.as_vec()
+    }
+    /// The numbers as an array, or as vectors where a dimension is only known at run time.
+    pub fn array(&self) -> <Tensor<S, E, Cpu> as AsArray>::Array
+    where
+        Tensor<S, E, Cpu>: AsArray,
+    {
+        self.0.array()
+    }
+    /// The shape.
+    pub fn shape(&self) -> &S {
+        self.0.shape()
+    }
+    /// The points as data, whatever they were drawn from: where another density is fitted to them.
+    pub fn into_data(self) -> Tensor<S, E, Cpu> {
+        self.0
+    }
+    #[doc(hidden)]
+    pub fn traced<G: StartOfATape>(self, _: G) -> Traced<S, E> {
+        unreachable!("no argument meets the bound")
+    }
+    #[doc(hidden)]
+    pub fn trace<G: StartOfATape>(&self, _: G) -> Traced<S, E> {
+        unreachable!("no argument meets the bound")
+    }
+}
+
+impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>), E> {
+    type Batch = B;
+    type Tape = DetachedTape;
+    fn into_rows(self) -> Result<Rows<B, E, DetachedTape>, Error> {
+        Ok(Rows { data: self.as_vec(), batch: self.shape().0, tape: DetachedTape, give: None })
+    }
+}
+
+impl<B: Dim, const N: usize, E: Element> Points<N, E> for Detached<(B, Const<N>), E> {
+    type Batch = B;
+    type Tape = DetachedTape;
+    fn into_rows(self) -> Result<Rows<B, E, DetachedTape>, Error> {
+        (&self).into_rows()
+    }
+}
 
 /// Detached samples: points drawn from a density, and the log-density of each. No gradient flows through them.
 ///
@@ -13,7 +93,7 @@ use dfdx::tensor_ops::Device;
 #[derive(Debug)]
 pub struct Sample<Tag, S: Shape, L: Shape, E: Element> {
     /// The points.
-    pub points: Tensor<S, E, Cpu>,
+    pub points: Detached<S, E>,
     /// The log-density of each point, from the same walk through the layers.
     pub log_prob: Tensor<L, E, Cpu>,
     pub(crate) tag: PhantomData<fn() -> Tag>,
@@ -60,7 +140,7 @@ impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
     }
     /// Plain copies, without the tape.
     pub fn detached(&self) -> Sample<Tag, S, L, E> {
-        Sample { points: self.points.clone(), log_prob: self.log_prob.clone(), tag: PhantomData }
+        Sample { points: Detached(self.points.clone()), log_prob: self.log_prob.clone(), tag: PhantomData }
     }
 }
 
@@ -128,19 +208,19 @@ fn cut<E: Element>(data: &[E], columns: usize, start: usize, len: usize) -> Vec<
 
 impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, Const<N>), L, E> {
     type Tag = Tag;
-    type Columns<const LEN: usize> = Tensor<(B, Const<LEN>), E, Cpu>;
+    type Columns<const LEN: usize> = Detached<(B, Const<LEN>), E>;
     fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
         let data = cut(&self.points.as_vec(), N, START, LEN);
-        self.points.device().tensor_from_vec(data, (self.points.shape().0, Const))
+        Detached(Cpu::default().tensor_from_vec(data, (self.points.shape().0, Const)))
     }
 }
 
 impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, usize, Const<N>), L, E> {
     type Tag = Tag;
-    type Columns<const LEN: usize> = Tensor<(B, usize, Const<LEN>), E, Cpu>;
+    type Columns<const LEN: usize> = Detached<(B, usize, Const<LEN>), E>;
     fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
         let data = cut(&self.points.as_vec(), N, START, LEN);
         let shape = self.points.shape();
-        self.points.device().tensor_from_vec(data, (shape.0, shape.1, Const))
+        Detached(Cpu::default().tensor_from_vec(data, (shape.0, shape.1, Const)))
     }
 }

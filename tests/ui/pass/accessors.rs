@@ -1,7 +1,7 @@
 #![deny(warnings)]
 //! Samples and points by the names of their manifolds.
 
-use dfdx::{nn::DeviceBuildExt, tensor::AsArray, tensor::Cpu};
+use dfdx::{nn::DeviceBuildExt, tensor::Cpu};
 use flow_runtime::flow;
 use rand::{SeedableRng, rngs::StdRng};
 

@@ -1,0 +1,93 @@
+//! Densities as plain rows of numbers: what [`Density`](crate::Density) is made of.
+
+use super::Element;
+use super::flow::{Flow, Spec, check_features, check_points, conditions, explain};
+use super::points::FeatureSpec;
+use super::weights::Weights;
+use crate::density::{Draws, Space};
+use crate::error::Error;
+use crate::kernels::{self, Blocks, Coordinates};
+use core::ops::Range;
+use dfdx::tensor::Cpu;
+
+/// The manifolds of a flow, and their columns.
+pub(crate) fn spaces<B: Blocks>() -> Vec<Space> {
+    let mut summary = kernels::Summary::default();
+    B::describe(&mut summary);
+    let (mut dim, mut embed) = (0, 0);
+    let place = |block: kernels::BlockSummary| {
+        let [own_dim, own_embed] = block.coordinates;
+        let space = Space { notation: block.manifold, columns: dim..dim + own_dim, embedded: embed..embed + own_embed };
+        (dim, embed) = (dim + own_dim, embed + own_embed);
+        space
+    };
+    summary.blocks.into_iter().map(place).collect()
+}
+
+/// How many rows of `columns` numbers each of `given` conditions gets.
+pub(crate) fn share_out(argument: &'static str, found: usize, columns: usize, given: usize) -> Result<usize, Error> {
+    if found == 0 || given == 0 {
+        return Err(Error::Empty { argument });
+    }
+    let repeat = found / (given * columns);
+    if found != repeat * given * columns {
+        return Err(Error::Length { argument, expected: (repeat + 1) * given * columns, found });
+    }
+    Ok(repeat)
+}
+
+impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
+    /// Rows under each condition, once features and points are found to be good.
+    pub(super) fn accept(&self, features: &[E], points: &[E], coordinates: Coordinates) -> Result<usize, Error> {
+        let given = conditions::<S, E>(features).unwrap_or(1);
+        let repeat = share_out("points", points.len(), coordinates.count::<S::Blocks>(), given)?;
+        check_features(features, S::Features::COUNT)?;
+        check_points::<S::Blocks, E>(points, coordinates)?;
+        Ok(repeat)
+    }
+
+    /// Log-densities of plain rows, shared out evenly over the rows of features.
+    pub(crate) fn rows_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
+        self.rows_evaluate(features, points, 0..S::Blocks::COUNT, Coordinates::Intrinsic, false).map(|(l, _)| l)
+    }
+
+    /// The same for some of the manifolds, with base points if asked for (empty if not).
+    pub(crate) fn rows_evaluate(
+        &self,
+        features: &[E],
+        points: &[E],
+        part: Range<usize>,
+        coordinates: Coordinates,
+        with_base: bool,
+    ) -> Result<(Vec<E>, Vec<E>), Error> {
+        let repeat = self.accept(features, points, coordinates)?;
+        let weights = self.flat_weights();
+        let rows = points.len() / coordinates.count::<S::Blocks>();
+        let mut log_prob = vec![E::default(); rows];
+        let mut base = vec![E::default(); if with_base { rows * S::Blocks::DIM } else { 0 }];
+        let job = Self::job(&weights, features, repeat, coordinates);
+        kernels::evaluate_part::<S::Blocks, E>(job, part, points, &mut log_prob, &mut base)
+            .map_err(explain::<S::Blocks>)?;
+        Ok((log_prob, base))
+    }
+
+    /// Points of base points, shared out evenly over the rows of features.
+    pub(crate) fn rows_push(&self, features: &[E], base: &[E], coordinates: Coordinates) -> Result<Draws<E>, Error> {
+        let given = conditions::<S, E>(features).unwrap_or(1);
+        let repeat = share_out("base", base.len(), S::Blocks::DIM, given)?;
+        let (points, log_prob, _) = self.push(features, base, repeat, coordinates)?;
+        Ok(Draws { points, log_prob })
+    }
+}
+
+/// Intrinsic to embedded coordinates, row by row.
+pub(crate) fn embed_rows<B: Blocks, E: Element>(points: &[E]) -> Vec<E> {
+    let mut embedded = vec![E::default(); points.len() / B::DIM * B::EMBED];
+    let (mut from, mut to) = (vec![0.0; B::DIM], vec![0.0; B::EMBED]);
+    for (row, out) in points.chunks_exact(B::DIM).zip(embedded.chunks_exact_mut(B::EMBED)) {
+        from.iter_mut().zip(row).for_each(|(x, e)| *x = e.widen());
+        B::embed::<f64>(&from, &mut to, &mut 0.0);
+        out.iter_mut().zip(&to).for_each(|(e, x)| *e = E::narrow(*x));
+    }
+    embedded
+}
