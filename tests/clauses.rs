@@ -106,7 +106,7 @@ fn low_rank_networks_have_fewer_weights_and_exact_gradients() {
     let mut pdf = dev.build_module::<LowRank, f64>();
     excite(&mut pdf);
     // 6 -> 40 -> 30 -> params and 9 -> 40 -> 30 -> 10, each matrix as a product of rank 2, each layer with a bias.
-    let params = pdf.summary()[0].letters.iter().map(|l| l.params).sum::<usize>();
+    let params = pdf.summary().blocks[0].letters.iter().map(|l| l.params).sum::<usize>();
     let expected = 2 * (6 + 40)
         + 40
         + 2 * (40 + 30)
@@ -127,6 +127,116 @@ fn low_rank_networks_have_fewer_weights_and_exact_gradients() {
     check_weights(&pdf, &mut gradients, 7, |pdf| {
         pdf.given(&features).unwrap().log_prob(&X).unwrap().mean::<(), _>().array()
     });
+}
+
+type Beside = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden 5-3, highway 1);
+type Parallel = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden 5-3-4, highway 2, rank 1);
+type Sums = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden 5-3-4, highway 3);
+type Both = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden 5-3-4, highway (4, 0), rank (2, 0));
+type Linear1 = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden none);
+type Outer = flow!(e2 + s1 : t + y(add_rotation = 1) | cond 2, hidden 3, amortize 4-3(highway = 1), poisson);
+
+const PLACE: [[f64; 3]; 2] = [[0.3, -0.8, 2.0], [1.2, 0.1, 5.0]];
+
+/// Gradients by all weights and by the features equal differences, whatever the networks.
+macro_rules! networks {
+    ($($name:ident: $flow:ty = $weights:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let dev = Cpu::seed_from_u64(2);
+            let mut pdf = dev.build_module::<$flow, f64>();
+            assert_eq!(pdf.num_trainable_params(), $weights);
+            excite(&mut pdf);
+            let features = [[0.3, -0.2], [1.0, 0.8]];
+            let f = dev.tensor(features);
+            let traced = f.clone().traced(Gradients::leaky());
+            let mut gradients = pdf.given(traced).unwrap().log_prob(&PLACE).unwrap().mean::<(), _>().backward();
+            check_weights(&pdf, &mut gradients, 1, |pdf| {
+                pdf.given(&features).unwrap().log_prob(&PLACE).unwrap().mean::<(), _>().array()
+            });
+            let exact = gradients.get(&f).array();
+            for (row, k) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let at = |h: f64| {
+                    let mut f = features;
+                    f[row][k] += h;
+                    pdf.given(&f).unwrap().log_prob(&PLACE).unwrap().mean::<(), _>().array()
+                };
+                assert!((exact[row][k] - (at(1e-5) - at(-1e-5)) / 2e-5).abs() < 1e-7);
+            }
+            // Samples carry the density of evaluation, and their gradients the same networks.
+            let sample = pdf.given(&features).unwrap().sample(&mut StdRng::seed_from_u64(3)).unwrap();
+            let again = pdf.given(&features).unwrap().log_prob(&sample.points).unwrap().as_vec();
+            again.iter().zip(sample.log_prob.as_vec()).for_each(|(a, b)| assert!((a - b).abs() < 1e-9));
+            let traced = f.clone().traced(Gradients::leaky());
+            let sample = pdf.given(traced).unwrap().rsample(&mut StdRng::seed_from_u64(3)).unwrap();
+            let mut gradients = sample.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>()).backward();
+            check_weights(&pdf, &mut gradients, 1, |pdf| {
+                let sample = pdf.given(&features).unwrap().sample(&mut StdRng::seed_from_u64(3)).unwrap();
+                sample.points.mean::<(), _>().array() + sample.log_prob.mean::<(), _>().array()
+            });
+        }
+    )*};
+}
+
+networks! {
+    // t on e2 has 4 parameters, y with a rotation 4 on the circle; the second network reads 2 features and 2 coordinates.
+    a_highway_beside_a_network: Beside = (2 * 5 + 5 + 5 * 3 + 3 + 3 * 4 + 2 * 4 + 4) + (4 * 5 + 5 + 5 * 3 + 3 + 3 * 4 + 4 * 4 + 4);
+    nets_beside_each_other: Parallel =
+        ((2 + 5 + 5) + (5 + 4) + (2 * 3 - 1 + 3) + (3 + 4) + (2 + 4 + 4) + (4 + 4) + (2 + 4) + 4)
+            + ((4 + 5 + 5) + (5 + 4) + (4 + 3 + 3) + (3 + 4) + (4 + 4 + 4) + (4 + 4) + (4 + 4) + 4);
+    nets_that_read_the_sum: Sums = ((2 * 5 + 5 + 5 * 4) + (4 * 3 + 3 + 3 * 4) + (4 * 4 + 4 + 4 * 4) + 2 * 4 + 4)
+        + ((4 * 5 + 5 + 5 * 4) + (4 * 3 + 3 + 3 * 4) + (4 * 4 + 4 + 4 * 4) + 4 * 4 + 4);
+    nets_that_read_both: Both = pdf_weights_of_both();
+    no_hidden_layers: Linear1 = (2 * 4 + 4) + (4 * 4 + 4);
+    one_outer_network: Outer = outer_weights();
+}
+
+/// Rank 2 helps only where 2 (inputs + outputs) < inputs x outputs: in the second and third nets of the first network.
+fn pdf_weights_of_both() -> usize {
+    let first = 2 * 5 + 5 + 2 * (5 + 4);
+    let second = 2 * (6 + 3) - 18 + 6 * 3 + 3 + 3 * 4;
+    let third = 2 * (6 + 4) + 4 + 4 * 4;
+    let plain = 4 * 5 + 5 + 5 * 3 + 3 + 3 * 4 + 4 + 4 * 4 + 4;
+    first + second + third + 2 * 4 + 4 + plain
+}
+
+/// 4 parameters of t, the inner network 2 -> 3 -> 4 with its biases, and the log-mean.
+fn outer_weights() -> usize {
+    let outputs = 4 + (2 * 3 + 3 + 3 * 4 + 4) + 1;
+    2 * 4 + 4 + 4 * 3 + 3 + 3 * outputs + 2 * outputs + outputs
+}
+
+/// Numbers of the package for a density whose every parameter is given (layers.md 15).
+#[test]
+fn given_parameters_are_those_of_the_package() {
+    let dev = Cpu::default();
+    type All = flow!(e1 + s1 + s2 + i1 : gg + m + f + r | hidden 6, amortize);
+    type Two = flow!(e2 + s2 : ggt + ff | hidden 6, amortize);
+    fn params<const N: usize>() -> [[f64; N]; 1] {
+        [core::array::from_fn(|j| 0.6 * (1.0 + 1.3 * j as f64).sin())]
+    }
+    let pdf = dev.build_module::<All, f64>();
+    assert_eq!(pdf.num_trainable_params(), 0);
+    let parts = pdf.given(&params::<463>()).unwrap().evaluate(&[[0.7, 2.2, 1.1, 4.0, 0.37]]).unwrap();
+    assert!((parts.log_prob.array()[0] + 8.65947095662).abs() < 1e-10);
+    let base = [0.506982463324, 0.178739282084, -0.629194898823, -0.57180466125, -1.05156359251];
+    parts.base.array()[0].iter().zip(base).for_each(|(a, b)| assert!((a - b).abs() < 1e-10, "{a} {b}"));
+    let pdf = dev.build_module::<Two, f64>();
+    let parts = pdf.given(&params::<290>()).unwrap().evaluate(&[[0.7, -1.3, 1.1, 4.0]]).unwrap();
+    assert!((parts.log_prob.array()[0] + 7.40259691524).abs() < 1e-10);
+    let base = [-0.023476825424, 0.635651725512, 0.55508016412, -1.02911027097];
+    parts.base.array()[0].iter().zip(base).for_each(|(a, b)| assert!((a - b).abs() < 1e-10, "{a} {b}"));
+}
+
+/// An outer network starts where the density would start alone: near the same density for all features.
+#[test]
+fn an_outer_network_starts_at_the_parameters_of_its_chains() {
+    let dev = Cpu::seed_from_u64(4);
+    let pdf = dev.build_module::<flow!(e2 + e1 : t + t | cond 2, amortize 8), f64>();
+    let alone = dev.build_module::<flow!(e2 + e1 : t + t), f64>();
+    let x = [[0.3, -1.2, 0.4]];
+    let (a, b) = (pdf.given(&[[0.3, 0.1]]).unwrap().log_prob(&x).unwrap(), alone.log_prob(&x).unwrap());
+    assert!((a.array()[0] - b.array()[0]).abs() < 0.05, "{} {}", a.array()[0], b.array()[0]);
 }
 
 #[test]

@@ -11,7 +11,7 @@ use flow_runtime::module::{FeatureSpec, Spec};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
-use std::f64::consts::TAU;
+use std::f64::consts::{PI, TAU};
 
 /// Smooth maps, and maps that are differentiable once.
 const SMOOTH: f64 = 1e-6;
@@ -67,6 +67,77 @@ fn sphere(reach: f64, rings: usize, meridians: usize) -> Vec<Node> {
         })
     };
     (0..rings).flat_map(ring).collect()
+}
+
+/// The Gauss-Legendre rule on [-1, 1]: Newton steps on the Legendre polynomial from the usual guess.
+fn gauss_legendre(count: usize) -> Vec<[f64; 2]> {
+    let n = count as f64;
+    let node = |i: usize| {
+        let (mut x, mut slope) = ((PI * (i as f64 + 0.75) / (n + 0.5)).cos(), 0.0);
+        for _ in 0..8 {
+            let (mut last, mut p) = (1.0, x);
+            for k in 2..=count {
+                let k = k as f64;
+                (last, p) = (p, ((2.0 * k - 1.0) * x * p - (k - 1.0) * last) / k);
+            }
+            slope = n * (x * p - last) / (x * x - 1.0);
+            x -= p / slope;
+        }
+        [x, 2.0 / ((1.0 - x * x) * slope * slope)]
+    };
+    (0..count).map(node).collect()
+}
+
+/// A rule for one polar angle: sine, cosine, angle, and the weight of d theta.
+type Polar = [f64; 4];
+
+/// By u = ln tan^2(theta/2), as on the sphere.
+fn polar_tails(reach: f64, count: usize) -> Vec<Polar> {
+    let du = 2.0 * reach / count as f64;
+    let one = |i: usize| {
+        let u = -reach + (i as f64 + 0.5) * du;
+        let sin = 1.0 / (0.5 * u).cosh();
+        [sin, -(0.5 * u).tanh(), 2.0 * (0.5 * u).exp().atan(), 0.5 * sin * du]
+    };
+    (0..count).map(one).collect()
+}
+
+/// By theta itself, for even powers of sin theta: what is integrated over the other angles is then a smooth periodic function.
+fn polar_steps(count: usize) -> Vec<Polar> {
+    let step = PI / count as f64;
+    let one = |i: usize| {
+        let theta = (i as f64 + 0.5) * step;
+        [theta.sin(), theta.cos(), theta, step]
+    };
+    (0..count).map(one).collect()
+}
+
+/// By z = cos theta, for odd powers.
+fn polar_heights(count: usize) -> Vec<Polar> {
+    let one = |[z, w]: [f64; 2]| {
+        let sin = ((1.0 - z) * (1.0 + z)).sqrt();
+        [sin, z, sin.atan2(z), w / sin]
+    };
+    gauss_legendre(count).into_iter().map(one).collect()
+}
+
+/// The three-sphere: theta_1, theta_2 and the azimuth; area is sin^2(theta_1) sin(theta_2) as large as the angles' product.
+fn three_sphere(first: &[Polar], second: &[Polar], meridians: usize) -> Vec<Node> {
+    let circle = circle(meridians);
+    let mut nodes = Vec::with_capacity(first.len() * second.len() * meridians);
+    for [sin_1, cos_1, theta_1, w_1] in first {
+        for [sin_2, cos_2, theta_2, w_2] in second {
+            for node in &circle {
+                let ([x, y], weight) = ([node.embedded[0], node.embedded[1]], w_1 * w_2 * node.weights[0]);
+                nodes.push(Node {
+                    intrinsic: vec![*theta_1, *theta_2, node.intrinsic[0]],
+                    embedded: vec![sin_1 * sin_2 * x, sin_1 * sin_2 * y, sin_1 * cos_2, *cos_1],
+                    weights: [weight, weight * sin_1 * sin_1 * sin_2],
+                });
+            }
+        }
+    }
+    nodes
 }
 
 /// All pairs.
@@ -140,6 +211,51 @@ fn circle_y() {
 }
 
 #[test]
+fn circle_m() {
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m);
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(natural_direction = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m(add_rotation = 1, num_basis_functions = 1));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : mmm(num_basis_functions = 12));
+    integrates_to_one!(circle(8192), SMOOTH, s1 : m m(natural_direction = 1) y(add_rotation = 1) | cond 3);
+}
+
+#[test]
+fn circle_o() {
+    // Second derivatives are continuous, third ones jump at the knots.
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : ooo);
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(add_rotation = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(independent_width_height_parametrization = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(min_width = 0.2, min_height = 0.1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : om | cond 3);
+}
+
+#[test]
+fn circle_o_with_kinks() {
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, natural_direction = 0));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, num_basis_functions = 7));
+    integrates_to_one!(
+        circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 5, fix_boundary_derivatives = 0.7)
+    );
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : o(smooth_second_derivative = 0, num_basis_functions = 1));
+    integrates_to_one!(circle(1 << 15), SMOOTH, s1 : oo(smooth_second_derivative = 0, min_derivative = 0.3));
+}
+
+#[test]
+fn product_of_circles() {
+    let nodes = product(&circle(600), &circle(600));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : m + m | hidden 8);
+    let nodes = product(&circle(1000), &circle(1000));
+    integrates_to_one!(nodes, SMOOTH, s1 + s1 : o + oo | hidden 8);
+}
+
+#[test]
 fn sphere_y_and_f() {
     integrates_to_one!(sphere(40.0, 400, 64), SMOOTH, s2 : y(add_rotation = 1));
     integrates_to_one!(sphere(40.0, 400, 128), SMOOTH, s2 : f);
@@ -197,12 +313,45 @@ fn sphere_f_with_splines() {
 }
 
 #[test]
+fn sphere_v() {
+    // Weights as they start, and near their limit (vectors of length 50: bounds above 0.98).
+    let nodes = || sphere(36.0, 300, 96);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v);
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(natural_direction = 1, num_components = 3));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "linear"));
+    integrates_to_one!(@ 30.0, sphere(36.0, 600, 256), SMOOTH, s2 : v(exp_map_type = "quadratic"));
+    integrates_to_one!(nodes(), SMOOTH, s2 : v(mean_parametrization = "householder", add_rotation = 1));
+    // Slopes of splines have kinks.
+    integrates_to_one!(sphere(24.0, 1200, 400), ONCE, s2 : v(exp_map_type = "splines", num_components = 4));
+}
+
+#[test]
 fn sphere_n() {
     // In its own axis the tails of g, powers of the distance from a pole, are exponentials. Not too wide here: closer than 1e-7 to
     // a pole (|u| = 32) densities by angles hold ln sin(theta) constant.
     let nodes = sphere(30.0, 800, 200);
     integrates_to_one!(@ 0.1, nodes, SMOOTH, s2 : n(add_rotation = 0, zenith_type_layers = "g"));
     integrates_to_one!(@ 0.1, sphere(24.0, 800, 600), ONCE, s2 : n);
+}
+
+#[test]
+fn three_sphere_y_and_n() {
+    let nodes = three_sphere(&polar_steps(40), &polar_heights(40), 16);
+    integrates_to_one!(nodes, SMOOTH, s3 : y(add_rotation = 1));
+    // Moebius maps have peaks in the azimuth as sharp as their centres are close to the circle.
+    let tails = polar_tails(20.0, 64);
+    integrates_to_one!(
+        @ 0.1,
+        three_sphere(&tails, &tails, 240),
+        SMOOTH,
+        s3 : n(add_rotation = 0, zenith_type_layers = "g", num_basis_functions = 2, hidden_dims = "8", highway_mode = 1)
+    );
+    integrates_to_one!(
+        @ 0.1,
+        three_sphere(&polar_steps(72), &polar_heights(72), 180),
+        ONCE,
+        s3 : n(num_basis_functions = 2, hidden_dims = "8")
+    );
 }
 
 #[test]

@@ -100,6 +100,24 @@ pub enum Error {
         /// Where.
         place: Place,
     },
+    /// A log-mean is not finite, or its exponential is not.
+    #[error("row {row}: the log-mean is {value}, which is no mean count: the parameters have diverged")]
+    LogMean {
+        /// The row of the features; 0 where nothing is given.
+        row: usize,
+        /// The log-mean.
+        value: f64,
+    },
+    /// Counts and points do not belong together.
+    #[error(
+        "argument `counts` adds up to {counted}, but `x` has {found} rows: give the points of the first row of features first, then those of the second, and so on"
+    )]
+    Counts {
+        /// The sum of the counts.
+        counted: usize,
+        /// Rows of points.
+        found: usize,
+    },
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
@@ -112,7 +130,8 @@ impl Error {
             Error::Point { row, .. }
             | Error::Feature { row, .. }
             | Error::NotFinite { row, .. }
-            | Error::NotConverged { row, .. } => Some(*row),
+            | Error::NotConverged { row, .. }
+            | Error::LogMean { row, .. } => Some(*row),
             _ => None,
         }
     }
@@ -122,7 +141,8 @@ impl Error {
         if let Error::Point { row, .. }
         | Error::Feature { row, .. }
         | Error::NotFinite { row, .. }
-        | Error::NotConverged { row, .. } = &mut self
+        | Error::NotConverged { row, .. }
+        | Error::LogMean { row, .. } = &mut self
         {
             *row = new;
         }

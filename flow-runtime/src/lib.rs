@@ -28,15 +28,22 @@
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
+//! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
+
+//!
+//! # Numbers
+//! Flows are built with `f64` or `f32`. Every letter and option is measured in `f32` against `f64`, and certified or refused: the table
+//! is docs/f32.md of the repository. What is refused does not compile with `f32` ([`layers::Layer::NEEDS_F64`]).
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
 
 extern crate self as flow_runtime;
 
+pub mod compat;
 pub mod density;
 mod error;
 pub mod kernels;
@@ -62,12 +69,16 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::kernels::{Block, Dense, Free, LowRank, Predicted, low_rank, low_rank_len};
-    pub use crate::layers::{
-        Affine, BoxFlow, Chain, First, FisherFlow, Gaussianization, GumbelSoftmax, Identity, IntervalIdentity,
-        IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere, settings,
+    pub use crate::kernels::{
+        BOTH, Beside, Block, Blocks, Dense, Free, Given, INPUT, Inner, Ladder, LogMeanHead, LowRank, Network, Outer,
+        Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
     };
-    pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
+    pub use crate::layers::{
+        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ExponentialMap, First, FisherFlow, Gaussianization,
+        GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,
+        settings,
+    };
+    pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
     pub use dfdx;
 }

@@ -47,7 +47,7 @@ fn reference_cases_agree() {
             Ok(kernels) => {
                 run += 1;
                 // A case that breaks something must not keep the others from being told.
-                let report = catch_unwind(|| Case::read(path).and_then(|case| compare::case(&case, kernels)));
+                let report = catch_unwind(|| Case::read(path, kernels).and_then(|case| compare::case(&case, kernels)));
                 let report = report.unwrap_or_else(|_| Err("stopped by a panic".into())).unwrap_or_else(Report::failed);
                 agree += usize::from(report.agrees());
                 println!("{name:<36} {report}");

@@ -3,25 +3,37 @@
 //!
 //! Laws (flow-runtime, `layers::laws`): round trip to 1e-9 in f64 and 1e-4 in f32, with log-determinants of both directions that
 //! cancel; log-determinant against the numerical Jacobian; all derivatives of both directions against central differences; packs
-//! against single points. Then the ends of the working range: |x| up to 1e6, the poles and the seam.
+//! against single points. The same in the working range ([`working`]): |x| up to 1e6, poles and seams, closed ends, faces; exceptions
+//! have names there. And what `f32` makes of it all ([`narrow`]), told in docs/f32.md.
 
 #[path = "../../flow-macros/src/compiler/table.rs"]
 mod table;
 
+#[path = "laws/narrow.rs"]
+mod narrow;
+#[path = "laws/range.rs"]
+mod range;
+#[path = "laws/subject.rs"]
+mod subject;
+#[path = "laws/working.rs"]
+mod working;
+
 use flow_runtime::kernels::{Block, Head};
 use flow_runtime::layers::laws::{self, Tolerance};
 use flow_runtime::layers::{
-    AffineOptions, Chain, CovType, Fault, FisherOptions, FisherRotation, GaussianizationOptions, IdentityOptions,
-    IntervalSplineOptions, InverseFunction, KappaPrediction, Options, OrientationOptions, RotationMode,
-    SegmentedOptions, SphereRotation, StretchType, settings,
+    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, CovType, ExpMapType, ExponentialMapOptions,
+    FisherOptions, FisherRotation, GaussianizationOptions, IdentityOptions, IntervalSplineOptions, InverseFunction,
+    KappaPrediction, MeanParametrization, Options, OrientationOptions, RotationMode, SegmentedOptions, SphereRotation,
+    StretchType, settings,
 };
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::Spec;
-use flow_runtime::numeric::Scalar;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::fmt::Debug;
+use subject::Subject;
 use table::{Kind, LETTERS};
+use working::Outcome;
 
 /// The manifolds and chains of a type that `flow!` wrote.
 type Flow<S> = <S as Spec>::Blocks;
@@ -31,12 +43,12 @@ struct Row {
     letter: char,
     line: &'static str,
     laws: fn(u64) -> Result<(), String>,
-    ends: fn(u64) -> Result<(), String>,
+    subject: Subject,
 }
 
 impl Row {
     const fn of<B: Single>(letter: char, line: &'static str) -> Row {
-        Row { letter, line, laws: B::laws, ends: B::ends }
+        Row { letter, line, laws: B::laws, subject: B::SUBJECT }
     }
 }
 
@@ -68,8 +80,11 @@ defaults! {
     'x' IdentityOptions
     'f' FisherOptions
     'n' SegmentedOptions
+    'v' ExponentialMapOptions
     'y' OrientationOptions
     'r' IntervalSplineOptions
+    'm' CircleMoebiusOptions
+    'o' CircleSplineOptions
 }
 
 impl Default {
@@ -88,12 +103,15 @@ const ROUNDS: usize = 2;
 
 /// One manifold with one chain.
 trait Single {
+    const SUBJECT: Subject;
     fn laws(seed: u64) -> Result<(), String>;
-    fn ends(seed: u64) -> Result<(), String>;
 }
 
 impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
+    const SUBJECT: Subject = Subject::of::<M, C>();
+
     fn laws(seed: u64) -> Result<(), String> {
+        named::<M, C>()?;
         if is_torn::<M, C>() {
             away_from_the_axis::<M, C>(seed)
         } else if C::PARAMS > MANY {
@@ -104,32 +122,15 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
             laws::check::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
         }
     }
+}
 
-    fn ends(seed: u64) -> Result<(), String> {
-        let mut rng = StdRng::seed_from_u64(seed);
-        let params = laws::random_params::<M, C>(&mut rng, SPREAD);
-        if bounded::<M>() {
-            return at_the_boundary::<M, C>(&params);
-        }
-        let flat = M::DIM == M::EMBED;
-        for point in if flat { far::<M>() } else { special::<M>() } {
-            finite::<M, C, f64>(&params, &point)?;
-            finite::<M, C, f32>(&params, &point)?;
-            // On its axis such a layer has a value for each direction in which the axis is left, and rounding picks one.
-            if is_torn::<M, C>() && point[0].hypot(point[1]) < 1e-30 {
-                continue;
-            }
-            laws::round_trip::<M, C, f64>(&params, &point, 1e-9)?;
-            laws::round_trip::<M, C, f32>(&params, &point, 1e-4)?;
-            // Beside its axis it bends over distances shorter than the steps of the differences.
-            if !flat && !is_torn::<M, C>() {
-                laws::jacobian::<M, C>(&params, &point, 1e-6)?;
-                laws::gradients::<M, C>(&mut rng, &params, &point, true, 1e-6)?;
-                laws::gradients::<M, C>(&mut rng, &params, &point, false, 1e-6)?;
-            }
-        }
-        Ok(())
-    }
+/// Every letter says what its parameters are called in the reference's state dicts, and how they make up its parameter vector.
+fn named<M: Manifold, C: Chain<M>>() -> Result<(), String> {
+    laws::state::<M, C>()?;
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    let unnamed = letters.iter().find(|letter| letter.state.iter().any(|tensor| tensor.name == "params"));
+    unnamed.map_or(Ok(()), |letter| Err(format!("`{}` has no `Layer::state` of its own", letter.name)))
 }
 
 /// Above this number of parameters not every one of them is tried here.
@@ -147,35 +148,10 @@ fn without_parameters<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     for _ in 0..ROUNDS {
         let start = laws::random_point::<M>(&mut rng, 1.0);
         laws::round_trip::<M, C, f64>(&params, &start, 1e-9)?;
-        laws::round_trip::<M, C, f32>(&params, &start, 1e-4)?;
         laws::jacobian::<M, C>(&params, &start, 1e-6)?;
     }
     let points: Vec<_> = (0..4).map(|_| laws::random_point::<M>(&mut rng, 1.0)).collect();
     laws::lanes_agree::<M, C>(&mut rng, &[params], &points)
-}
-
-/// The ends of an interval, faces and corners of a simplex, and points beside them: everything is a number. An interval is mapped
-/// there and back as well.
-fn at_the_boundary<M: Manifold, C: Chain<M>>(params: &[f64]) -> Result<(), String> {
-    let mut points = Vec::new();
-    if M::DIM == M::EMBED {
-        points.extend([0.0, 1e-300, 1e-12, 1e-3, 1.0 - 1e-3, 1.0 - 1e-12, 1.0].map(|x| vec![x]));
-    } else {
-        for (tiny, k) in [0.0, 1e-300, 1e-12, 1e-6].into_iter().flat_map(|tiny| (0..M::EMBED).map(move |k| (tiny, k))) {
-            let place = |at: f64, others: f64| (0..M::EMBED).map(|i| if i == k { at } else { others }).collect();
-            points.push(place(1.0 - tiny * M::DIM as f64, tiny));
-            points.push(place(tiny, (1.0 - tiny) / M::DIM as f64));
-        }
-    }
-    for point in points {
-        finite::<M, C, f64>(params, &point)?;
-        finite::<M, C, f32>(params, &point)?;
-        if M::DIM == M::EMBED {
-            laws::round_trip::<M, C, f64>(params, &point, 1e-9)?;
-            laws::round_trip::<M, C, f32>(params, &point, 1e-4)?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether a chain holds a layer that is not smooth at the two poles of its axis: n (layers.md 8.4), and f with correlated splines.
@@ -192,6 +168,11 @@ fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     let mut all = Vec::new();
     for _ in 0..4 {
         let params = laws::random_params::<M, C>(&mut rng, SPREAD);
+        if M::EMBED > 3 {
+            let start = away_from_all_axes::<M, C>(&mut rng, &params);
+            all.push((params, start));
+            continue;
+        }
         // The poles of the base go to those of the axis.
         let mut axis = vec![0.0, 0.0, 1.0];
         let (mut prepared, mut scratch) = (vec![0.0; C::PREPARED], vec![0.0; C::SCRATCH]);
@@ -208,86 +189,60 @@ fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
     }
     for (params, start) in &all[..ROUNDS] {
         laws::round_trip::<M, C, f64>(params, start, 1e-9)?;
-        laws::round_trip::<M, C, f32>(params, start, 1e-4)?;
         laws::jacobian::<M, C>(params, start, 1e-6)?;
-        laws::gradients::<M, C>(&mut rng, params, start, true, 1e-6)?;
-        laws::gradients::<M, C>(&mut rng, params, start, false, 1e-6)?;
+        if M::EMBED == 3 || C::PARAMS <= MANY {
+            laws::gradients::<M, C>(&mut rng, params, start, true, 1e-6)?;
+            laws::gradients::<M, C>(&mut rng, params, start, false, 1e-6)?;
+        }
     }
     let (params, points): (Vec<_>, Vec<_>) = all.into_iter().unzip();
     laws::lanes_agree::<M, C>(&mut rng, &params, &points)
 }
 
-/// Points of a Euclidean space out to 1e6.
-fn far<M: Manifold>() -> Vec<Vec<f64>> {
-    let mut points = vec![vec![0.0; M::DIM]];
-    for far in [10.0, 1e3, 1e6] {
-        points.push((0..M::DIM).map(|d| far * [1.0, -0.7, 0.4][d % 3]).collect());
-        points.push((0..M::DIM).map(|d| if d == 0 { -far } else { 0.3 }).collect());
-    }
-    points
-}
-
-/// Poles, points beside them, the seam of the azimuth; on the circle the angles 0 and pi.
-fn special<M: Manifold>() -> Vec<Vec<f64>> {
-    if M::EMBED == 2 {
-        let beside = |sin: f64| [vec![(1.0 - sin * sin).sqrt(), sin], vec![-(1.0 - sin * sin).sqrt(), sin]];
-        return [0.0, -0.0, 1e-300, -1e-12, 1e-7, -1e-3].into_iter().flat_map(beside).collect();
-    }
-    let mut points = vec![vec![0.0, 0.0, 1.0], vec![0.0, 0.0, -1.0]];
-    for rho in [1e-300, 1e-100, 1e-12, 1e-7, 1e-3] {
-        let z = f64::sqrt(1.0 - rho * rho);
-        points.extend([vec![rho * 0.8, -rho * 0.6, z], vec![-rho, 0.0, -z], vec![0.0, rho, -z]]);
-    }
-    for z in [-0.7, 0.4] {
-        let rho = f64::sqrt(1.0 - z * z);
-        points.extend([vec![-rho, 0.0, z], vec![-rho, -0.0, z], vec![-rho, 1e-13, z], vec![rho, 0.0, z]]);
-    }
-    points
-}
-
-/// Values and derivatives of both directions are numbers.
-fn finite<M: Manifold, C: Chain<M>, T: Scalar>(params: &[f64], point: &[f64]) -> Result<(), String> {
-    let narrow = |values: &[f64]| values.iter().map(|v| T::narrow(*v)).collect::<Vec<T>>();
-    let zeros = |n: usize| vec![T::narrow(0.0); n];
-    let params = narrow(params);
-    let (mut prepared, mut scratch) = (zeros(C::PREPARED), zeros(C::SCRATCH));
-    C::prepare(&params, &mut prepared);
-    // To the base side and from there back: the forward direction is asked for what it is given in use.
-    let mut at = narrow(point);
-    for inverse in [true, false] {
-        let start = at.clone();
-        let (mut log_det, mut fault): (T, Option<Fault>) = (T::narrow(0.0), None);
-        let mut cot = narrow(&[0.4, -0.8, 1.3, -0.6][..M::EMBED]);
-        let mut cot_prepared = zeros(C::PREPARED);
-        let one = T::narrow(1.0);
-        if inverse {
-            C::inverse(&prepared, &mut at, &mut log_det, &mut scratch, 0, &mut fault);
-            C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        } else {
-            C::forward(&prepared, &mut at, &mut log_det, &mut scratch, 0, &mut fault);
-            C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        }
-        let mut cot_params = zeros(C::PARAMS);
-        C::prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
-        let all = [&at[..], &[log_det], &cot, &cot_params].concat();
-        if fault.is_some() || !all.iter().all(|v| v.widen().is_finite()) {
-            let direction = if inverse { "inverse" } else { "forward" };
-            return Err(format!("{direction} at {start:?} in {}: {fault:?}, {at:?} {log_det} {cot:?}", T::NAME));
+/// A point of a higher sphere whose base point has every polar angle well away from 0 and pi, so that its own ones, before the rotation
+/// of the layer, are not close to them either.
+fn away_from_all_axes<M: Manifold, C: Chain<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
+    let (mut prepared, mut scratch) = (vec![0.0; C::PREPARED], vec![0.0; C::SCRATCH]);
+    C::prepare(params, &mut prepared);
+    let sines = |v: &[f64]| {
+        let radius = |m: usize| v[..=m].iter().map(|x| x * x).sum::<f64>().sqrt();
+        (2..M::EMBED).map(|m| radius(m - 1) / radius(m)).fold(1.0, f64::min)
+    };
+    loop {
+        let mut point = laws::random_point::<M>(rng, 1.0);
+        if sines(&point) > 0.4 {
+            C::forward(&prepared, &mut point, &mut 0.0, &mut scratch, 0, &mut None);
+            // The forward law starts at the same point, as one of the base.
+            if sines(&point) > 0.1 {
+                return point;
+            }
         }
     }
-    Ok(())
 }
 
 /// All rows of a letter; every failure is told.
 fn run(letter: char) {
     let rows: Vec<&Row> = ROWS.iter().filter(|row| row.letter == letter).collect();
     let mut wrong = Vec::new();
+    let mut excused = [0; working::EXCEPTIONS.len()];
     for (number, row) in rows.iter().enumerate() {
         let seed = 1 + number as u64;
-        for (name, law) in [("laws", row.laws), ("ends of the range", row.ends)] {
-            if let Err(error) = law(seed) {
-                wrong.push(format!("`{}`, {name}: {error}", row.line));
-            }
+        if let Err(error) = (row.laws)(seed) {
+            wrong.push(format!("`{}`: {error}", row.line));
+        }
+        working::check(&row.subject, seed, |outcome| match outcome {
+            Outcome::Broken(law, error) => wrong.push(format!("`{}`, {law}: {error}", row.line)),
+            Outcome::Excused(exception) => excused[exception] += 1,
+        });
+    }
+    for (exception, places) in working::EXCEPTIONS.iter().zip(excused) {
+        if places > 0 {
+            println!("{letter}, {}: {} places, {}", exception.laws.join(" and "), places, exception.why);
+        } else if exception.letter.starts_with(letter) {
+            wrong.push(format!(
+                "{:?} hold everywhere: this exception is needed no more: {}",
+                exception.laws, exception.why
+            ));
         }
     }
     println!("{letter}: {} rows of the table, {} laws broken", rows.len(), wrong.len());
@@ -311,6 +266,10 @@ fn layer_f() {
     run('f');
 }
 #[test]
+fn layer_v() {
+    run('v');
+}
+#[test]
 fn layer_n() {
     run('n');
 }
@@ -327,6 +286,14 @@ fn layer_z() {
     run('z');
 }
 #[test]
+fn layer_m() {
+    run('m');
+}
+#[test]
+fn layer_o() {
+    run('o');
+}
+#[test]
 fn layer_w() {
     run('w');
 }
@@ -340,7 +307,7 @@ fn layer_u() {
 #[test]
 fn every_letter_of_the_table_is_run() {
     for letter in LETTERS {
-        assert!("gtxfnyrzwu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
+        assert!("gtxfvnyrzmowu".contains(letter.letter), "a test for `{}` is missing above", letter.letter);
         for key in letter.on {
             let on = |row: &&Row| row.letter == letter.letter && row.line.starts_with(key);
             assert!(ROWS.iter().any(|row| on(&row)), "`{}` on {key}", letter.letter);
@@ -377,9 +344,12 @@ fn options_are_the_same_in_the_table_and_in_the_runtime() {
         names::<AffineOptions>(),
         names::<IdentityOptions>(),
         names::<FisherOptions>(),
+        names::<ExponentialMapOptions>(),
         names::<SegmentedOptions>(),
         names::<OrientationOptions>(),
         names::<IntervalSplineOptions>(),
+        names::<CircleMoebiusOptions>(),
+        names::<CircleSplineOptions>(),
     ];
     let with_options = || LETTERS.iter().filter(|letter| !letter.options.is_empty());
     assert_eq!(structs.len(), with_options().count());
@@ -410,6 +380,8 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
         ('t', "cov_type", CovType::NAMES),
         ('f', "kappa_prediction", KappaPrediction::NAMES),
         ('f', "rotation_mode", FisherRotation::NAMES),
+        ('v', "exp_map_type", ExpMapType::NAMES),
+        ('v', "mean_parametrization", MeanParametrization::NAMES),
         ('n', "rotation_mode", SphereRotation::NAMES),
     ];
     let mut compared = 0;
@@ -426,7 +398,7 @@ fn choices_are_the_same_in_the_table_and_in_the_runtime() {
     assert_eq!(compared, runtime.len());
 }
 
-/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, n 1281, y 0, r 3 K + 1, z 0, w 62 and a network for each
+/// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, v 5 K, n 1281, y 0, r 3 K + 1, z 0, m 4 K, o 8, w 62 and a network for each
 /// further share, u D + 2.
 #[test]
 fn parameters_are_counted_as_published() {
@@ -441,12 +413,21 @@ fn parameters_are_counted_as_published() {
     assert_eq!(params::<Flow<flow_runtime::flow!(e3 : x)>>(), 0);
     assert_eq!(params::<Flow<flow_runtime::flow!(e3 : x(add_offset = 1))>>(), 3);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : f)>>(), 10);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s2 : v)>>(), 50);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s2 : v(exp_map_type = "splines", num_components = 4))>>(), 140);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : n)>>(), 1281);
+    // A network for each height: 16 + 1232 + 1296 + 40.
+    assert_eq!(params::<Flow<flow_runtime::flow!(s3 : n)>>(), 2584);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s3 : y(add_rotation = 1))>>(), 16);
     assert_eq!(params::<Flow<flow_runtime::flow!(i1[-3, 3] : rz)>>(), 16);
     assert_eq!(params::<Flow<flow_runtime::flow!(a1 : w)>>(), 62);
     assert_eq!(params::<Flow<flow_runtime::flow!(a2 : w)>>(), 8316);
     assert_eq!(params::<Flow<flow_runtime::flow!(a3 : w)>>(), 16698);
     assert_eq!(params::<Flow<flow_runtime::flow!(a2 : u)>>(), 4);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : m)>>(), 20);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : m(add_rotation = 1))>>(), 24);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : o)>>(), 8);
+    assert_eq!(params::<Flow<flow_runtime::flow!(s1 : o(smooth_second_derivative = 0))>>(), 10);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y)>>(), 0);
     assert_eq!(params::<Flow<flow_runtime::flow!(s1 : y(add_rotation = 1))>>(), 4);
     assert_eq!(params::<Flow<flow_runtime::flow!(s2 : y(add_rotation = 1))>>(), 9);
@@ -458,6 +439,29 @@ trait Counted {
 }
 impl<M: Manifold, C: Chain<M>, H: Head> Counted for (Block<M, C, H>, ()) {
     const PARAMS: usize = C::PARAMS;
+}
+
+/// docs/f32.md says what each line is good for in `f32`. `UPDATE_DOCS=1 cargo test --release --test laws f32` writes it anew.
+#[test]
+fn f32_is_certified_or_refused() {
+    let line = |row: &Row| narrow::Line {
+        letter: row.letter,
+        notation: row.line,
+        refused: row.subject.needs_f64,
+        measured: narrow::measure(&row.subject, 1),
+    };
+    let lines: Vec<narrow::Line> = ROWS.iter().map(line).collect();
+    let wrong: Vec<String> = lines.iter().filter_map(narrow::Line::contradiction).collect();
+    assert!(wrong.is_empty(), "\n{}", wrong.join("\n"));
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/f32.md");
+    let page = narrow::page(&lines);
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, page).expect("docs/f32.md written");
+        return;
+    }
+    let told = std::fs::read_to_string(path).expect("docs/f32.md");
+    let wrong = narrow::differences(&told, &page);
+    assert!(wrong.is_empty(), "docs/f32.md changed: see this test's comment\n{}", wrong.join("\n"));
 }
 
 /// The README shows the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes it anew.

@@ -116,7 +116,10 @@ pub struct Count {
     pub value: usize,
 }
 
-/// `128-128`.
+/// The word for a network without hidden layers.
+pub const NONE: &str = "none";
+
+/// `128-128`; nothing for `none`.
 #[derive(Clone)]
 pub struct Widths(pub Vec<Count>);
 
@@ -142,10 +145,14 @@ pub enum ClauseKind {
     Cond(Each<Count>),
     /// Widths of the hidden layers.
     Hidden(Each<Widths>),
-    /// Rank of the matrices.
-    Rank(Count),
-    /// A log-mean head.
-    Poisson,
+    /// Rank of the matrices: one for all, or one for each.
+    Rank(Each<Widths>),
+    /// Connections past the hidden layers.
+    Highway(Each<Count>),
+    /// A log-mean, and the widths of a network of its own.
+    Poisson(Option<Widths>),
+    /// Every parameter from outside: from a network with these hidden layers and options, or given.
+    Amortize(Option<Widths>, Vec<Setting>),
     /// Options of the letter for the whole notation.
     Defaults(Vec<Setting>),
 }
@@ -174,8 +181,49 @@ pub struct Density {
     pub features: Features,
     /// One for each manifold.
     pub blocks: Vec<Block>,
-    /// Rank of the networks' matrices; `None` for full ones.
-    pub rank: Option<usize>,
+    /// Where every parameter comes from, if not from each manifold's own network.
+    pub amortize: Option<Amortize>,
+    /// The log-mean beside the density.
+    pub poisson: Option<Poisson>,
+}
+
+/// Where every parameter comes from.
+pub enum Amortize {
+    /// They are given.
+    Given,
+    /// A network that reads the features.
+    Outer(Network),
+}
+
+/// Where a log-mean comes from.
+pub enum Poisson {
+    /// A free number, one more output of the first network, or one more given number.
+    Joint,
+    /// A network of its own.
+    Separate(Network),
+}
+
+/// A network between its inputs and its outputs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Network {
+    /// Widths of the hidden layers.
+    pub hidden: Vec<usize>,
+    /// The rank of each matrix, 0 for a full one; nothing if all are full.
+    pub ranks: Vec<usize>,
+    /// The mode of the highway.
+    pub highway: usize,
+}
+
+impl Network {
+    /// Number of matrices (layers.md 3.2).
+    pub fn matrices(&self) -> usize {
+        match (self.highway, self.hidden.len()) {
+            (0, hidden) => hidden + 1,
+            (_, 0) => 1,
+            (1, hidden) => hidden + 2,
+            (_, hidden) => 2 * hidden + 1,
+        }
+    }
 }
 
 /// How many features are given.
@@ -188,6 +236,17 @@ pub enum Features {
     Each(Vec<usize>),
 }
 
+impl Features {
+    /// All of them together.
+    pub fn count(&self) -> usize {
+        match self {
+            Features::None => 0,
+            Features::Shared(count) => *count,
+            Features::Each(counts) => counts.iter().sum(),
+        }
+    }
+}
+
 /// A manifold, its chain, and the network that predicts the parameters of the chain.
 pub struct Block {
     /// The name of its columns.
@@ -196,8 +255,8 @@ pub struct Block {
     pub space: Space,
     /// The layers, the base side first.
     pub chain: Vec<Layer>,
-    /// Widths of the hidden layers.
-    pub hidden: Vec<usize>,
+    /// The network.
+    pub network: Network,
 }
 
 /// A manifold that exists.
@@ -284,8 +343,20 @@ impl Display for Clause {
         match &self.kind {
             ClauseKind::Cond(features) => write!(f, "{word} {features}"),
             ClauseKind::Hidden(widths) => write!(f, "{word} {widths}"),
-            ClauseKind::Rank(rank) => write!(f, "{word} {rank}"),
-            ClauseKind::Poisson => write!(f, "{word}"),
+            ClauseKind::Rank(ranks) => write!(f, "{word} {ranks}"),
+            ClauseKind::Highway(mode) => write!(f, "{word} {mode}"),
+            ClauseKind::Poisson(widths) | ClauseKind::Amortize(widths, _) => {
+                write!(f, "{word}")?;
+                if let Some(widths) = widths {
+                    write!(f, " {widths}")?;
+                }
+                match &self.kind {
+                    ClauseKind::Amortize(_, settings) if !settings.is_empty() => {
+                        write!(f, "({})", list(settings, ", "))
+                    }
+                    _ => Ok(()),
+                }
+            }
             ClauseKind::Defaults(settings) => write!(f, "{word}({})", list(settings, ", ")),
         }
     }
@@ -308,6 +379,9 @@ impl Display for Count {
 
 impl Display for Widths {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str(NONE);
+        }
         f.write_str(&list(&self.0, "-"))
     }
 }

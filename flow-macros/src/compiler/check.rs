@@ -1,8 +1,8 @@
 //! The notation as written to a density whose every part exists and fits, or messages.
 
 use super::ast::{
-    Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold, Setting,
-    Space, Spec, Widths, Written,
+    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold,
+    Network, Poisson, Setting, Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};
@@ -12,6 +12,12 @@ use syn::ext::IdentExt;
 
 /// Width of the hidden layer of a network where none is written.
 const HIDDEN: usize = 128;
+
+/// The highest mode of a highway (layers.md 3.2).
+const LAST_MODE: i64 = 4;
+
+/// The options of an outer network.
+const OUTER_OPTIONS: &[&str] = &["rank", "highway"];
 
 /// Types nest once for each layer and each manifold; rustc stops at 128 levels, and some of them are the runtime's.
 const LONGEST: usize = 64;
@@ -24,14 +30,16 @@ pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
     let clauses = clauses(spec, errors);
     let chains = chains(spec, &spaces, &clauses.defaults, errors);
     let features = features(&clauses, spec.manifolds.len(), errors);
-    let hidden = hidden(&clauses, spec.manifolds.len(), errors);
+    let networks = networks(&clauses, spec.manifolds.len(), errors);
     networks_exist(spec, &clauses, errors);
+    let amortize = amortize(&clauses, errors);
+    let poisson = poisson(&clauses, &networks, errors);
 
-    let blocks = spec.manifolds.iter().zip(spaces).zip(chains).zip(hidden);
-    let blocks = blocks.map(|(((manifold, space), chain), hidden)| {
-        Some(Block { name: manifold.as_ref()?.name.clone(), space: space.ok()?, chain: chain?, hidden })
+    let blocks = spec.manifolds.iter().zip(spaces).zip(chains).zip(networks);
+    let blocks = blocks.map(|(((manifold, space), chain), network)| {
+        Some(Block { name: manifold.as_ref()?.name.clone(), space: space.ok()?, chain: chain?, network })
     });
-    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, rank: clauses.rank.map(|(_, rank)| rank.value) })
+    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson })
 }
 
 // ---- manifolds ---------------------------------------------------------------------------------------------------
@@ -150,7 +158,10 @@ fn span_of_chain(chain: &Chain) -> Span {
 struct Clauses<'a> {
     cond: Option<&'a Each<Count>>,
     hidden: Option<(&'a Ident, &'a Each<Widths>)>,
-    rank: Option<(&'a Ident, Count)>,
+    rank: Option<(&'a Ident, &'a Each<Widths>)>,
+    highway: Option<(&'a Ident, &'a Each<Count>)>,
+    poisson: Option<(&'a Ident, &'a Option<Widths>)>,
+    amortize: Option<(&'a Ident, &'a Option<Widths>, &'a [Setting])>,
     defaults: Vec<(&'static table::Letter, &'a [Setting])>,
 }
 
@@ -166,11 +177,10 @@ fn clauses<'a>(spec: &'a Spec, errors: &mut Diagnostics) -> Clauses<'a> {
         match kind {
             ClauseKind::Cond(features) => all.cond = Some(features),
             ClauseKind::Hidden(widths) => all.hidden = Some((word, widths)),
-            ClauseKind::Rank(rank) if rank.value == 0 => {
-                errors.report(rank.span, say::zero("the rank", say::ZERO_RANK));
-            }
-            ClauseKind::Rank(rank) => all.rank = Some((word, *rank)),
-            ClauseKind::Poisson => errors.report(word.span(), say::no_poisson()),
+            ClauseKind::Rank(ranks) => all.rank = Some((word, ranks)),
+            ClauseKind::Highway(modes) => all.highway = Some((word, modes)),
+            ClauseKind::Poisson(widths) => all.poisson = Some((word, widths)),
+            ClauseKind::Amortize(widths, settings) => all.amortize = Some((word, widths, settings)),
             ClauseKind::Defaults(settings) => {
                 if let Some(row) = defaults(spec, word, errors) {
                     known_options(&text, &[row], settings, true, errors);
@@ -227,38 +237,166 @@ fn features(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Fe
     }
 }
 
-/// The widths of every manifold's network.
-fn hidden(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Vec<Vec<usize>> {
-    let Some((_, written)) = clauses.hidden else { return vec![vec![HIDDEN]; manifolds] };
-    let mut values = |widths: &Widths| {
-        for width in widths.0.iter().filter(|width| width.value == 0) {
-            errors.report(width.span, say::zero("the width of a layer", say::ZERO_HIDDEN));
-        }
-        if let Some(width) = widths.0.get(LONGEST) {
-            errors.report(width.span, say::too_long("hidden layers", widths.0.len(), LONGEST));
-        }
-        widths.0.iter().map(|width| width.value).collect::<Vec<_>>()
-    };
+/// One value for each manifold: the one written for all, or those of the list.
+fn one_each<'a, T>(
+    word: &Ident,
+    written: &'a Each<T>,
+    manifolds: usize,
+    errors: &mut Diagnostics,
+) -> Vec<(usize, &'a T)> {
     match written {
-        Each::All(widths) => vec![values(widths); manifolds],
+        Each::All(one) => vec![(0, one); manifolds],
         Each::List(span, list) => {
-            let all: Vec<_> = list.iter().map(&mut values).collect();
             if list.len() != manifolds {
-                errors.report(*span, say::list_length("hidden", list.len(), manifolds));
+                errors.report(*span, say::list_length(&word.to_string(), list.len(), manifolds));
             }
-            all
+            list.iter().enumerate().collect()
         }
+    }
+}
+
+/// The network of every manifold.
+fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Vec<Network> {
+    let mut networks = vec![Network { hidden: vec![HIDDEN], ..Network::default() }; manifolds];
+    // What was written once for all is told once.
+    let mut told = HashSet::new();
+    if let Some((word, written)) = clauses.hidden {
+        for ((place, widths), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
+            let quiet = !told.insert((0, place));
+            network.hidden = if quiet { values(widths) } else { hidden(widths, errors) };
+        }
+    }
+    if let Some((word, written)) = clauses.highway {
+        for ((place, mode), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
+            if told.insert((1, place)) {
+                known_mode(mode.span, mode.value as i64, errors);
+            }
+            network.highway = mode.value;
+        }
+    }
+    if let Some((word, written)) = clauses.rank {
+        for ((place, list), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
+            ranks(list, network, told.insert((2, place)), errors);
+        }
+    }
+    networks
+}
+
+fn values(widths: &Widths) -> Vec<usize> {
+    widths.0.iter().map(|width| width.value).collect()
+}
+
+/// Widths of hidden layers.
+fn hidden(widths: &Widths, errors: &mut Diagnostics) -> Vec<usize> {
+    for width in widths.0.iter().filter(|width| width.value == 0) {
+        errors.report(width.span, say::zero("the width of a layer", say::ZERO_HIDDEN));
+    }
+    if let Some(width) = widths.0.get(LONGEST) {
+        errors.report(width.span, say::too_long("hidden layers", widths.0.len(), LONGEST));
+    }
+    values(widths)
+}
+
+fn known_mode(span: Span, mode: i64, errors: &mut Diagnostics) {
+    if !(0..=LAST_MODE).contains(&mode) {
+        errors.report(span, say::no_mode(mode));
+    }
+}
+
+/// One rank for all matrices of a network, or one for each; 0 is a full matrix where others are not.
+fn ranks(list: &Widths, network: &mut Network, told: bool, errors: &mut Diagnostics) {
+    let (ranks, matrices) = (values(list), network.matrices());
+    match (&ranks[..], list.0.first()) {
+        ([0], Some(rank)) if told => errors.report(rank.span, say::zero("the rank", say::ZERO_RANK)),
+        ([rank], _) => network.ranks = vec![*rank; matrices],
+        (_, Some(first)) if ranks.len() != matrices && told => {
+            errors.report(first.span, say::ranks_length(ranks.len(), matrices, network));
+        }
+        _ => network.ranks = ranks,
     }
 }
 
 /// What is said about networks is not said in vain.
 fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
-    if spec.manifolds.len() > 1 || spec.clauses.iter().any(|clause| matches!(clause.kind, ClauseKind::Cond(_))) {
+    let given = clauses.cond.is_some() && clauses.amortize.is_none();
+    let separate = clauses.poisson.is_some_and(|(_, widths)| widths.is_some());
+    if spec.manifolds.len() > 1 || given {
         return;
     }
-    for word in [clauses.hidden.map(|(word, _)| word), clauses.rank.map(|(word, _)| word)].into_iter().flatten() {
-        errors.report(word.span(), say::no_network(&word.to_string()));
+    let words = [
+        clauses.hidden.map(|(word, _)| word),
+        clauses.rank.filter(|_| !separate).map(|(word, _)| word),
+        clauses.highway.filter(|_| !separate).map(|(word, _)| word),
+    ];
+    for word in words.into_iter().flatten() {
+        errors.report(word.span(), say::no_network(&word.to_string(), clauses.amortize.is_some()));
     }
+}
+
+/// Where every parameter comes from.
+fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
+    let (word, widths, settings) = clauses.amortize?;
+    let mut network = Network { hidden: vec![HIDDEN], ..Network::default() };
+    if let Some(widths) = widths {
+        network.hidden = hidden(widths, errors);
+    }
+    let mut seen = HashSet::new();
+    let mut rank = 0;
+    for Setting { name, value } in settings {
+        let text = name.unraw().to_string();
+        if !OUTER_OPTIONS.contains(&text.as_str()) {
+            errors.report(name.span(), say::unknown_outer_option(&text));
+            continue;
+        }
+        if !seen.insert(text.clone()) {
+            errors.report(name.span(), say::option_twice(&text));
+            continue;
+        }
+        match (text.as_str(), &value.value) {
+            ("highway", Written::Int(mode)) => {
+                known_mode(value.span, *mode, errors);
+                network.highway = usize::try_from(*mode).unwrap_or_default();
+            }
+            ("rank", Written::Int(0)) => errors.report(value.span, say::zero("the rank", say::ZERO_RANK)),
+            ("rank", Written::Int(number)) if *number > 0 => rank = usize::try_from(*number).unwrap_or_default(),
+            _ => errors.report(value.span, say::outer_option(&text, &value.text)),
+        }
+    }
+    if rank > 0 {
+        network.ranks = vec![rank; network.matrices()];
+    }
+    match clauses.cond {
+        None if widths.is_some() || !settings.is_empty() => {
+            errors.report(word.span(), say::outer_without_cond());
+            None
+        }
+        None => Some(Amortize::Given),
+        Some(Each::List(span, _)) => {
+            errors.report(*span, say::outer_with_list());
+            None
+        }
+        Some(Each::All(_)) => Some(Amortize::Outer(network)),
+    }
+}
+
+/// Where the log-mean comes from. A network of its own has the rank and the highway that are written for all.
+fn poisson(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) -> Option<Poisson> {
+    let (word, widths) = clauses.poisson?;
+    let Some(widths) = widths else { return Some(Poisson::Joint) };
+    let hidden = hidden(widths, errors);
+    if clauses.cond.is_none() {
+        errors.report(word.span(), say::poisson_without_cond());
+        return None;
+    }
+    let for_all = |all: bool| networks.first().filter(|_| all);
+    let highway = for_all(matches!(clauses.highway, Some((_, Each::All(_))))).map_or(0, |network| network.highway);
+    let mut network = Network { hidden, highway, ranks: Vec::new() };
+    if let Some((_, Each::All(list))) = clauses.rank
+        && let [rank] = &list.0[..]
+    {
+        network.ranks = vec![rank.value; network.matrices()];
+    }
+    Some(Poisson::Separate(network))
 }
 
 // ---- chains ------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 //! What the macro says about a notation that is wrong. Every message names what was written, what is wrong, and the way out.
 
-use super::ast::{Space, list};
+use super::ast::{Network, Space, list};
 use super::table::{self, LETTERS, MANIFOLDS, Manifold};
 use proc_macro2::Span;
 
@@ -332,7 +332,7 @@ pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str)
 // ---- clauses -----------------------------------------------------------------------------------------------------
 
 /// The words that begin a clause.
-pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "poisson"];
+pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "highway", "poisson", "amortize"];
 
 pub fn no_bar(clause: &str) -> String {
     format!("`{clause}` is a clause: write `|` before the first clause, for example {SHAPE}")
@@ -340,7 +340,11 @@ pub fn no_bar(clause: &str) -> String {
 
 pub fn unknown_clause(word: &str) -> String {
     let way_out = nearest(word, CLAUSES).map_or_else(
-        || "there are `cond 32`, `hidden 128-128`, `rank 8`, and options of a letter, `g(num_kde = 20)`".into(),
+        || {
+            "there are `cond 32`, `hidden 128-128`, `rank 8`, `highway 1`, `poisson`, `amortize 128`, and options of a \
+             letter, `g(num_kde = 20)`"
+                .into()
+        },
         |near| format!("did you mean `{near}`?"),
     );
     format!("`{word}` is not a clause: {way_out}")
@@ -356,7 +360,7 @@ pub fn zero(what: &str, way_out: &str) -> String {
 
 pub const ZERO_COND: &str = "leave the clause out for a density without given features";
 pub const ZERO_COND_LIST: &str = "every manifold of a list is given at least one feature";
-pub const ZERO_HIDDEN: &str = "write a width of at least 1";
+pub const ZERO_HIDDEN: &str = "write a width of at least 1, or `none` for a network without hidden layers";
 pub const ZERO_RANK: &str = "leave the clause out for full matrices";
 
 pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
@@ -371,15 +375,59 @@ pub fn list_length(word: &str, has: usize, manifolds: usize) -> String {
     )
 }
 
-pub fn no_network(word: &str) -> String {
+pub fn no_network(word: &str, amortized: bool) -> String {
+    if amortized {
+        return format!(
+            "`{word}` is about the networks between the manifolds, and there is one manifold: leave it out; the network \
+             that makes its parameters is told in its own clause, `amortize 128(rank = 5)`"
+        );
+    }
     format!(
         "`{word}` is about networks, and this density has none: with one manifold and no `cond` its parameters are free; \
          leave `{word}` out, or add `cond`"
     )
 }
 
-pub fn no_poisson() -> String {
-    "`poisson` asks for a log-mean head beside the density, which this version does not have: leave it out".into()
+pub fn no_mode(mode: i64) -> String {
+    format!(
+        "a highway has no mode {mode}: 0 is a plain network, 1 a linear highway beside it, 2 to 4 add a small network for \
+         each width (reading the input, the sum so far, or both)"
+    )
+}
+
+pub fn ranks_length(has: usize, matrices: usize, network: &Network) -> String {
+    let hidden = network.hidden.len();
+    let layers = if hidden == 1 { "1 hidden layer".into() } else { format!("{hidden} hidden layers") };
+    let highway = if network.highway == 0 { String::new() } else { format!(" and highway {}", network.highway) };
+    format!(
+        "{has} ranks, but a network with {layers}{highway} has {matrices} matrices: write one rank for all, or one for each"
+    )
+}
+
+pub fn unknown_outer_option(name: &str) -> String {
+    format!(
+        "the network of `amortize` has no option `{name}`: it has `rank` and `highway`, `amortize 128(rank = 5, highway = 1)`"
+    )
+}
+
+pub fn outer_option(name: &str, value: &str) -> String {
+    format!("`{name} = {value}` does not fit: `{name}` of `amortize` is a whole number")
+}
+
+pub fn outer_without_cond() -> String {
+    "a network of `amortize` reads given features, and none are given: add `cond 32`, or write `amortize` alone to give \
+     every parameter yourself"
+        .into()
+}
+
+pub fn outer_with_list() -> String {
+    "with `amortize` one network reads all given features: write their number, `cond 32`".into()
+}
+
+pub fn poisson_without_cond() -> String {
+    "a network for the log-mean reads given features, and none are given: write `poisson` alone for one free number, or \
+     add `cond`"
+        .into()
 }
 
 pub fn defaults_of_word(word: &str) -> String {

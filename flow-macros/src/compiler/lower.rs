@@ -1,6 +1,6 @@
 //! A density to the type that stands for it. Nothing can go wrong here.
 
-use super::ast::{Block, Chosen, Density, Features, Layer, Space};
+use super::ast::{Amortize, Block, Chosen, Density, Features, Layer, Network, Poisson, Space};
 use super::table::{self, Argument, Parameters, Takes, Value};
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -11,11 +11,41 @@ use syn::spanned::Spanned;
 pub fn density(density: &Density, private: &TokenStream, tag: &TokenStream) -> TokenStream {
     let dim = argument(&sum(None, &density.blocks, quote!(DIM), private));
     let embed = argument(&sum(None, &density.blocks, quote!(EMBED), private));
-    let blocks = nest((0..density.blocks.len()).map(|place| block(density, place, private)));
-    match features(&density.features, private) {
+    let blocks = (0..density.blocks.len()).map(|place| block(density, place, private));
+    let blocks: Vec<_> = blocks.chain(log_mean(density, private)).collect();
+    let blocks = nest(blocks.into_iter());
+    let given = quote!(<#blocks as #private::Blocks>::GIVEN);
+    let (features, blocks) = match &density.amortize {
+        None => (features(&density.features, private), blocks),
+        Some(Amortize::Given) => {
+            let given = argument(&given);
+            (Some(quote!(#private::Features<#given>)), blocks)
+        }
+        Some(Amortize::Outer(outer)) => {
+            let count = number(density.features.count());
+            let network = network(outer, &quote!(#count), &given, private);
+            (features(&density.features, private), quote!(#private::Outer<#count, #network, #blocks>))
+        }
+    };
+    match features {
         None => quote!(#private::Unconditional<#tag, #dim, #embed, #blocks>),
         Some(features) => quote!(#private::Conditional<#tag, #features, #dim, #embed, #blocks>),
     }
+}
+
+/// The log-mean that stands after the last block, if it is not an output of the first one.
+fn log_mean(density: &Density, private: &TokenStream) -> Option<TokenStream> {
+    let head = match (density.poisson.as_ref()?, &density.amortize, &density.features) {
+        (Poisson::Joint, None, Features::None) => quote!(#private::Free<1>),
+        (Poisson::Joint, None, _) => return None,
+        (Poisson::Joint, Some(_), _) => quote!(#private::Given<1>),
+        (Poisson::Separate(own), _, features) => {
+            let count = number(features.count());
+            let network = network(own, &quote!(#count), &quote!(1), private);
+            quote!(#private::Predicted<0, #count, #network>)
+        }
+    };
+    Some(quote!(#private::LogMeanHead<#head>))
 }
 
 /// `(a, (b, ()))`: nested to the right, which rustc takes well.
@@ -89,22 +119,49 @@ pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Where the parameters of a chain come from: nowhere else, or a network.
+/// Where the parameters of a chain come from: nowhere else, a network, or outside.
 fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenStream) -> TokenStream {
     let block = &density.blocks[place];
     let (from, count) = match &density.features {
-        Features::None => (0, 0),
-        Features::Shared(count) => (0, *count),
         Features::Each(counts) => (counts[..place].iter().sum(), counts[place]),
+        features => (0, features.count()),
     };
+    let earlier = &density.blocks[..place];
+    let joint =
+        place == 0 && count > 0 && density.amortize.is_none() && matches!(density.poisson, Some(Poisson::Joint));
+    let parameters = has_parameters(&block.chain);
+    if density.amortize.is_some() && parameters {
+        if place == 0 {
+            let params = argument(params);
+            return quote!(#private::Given<#params>);
+        }
+        let network = network(&block.network, &sum(None, earlier, quote!(EMBED), private), params, private);
+        return quote!(#private::Inner<#network>);
+    }
     let sees_nothing = count == 0 && place == 0;
-    if sees_nothing || !has_parameters(&block.chain) {
+    if sees_nothing || !(parameters || joint) {
         let params = argument(params);
         return quote!(#private::Free<#params>);
     }
-    let matrix = |inputs: &TokenStream, outputs: &TokenStream| {
+    let inputs = sum((count > 0).then_some(count), earlier, quote!(EMBED), private);
+    let (from, count) = (number(from), number(count));
+    if joint {
+        let network = network(&block.network, &inputs, &quote!(#params + 1), private);
+        return quote!(#private::Predicted<#from, #count, #network, 1>);
+    }
+    let network = network(&block.network, &inputs, params, private);
+    quote!(#private::Predicted<#from, #count, #network>)
+}
+
+/// What a net of a ladder reads: the input, the sum so far, or both (the modes of layers.md 3.2).
+const READS: [&str; 3] = ["INPUT", "SUM", "BOTH"];
+
+/// A network between two numbers of numbers.
+fn network(network: &Network, inputs: &TokenStream, outputs: &TokenStream, private: &TokenStream) -> TokenStream {
+    let mut ranks = network.ranks.iter();
+    let mut matrix = |inputs: &TokenStream, outputs: &TokenStream| {
         let (columns, rows) = (argument(inputs), argument(outputs));
-        match density.rank.map(number) {
+        match ranks.next().copied().filter(|rank| *rank > 0).map(number) {
             None => quote!(#private::Dense<#columns, #rows>),
             // The runtime says what a rank makes of a matrix: nothing where the product would be the larger one.
             Some(rank) => quote! {
@@ -117,17 +174,41 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
             },
         }
     };
-    let mut inputs = sum((count > 0).then_some(count), &density.blocks[..place], quote!(EMBED), private);
-    let mut hidden = Vec::new();
-    for width in &block.hidden {
+    let widths = network.hidden.iter().map(|width| {
         let width = number(*width);
-        let outputs = quote!(#width);
-        hidden.push(matrix(&inputs, &outputs));
-        inputs = outputs;
+        quote!(#width)
+    });
+    if network.highway > 1 && !network.hidden.is_empty() {
+        let rungs: Vec<_> = widths
+            .enumerate()
+            .map(|(place, width)| {
+                let mode = if place == 0 { 2 } else { network.highway };
+                let read = match mode {
+                    2 => inputs.clone(),
+                    3 => outputs.clone(),
+                    _ => quote!(#inputs + #outputs),
+                };
+                let reads = Ident::new(READS[mode - 2], Span::call_site());
+                let (first, last) = (matrix(&read, &width), matrix(&width, outputs));
+                quote!(#private::Rung<{ #private::#reads }, #first, #last>)
+            })
+            .collect();
+        let (rungs, highway) = (nest(rungs.into_iter()), matrix(inputs, outputs));
+        return quote!(#private::Ladder<#rungs, #highway>);
     }
-    let (hidden, output) = (nest(hidden.into_iter()), matrix(&inputs, params));
-    let (from, count) = (number(from), number(count));
-    quote!(#private::Predicted<#from, #count, #hidden, #output>)
+    let mut from = inputs.clone();
+    let mut hidden = Vec::new();
+    for width in widths {
+        hidden.push(matrix(&from, &width));
+        from = width;
+    }
+    let beside = network.highway == 1 && !hidden.is_empty();
+    let (hidden, last) = (nest(hidden.into_iter()), matrix(&from, outputs));
+    if beside {
+        let highway = matrix(inputs, outputs);
+        return quote!(#private::Beside<#hidden, #last, #highway>);
+    }
+    quote!(#private::Plain<#hidden, #last>)
 }
 
 /// Whether any layer has parameters, as far as the notation tells.

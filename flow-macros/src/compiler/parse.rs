@@ -4,8 +4,8 @@
 //! delimiters. So the tokens are first cut at the signs, and every piece is read by itself: an error in one piece leaves the others readable.
 
 use super::ast::{
-    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Link, Literal, Manifold, Setting, Spec, Widths,
-    Written, print,
+    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Link, Literal, Manifold, NONE, Setting, Spec,
+    Widths, Written, print,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
@@ -432,11 +432,16 @@ fn clause(piece: Piece) -> Result<Clause> {
         let kind = match text.as_str() {
             "cond" => ClauseKind::Cond(each(input, &word, "the number of given features", "32", count)?),
             "hidden" => ClauseKind::Hidden(each(input, &word, "the width of a layer", "128-128", widths)?),
-            "rank" => {
-                missing_number(input, &word, "the rank", "8")?;
-                ClauseKind::Rank(count(input, "the rank")?)
+            "rank" => ClauseKind::Rank(each(input, &word, "the rank", "8", ranks)?),
+            "highway" => ClauseKind::Highway(each(input, &word, "the mode of the highway", "1", count)?),
+            "poisson" => ClauseKind::Poisson(own_widths(input)?),
+            "amortize" => {
+                let widths = own_widths(input)?;
+                ClauseKind::Amortize(
+                    widths,
+                    if input.peek(token::Paren) { settings(input, &word)? } else { Vec::new() },
+                )
             }
-            "poisson" => ClauseKind::Poisson,
             _ if input.peek(token::Paren) => ClauseKind::Defaults(settings(input, &word)?),
             letter if letter.chars().count() == 1 => return Err(Error::new(word.span(), say::no_options(letter))),
             _ => return Err(Error::new(word.span(), say::unknown_clause(&text))),
@@ -487,11 +492,30 @@ fn count(input: ParseStream, what: &str) -> Result<Count> {
     Ok(Count { span, value })
 }
 
+/// The widths of a network that a clause may have.
+fn own_widths(input: ParseStream) -> Result<Option<Widths>> {
+    if input.is_empty() || input.peek(token::Paren) {
+        Ok(None)
+    } else {
+        widths(input, "the width of a layer").map(Some)
+    }
+}
+
 fn widths(input: ParseStream, what: &str) -> Result<Widths> {
+    if input.peek(Ident::peek_any) && input.fork().call(Ident::parse_any)? == NONE {
+        input.call(Ident::parse_any)?;
+        return Ok(Widths(Vec::new()));
+    }
+    ranks(input, what)
+}
+
+/// Numbers with a sign between them.
+fn ranks(input: ParseStream, what: &str) -> Result<Widths> {
     let mut all = vec![count(input, what)?];
     while let Some(minus) = input.parse::<Option<Token![-]>>()? {
         if input.is_empty() {
-            return Err(Error::new(minus.span, say::missing(what, Some('-'), "hidden 128-128")));
+            let example = if what == "the rank" { "rank 8-4" } else { "hidden 128-128" };
+            return Err(Error::new(minus.span, say::missing(what, Some('-'), example)));
         }
         all.push(count(input, what)?);
     }

@@ -179,9 +179,13 @@ const LONGEST_TEXT: usize = 16;
 /// More components than this are a slip of the keyboard, and would make arrays that do not fit a stack.
 const MANY: i64 = 4096;
 
+/// Longer than this nobody waits for a search.
+const MOST_STEPS: i64 = 1_000_000;
+
 const E: &str = "e";
 const S1: &str = "s1";
 const S2: &str = "s2";
+const S: &str = "s";
 const I1: &str = "i1";
 const A: &str = "a";
 
@@ -219,6 +223,16 @@ pub const MANIFOLDS: &[Manifold] = &[
         takes: Takes::Nothing,
         name: "the two-sphere",
         doc: "the two-sphere: (theta, phi), theta in [0, pi] from the +z axis, phi in [0, 2 pi); embedded (x, y, z)",
+    },
+    Manifold {
+        prefix: 's',
+        dims: (3, 9),
+        key: S,
+        type_name: "Sphere",
+        takes: Takes::Dim,
+        name: "a higher sphere",
+        doc: "spheres of up to 9 dimensions: (theta_1, .., theta_{D-1}, phi), theta_1 from the last axis; embedded a unit vector of D + 1 \
+              numbers, for `s3` a quaternion (w, x, y, z)",
     },
     Manifold {
         prefix: 'i',
@@ -289,6 +303,25 @@ const WIDTHS_ARE_ORDERED: Rule = Rule {
     needs: ("upper_bound_for_widths", Test::Above("lower_bound_for_widths", 0.0)),
     why: "the bounds of the widths are the wrong way round",
 };
+
+const SLOPE_EXCEEDS_LEAST: Rule = Rule {
+    when: &[("fix_boundary_derivatives", Test::Positive)],
+    needs: ("fix_boundary_derivatives", Test::Above("min_derivative", 0.0)),
+    why: "a fixed slope must exceed the smallest one: raise it, or write -1 for free slopes",
+};
+const SECOND_AFTER_FIRST: Rule = Rule {
+    when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+    needs: ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+    why: "the second follows the first: write `fix_first_width_n_height_to_zero = 1` too",
+};
+const SECOND_OF_ONE: Rule = Rule {
+    when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
+    needs: ("num_basis_functions", Test::NotIn(&[1])),
+    why: "one bin has no second width: write at least 2 bins",
+};
+
+/// Layer o is smooth around the circle.
+const SMOOTH: &[(&str, Test)] = &[("smooth_second_derivative", Test::In(&[1]))];
 
 /// Layer g has splines instead of mixtures.
 const SPLINES: &[(&str, Test)] = &[("nonlinear_stretch_type", Test::In(&[1]))];
@@ -459,26 +492,14 @@ pub const LETTERS: &[Letter] = &[
                 needs: ("num_basis_functions", Test::In(&[2, 3])),
                 why: "smooth splines are built for 2 and 3 bins: write `num_basis_functions = 2` or 3",
             },
-            Rule {
-                when: &[("fix_boundary_derivatives", Test::Positive)],
-                needs: ("fix_boundary_derivatives", Test::Above("min_derivative", 0.0)),
-                why: "a fixed slope must exceed the smallest one: raise it, or write -1 for free slopes",
-            },
+            SLOPE_EXCEEDS_LEAST,
             Rule {
                 when: &[("restrict_max_min_width_height_ratio", Test::Positive)],
                 needs: ("restrict_max_min_width_height_ratio", Test::Above("num_basis_functions", 1.0)),
                 why: "the greatest ratio must exceed the number of bins less one: raise it, or write -1 for no limit",
             },
-            Rule {
-                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
-                needs: ("fix_first_width_n_height_to_zero", Test::In(&[1])),
-                why: "the second follows the first: write `fix_first_width_n_height_to_zero = 1` too",
-            },
-            Rule {
-                when: &[("also_fix_second_width_to_zero", Test::In(&[1]))],
-                needs: ("num_basis_functions", Test::NotIn(&[1])),
-                why: "one bin has no second width: write at least 2 bins",
-            },
+            SECOND_AFTER_FIRST,
+            SECOND_OF_ONE,
             Rule {
                 when: &[
                     ("fix_first_width_n_height_to_zero", Test::In(&[1])),
@@ -509,6 +530,88 @@ pub const LETTERS: &[Letter] = &[
         options: &[],
         rules: &[],
         doc: "the identity",
+    },
+    Letter {
+        letter: 'm',
+        type_name: "CircleMoebius",
+        arguments: &[],
+        on: &[S1],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_basis_functions", MANY, 5, "Moebius components"),
+            flag("add_rotation", false, "a rotation of the circle"),
+            flag(
+                "natural_direction",
+                false,
+                "the formula is the forward map and evaluation searches; 0: the inverse is, and sampling searches",
+            ),
+        ],
+        rules: &[],
+        doc: "a mixture of Moebius maps; the density is one of wrapped Cauchy densities",
+    },
+    Letter {
+        letter: 'o',
+        type_name: "CircleSpline",
+        arguments: &[],
+        on: &[S1],
+        parameters: Parameters::Always,
+        options: &[
+            count("num_basis_functions", MANY, 2, "bins"),
+            flag("smooth_second_derivative", true, "a continuous second derivative; for 2 bins"),
+            flag("add_rotation", true, "a rotation of the circle"),
+            flag("natural_direction", true, "the spline is the forward map; 0: it is the inverse"),
+            positive_or_minus_one(
+                "fix_boundary_derivatives",
+                -1.0,
+                "slope at the angle 0 of a spline that is not smooth; -1: free",
+            ),
+            flag("fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
+            flag("also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
+            flag("independent_width_height_parametrization", false, "raw heights are given relative to raw widths"),
+            positive("min_width", 1e-4, "smallest width, as a share of the circle"),
+            positive("min_height", 1e-4, "smallest height, as a share of the circle"),
+            positive("min_derivative", 1e-4, "smallest slope at a knot of a spline that is not smooth"),
+        ],
+        rules: &[
+            Rule {
+                when: SMOOTH,
+                needs: ("num_basis_functions", Test::In(&[2])),
+                why: "smooth circular splines are built for 2 bins: write `smooth_second_derivative = 0` for any other number",
+            },
+            Rule {
+                when: SMOOTH,
+                needs: ("fix_boundary_derivatives", Test::Default),
+                why: "the slopes of a smooth spline follow from its bins: write `smooth_second_derivative = 0`, or leave it out",
+            },
+            Rule {
+                when: SMOOTH,
+                needs: ("min_derivative", Test::Default),
+                why: "the slopes of a smooth spline follow from its bins: write `smooth_second_derivative = 0`, or leave it out",
+            },
+            SLOPE_EXCEEDS_LEAST,
+            SECOND_AFTER_FIRST,
+            SECOND_OF_ONE,
+            Rule {
+                when: &[
+                    ("fix_first_width_n_height_to_zero", Test::In(&[1])),
+                    ("fix_boundary_derivatives", Test::Positive),
+                    ("add_rotation", Test::In(&[0])),
+                ],
+                needs: ("num_basis_functions", Test::NotIn(&[1])),
+                why: "one bin with all of this fixed has no parameter left: write at least 2 bins",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_width", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest widths of all bins must leave something free of the circle: lower it",
+            },
+            Rule {
+                when: &[],
+                needs: ("min_height", Test::TimesBelow("num_basis_functions", 1.0)),
+                why: "the smallest heights of all bins must leave something free of the circle: lower it",
+            },
+        ],
+        doc: "a spline of the circle, with a rotation",
     },
     Letter {
         letter: 'f',
@@ -683,42 +786,89 @@ pub const LETTERS: &[Letter] = &[
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
     },
     Letter {
-        letter: 'n',
-        type_name: "SegmentedSphere",
+        letter: 'v',
+        type_name: "ExponentialMap",
         arguments: &[],
         on: &[S2],
         parameters: Parameters::Always,
         options: &[
+            choice(
+                "exp_map_type",
+                &["linear", "quadratic", "splines", "exponential"],
+                "exponential",
+                "how strongly a component pulls, as a function of the cosine of the angle to its mean",
+            ),
+            count("num_components", MANY, 10, "components of the potential"),
+            flag(
+                "natural_direction",
+                false,
+                "1: sampling is the closed formula and evaluation a search; 0: the opposite",
+            ),
+            flag("add_rotation", false, "a rotation of the sphere"),
+            count("max_num_newton_iter", MOST_STEPS, 1000, "points that the search looks at before it gives up"),
+            choice(
+                "mean_parametrization",
+                &["old", "householder"],
+                "old",
+                "means as vectors, whose lengths bound the weights, or as reflections beside a bound of its own",
+            ),
+        ],
+        rules: &[],
+        doc: "each point moved along the gradient of a sum of potentials about some directions",
+    },
+    Letter {
+        letter: 'n',
+        type_name: "SegmentedSphere",
+        arguments: &[],
+        on: &[S2, S],
+        parameters: Parameters::Always,
+        options: &[
             flag("add_rotation", true, "a rotation of the sphere"),
-            choice("rotation_mode", &["householder", "angles"], "householder", "a reflection or plane rotations"),
+            choice(
+                "rotation_mode",
+                &["householder", "angles"],
+                "householder",
+                "reflections (one on `s2`) or plane rotations",
+            ),
             count("num_basis_functions", MANY, 10, "Moebius components in the azimuth"),
             Opt {
                 name: "zenith_type_layers",
-                kind: Kind::Letters { of: "rg", same: true, most: 8 },
+                kind: Kind::Letters { of: "rgxz", same: true, most: 8 },
                 default: Value::Text("r"),
-                doc: "the chain for the zenith: splines or Gaussianisation",
+                doc: "the chain for each polar angle: splines, Gaussianisation, or (`x`, `z`) nothing",
             },
             Opt {
                 name: "hidden_dims",
                 kind: Kind::Widths,
                 default: Value::Text("64"),
-                doc: "hidden layers of the network from azimuth to zenith parameters",
+                doc: "hidden layers of the networks from the azimuth, and further angles on higher spheres, to the parameters of a polar angle",
             },
-            only("max_rank", -1, "rank of that network's matrices: the full one"),
-            only("highway_mode", 0, "connections past that network's layers: none"),
+            count_or_minus_one(
+                "max_rank",
+                MANY,
+                -1,
+                "rank of these networks' matrices, where it saves numbers; -1: full",
+            ),
+            Opt {
+                name: "highway_mode",
+                kind: Kind::Int { least: 0, most: 4, or_minus_one: false },
+                default: Value::Int(0),
+                doc: "0: one net; beside a linear map 1: one net, 2: a net for each hidden layer, 3: each reading the sum before it, 4: and \
+                      the input",
+            },
         ],
         rules: &[],
-        doc: "the azimuth by Moebius maps, the zenith given the azimuth by a chain of its own",
+        doc: "the azimuth by Moebius maps, each polar angle given those before it by a chain of its own",
     },
     Letter {
         letter: 'y',
         type_name: "Orientation",
         arguments: &[],
-        on: &[S1, S2],
+        on: &[S1, S2, S],
         parameters: Parameters::If("add_rotation"),
         options: &[flag("add_rotation", false, "a rotation")],
         rules: &[],
-        doc: "the identity, or a rotation of the circle or the sphere",
+        doc: "the identity, or a rotation of the circle or a sphere",
     },
     Letter {
         letter: 'w',
@@ -772,7 +922,11 @@ impl Manifold {
     /// How the row is written: `e1`, `e2`, .. or `s2`.
     pub fn notation(&self) -> String {
         let Manifold { prefix, dims: (least, most), .. } = self;
-        if least == most { format!("`{prefix}{least}`") } else { format!("`{prefix}1`, `{prefix}2`, ..") }
+        if least == most {
+            format!("`{prefix}{least}`")
+        } else {
+            format!("`{prefix}{least}`, `{prefix}{}`, ..", least + 1)
+        }
     }
 }
 
@@ -998,8 +1152,11 @@ mod tests {
         assert_eq!(code('n', "hidden_dims", Value::Text("9999999999")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("+64")), None);
         assert_eq!(code('n', "hidden_dims", Value::Text("1234-1234-1234-1234")), None);
+        assert_eq!(code('n', "zenith_type_layers", Value::Text("zz")), Some(0x7a7a));
         assert_eq!(code('n', "max_rank", Value::Int(-1)), Some(u128::MAX));
-        assert_eq!(code('n', "highway_mode", Value::Int(1)), None);
+        assert_eq!(code('n', "max_rank", Value::Int(0)), None);
+        assert_eq!(code('n', "highway_mode", Value::Int(4)), Some(4));
+        assert_eq!(code('n', "highway_mode", Value::Int(5)), None);
     }
 
     #[test]
@@ -1015,6 +1172,7 @@ mod tests {
         assert!(
             page.contains("| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components per dimension |")
         );
+        assert!(page.contains("| `s3`, `s4`, .. | spheres") && page.contains("| `y` | `s1`; `s2`; `s3`, `s4`, .. |"));
         assert!(page.contains("| `i1` | the interval") && page.contains("| `w` | `a1`, `a2`, .. |"));
         assert!(!page.contains("Options of `z`"));
         assert!(page.contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));

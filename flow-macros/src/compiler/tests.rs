@@ -59,11 +59,11 @@ fn every_manifold_sees_the_features_and_the_manifolds_before_it() {
          { <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, \
          { <Euclidean<3> as Manifold>::EMBED + <Sphere2 as Manifold>::EMBED }, \
          (Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())), \
-         Predicted<0, 32, (Dense<32, 64>, (Dense<64, 16>, ())), \
-         Dense<16, { <(Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())) as Chain<Euclidean<3>>>::PARAMS }>>>, \
+         Predicted<0, 32, Plain<(Dense<32, 64>, (Dense<64, 16>, ())), \
+         Dense<16, { <(Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())) as Chain<Euclidean<3>>>::PARAMS }>>>>, \
          (Block<Sphere2, (SegmentedSphere<()>, ()), \
-         Predicted<0, 32, (Dense<{ 32 + <Euclidean<3> as Manifold>::EMBED }, 64>, (Dense<64, 16>, ())), \
-         Dense<16, { <(SegmentedSphere<()>, ()) as Chain<Sphere2>>::PARAMS }>>>, ()))>",
+         Predicted<0, 32, Plain<(Dense<{ 32 + <Euclidean<3> as Manifold>::EMBED }, 64>, (Dense<64, 16>, ())), \
+         Dense<16, { <(SegmentedSphere<()>, ()) as Chain<Sphere2>>::PARAMS }>>>>, ()))>",
     );
 }
 
@@ -86,8 +86,8 @@ fn lists_ranks_and_defaults() {
             "Conditional<(), (Features<3>, (Features<5>, ())), \
              {{ <Euclidean<1> as Manifold>::DIM + <Circle as Manifold>::DIM }}, \
              {{ <Euclidean<1> as Manifold>::EMBED + <Circle as Manifold>::EMBED }}, \
-             (Block<Euclidean<1>, ({x}, ()), Predicted<0, 3, ({}, ()), {}>>, \
-             (Block<Circle, ({y}, ()), Predicted<3, 5, ({}, ({}, ())), {}>>, ()))>",
+             (Block<Euclidean<1>, ({x}, ()), Predicted<0, 3, Plain<({}, ()), {}>>>, \
+             (Block<Circle, ({y}, ()), Predicted<3, 5, Plain<({}, ({}, ())), {}>>>, ()))>",
             low_rank("3", "8"),
             low_rank("8", &x_params),
             low_rank("5 + <Euclidean<1> as Manifold>::EMBED", "4"),
@@ -101,8 +101,91 @@ fn lists_ranks_and_defaults() {
 fn without_features_a_later_manifold_sees_the_earlier_ones() {
     let whole = compiled("e2 + s1 + e1 : t + y + t").unwrap();
     assert!(whole.contains(
-        "Predicted<0, 0, (Dense<{ <Euclidean<2> as Manifold>::EMBED + <Circle as Manifold>::EMBED }, 128>, ()), Dense<128, "
+        "Predicted<0, 0, Plain<(Dense<{ <Euclidean<2> as Manifold>::EMBED + <Circle as Manifold>::EMBED }, 128>, ()), Dense<128, "
     ));
+}
+
+/// The head of the first block with a network.
+fn network(line: &str) -> String {
+    let whole = compiled(line).unwrap();
+    let from = whole.find("Predicted<").unwrap();
+    // What a chain has for parameters is said elsewhere.
+    let params = "<(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS";
+    whole[from..].replace(&format!("{{ {params} }}"), "P").replace(params, "P").strip_suffix(">, ())>").unwrap().into()
+}
+
+#[test]
+fn highways() {
+    assert_eq!(network("e1 : t | cond 3"), "Predicted<0, 3, Plain<(Dense<3, 128>, ()), Dense<128, P>>>");
+    assert_eq!(network("e1 : t | cond 3, highway 0"), network("e1 : t | cond 3"));
+    assert_eq!(network("e1 : t | cond 3, hidden none"), "Predicted<0, 3, Plain<(), Dense<3, P>>>");
+    for mode in 0..5 {
+        let line = format!("e1 : t | cond 3, hidden none, highway {mode}");
+        assert_eq!(network(&line), network("e1 : t | cond 3, hidden none"));
+    }
+    assert_eq!(
+        network("e1 : t | cond 3, hidden 5-4, highway 1"),
+        "Predicted<0, 3, Beside<(Dense<3, 5>, (Dense<5, 4>, ())), Dense<4, P>, Dense<3, P>>>"
+    );
+    let ladder = |mode: usize| network(&format!("e1 : t | cond 3, hidden 5-4, highway {mode}"));
+    let first = "Rung<{ INPUT }, Dense<3, 5>, Dense<5, P>>";
+    let of = |second: &str| format!("Predicted<0, 3, Ladder<({first}, ({second}, ())), Dense<3, P>>>");
+    assert_eq!(ladder(2), of("Rung<{ INPUT }, Dense<3, 4>, Dense<4, P>>"));
+    assert_eq!(ladder(3), of("Rung<{ SUM }, Dense<P, 4>, Dense<4, P>>"));
+    assert_eq!(ladder(4), of("Rung<{ BOTH }, Dense<{ 3 + P }, 4>, Dense<4, P>>"));
+    // One rank for each matrix in the order of the flat weights, 0 for a full one.
+    assert_eq!(
+        network("e1 : t | cond 3, hidden 5, highway 1, rank 0-2-0"),
+        "Predicted<0, 3, Beside<(Dense<3, 5>, ()), LowRank<5, P, { low_rank(2, 5, P) }, { low_rank_len(2, 5, P) }>, \
+         Dense<3, P>>>"
+    );
+    let each = compiled("e1 + e1 : t + t | cond 3, highway (0, 1), rank (2, 0)").unwrap();
+    assert!(
+        each.contains("LowRank<3, 128")
+            && each.contains("Beside<(Dense<{ 3 + <Euclidean<1> as Manifold>::EMBED }, 128>")
+    );
+    says("e1 : t | cond 3, highway 5", &["a highway has no mode 5"]);
+    says("e1 : t | highway 1", &["`highway` is about networks, and this density has none"]);
+    says("e1 : t | cond 3, rank 1-2-3", &["3 ranks, but a network with 1 hidden layer has 2 matrices"]);
+    says("e1 : t | cond 3, hidden 5-4, highway 2, rank 1-2", &["2 hidden layers and highway 2 has 5 matrices"]);
+    says("e1 : t | cond 3, rank 0", &["the rank is 0: leave the clause out"]);
+    says("e1 : t | cond 3, highway", &["the mode of the highway is missing"]);
+}
+
+#[test]
+fn log_means() {
+    let free = compiled("e1 : t | poisson").unwrap();
+    assert!(
+        free.ends_with("(LogMeanHead<Free<1>>, ())))>") || free.ends_with("(LogMeanHead<Free<1>>, ()))>"),
+        "{free}"
+    );
+    let joint = compiled("e1 + e1 : x + t | cond 3, poisson").unwrap();
+    assert!(joint.contains("Predicted<0, 3, Plain<(Dense<3, 128>, ()), Dense<128, { <(Identity<1, ()>, ()) as Chain<Euclidean<1>>>::PARAMS + 1 }>>, 1>"), "{joint}");
+    let separate = compiled("e1 + e1 : t + t | cond (3, 2), poisson 16-8, highway 1").unwrap();
+    assert!(separate.contains(
+        "LogMeanHead<Predicted<0, 5, Beside<(Dense<5, 16>, (Dense<16, 8>, ())), Dense<8, 1>, Dense<5, 1>>>>"
+    ));
+    says("e1 : t | poisson 16", &["a network for the log-mean reads given features, and none are given"]);
+    says("e1 : t | cond 3, poisson 0", &["the width of a layer is 0"]);
+}
+
+#[test]
+fn every_parameter_from_outside() {
+    let given = compiled("e1 + s1 : t + y(add_rotation = 1) | hidden 4, amortize").unwrap();
+    assert!(given.starts_with("Conditional<(), Features<{ <(Block<"), "{given}");
+    assert!(given.contains("as Blocks>::GIVEN }>"));
+    assert!(given.contains("Given<{ <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>"));
+    assert!(given.contains("Inner<Plain<(Dense<{ <Euclidean<1> as Manifold>::EMBED }, 4>, ())"));
+    let outer = compiled("e1 : t | cond 2, amortize 6(rank = 2, highway = 1), poisson").unwrap();
+    assert!(outer.starts_with("Conditional<(), Features<2>, "));
+    assert!(outer.contains("Outer<2, Beside<(LowRank<2, 6, ") && outer.contains("LogMeanHead<Given<1>>"), "{outer}");
+    says("e1 : t | amortize 6", &["add `cond 32`, or write `amortize` alone"]);
+    says("e1 + e1 : t + t | cond (1, 2), amortize", &["one network reads all given features"]);
+    says("e1 : t | cond 2, amortize 6(width = 3)", &["has no option `width`: it has `rank` and `highway`"]);
+    says("e1 : t | cond 2, amortize(rank = \"full\")", &["`rank` of `amortize` is a whole number"]);
+    says("e1 : t | cond 2, amortize(rank = 2, rank = 3)", &["rank"]);
+    says("e1 : t | cond 2, amortize(highway = 7)", &["a highway has no mode 7"]);
+    says("e1 : t | cond 2, hidden 5, amortize", &["`hidden` is about the networks between the manifolds"]);
 }
 
 #[test]
@@ -124,8 +207,9 @@ fn intervals_and_simplices() {
 
 #[test]
 fn chains_without_parameters_need_no_network() {
-    let free =
-        |chains: &str| !compiled(&format!("e2 + {chains} | cond 3")).unwrap().contains("Predicted<0, 3, (Dense<{");
+    let free = |chains: &str| {
+        !compiled(&format!("e2 + {chains} | cond 3")).unwrap().contains("Predicted<0, 3, Plain<(Dense<{")
+    };
     assert!(free("e2 : t + x"));
     assert!(free("i1 : t + z"));
     assert!(!free("i1 : t + zr"));
@@ -147,6 +231,7 @@ fn places_and_layers_of_the_users_own() {
         "Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Gaussianization<3, Middle, ()>, (my::Layer<3>, (Affine<3, Last, \
          ()>, ()))))"
     );
+    assert_eq!(chain("s3 : yn"), "Block<Sphere<3>, (Orientation<()>, (SegmentedSphere<()>, ()))");
     assert_eq!(chain("s2 : fn"), "Block<Sphere2, (FisherFlow<()>, (SegmentedSphere<()>, ()))");
     assert_eq!(chain("s2 : r#fn"), chain("s2 : fn"));
     assert_eq!(chain("s2 : f n"), chain("s2 : fn"));
@@ -290,7 +375,9 @@ fn messages_about_manifolds() {
     says("e513 : g", &["goes from 1 to 512"]);
     says("e99999999999999999999999 : g", &["goes from 1 to 512"]);
     says("e03 : g", &["write `e3`"]);
-    says("s5 : n", &["goes from 1 to 2"]);
+    says("s0 : n", &["goes from 1 to 9"]);
+    says("s10 : n", &["goes from 1 to 9"]);
+    says("s3[0, 1] : n", &["`s3` takes no bounds"]);
     says("E3 : g", &["did you mean `e3`?"]);
     says("q : g", &["`q` is not a manifold of this version, which has `e1`, `e2`, .. (a Euclidean space), `s1`"]);
     says("e : g", &["`e` lacks its dimension"]);
@@ -317,14 +404,17 @@ fn messages_about_chains() {
     says("e3 + s2 : g", &["the manifold `s2` has no chain of layers, there is 1 chain after the `:`"]);
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
-    says("e3 : v", &["`v` is not a layer letter: on `e3` there are `t`, `x`, `g`"]);
+    says("e3 : b", &["`b` is not a layer letter: on `e3` there are `g`, `t`, `x`"]);
     says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
-    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `y`"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `v`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
+    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `m`, `o`, `y`"]);
+    says("s3 : f", &["`f` acts on `s2`, but `s3` is a higher sphere: use `n`, `y`"]);
+    says("s9 : g", &["but `s9` is a higher sphere: use `n`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);
@@ -359,7 +449,8 @@ fn messages_about_options() {
     says("e3 : t(cov_type = 'f')", &["`'f'` is not a value"]);
     says("e3 : t(cov_type = \"ful\")", &["did you mean \"full\"?"]);
     says("e3 : x(add_offset = 2)", &["takes 0 or 1"]);
-    says("s2 : n(max_rank = 3, highway_mode = 1)", &["takes -1, the only value", "takes 0, the only value"]);
+    says("s2 : n(max_rank = 0, highway_mode = 5)", &["from 1 to 4096, or -1", "from 0 to 4"]);
+    says("s3 : n(zenith_type_layers = \"rg\")", &["letters `r` or `g` or `x` or `z`, always the same"]);
     says("s2 : n(hidden_dims = \"64 32\")", &["such as \"64-32\""]);
     says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
     says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
@@ -420,6 +511,20 @@ fn messages_about_rules_between_options() {
     let first = "fix_first_width_n_height_to_zero = 1, num_basis_functions = 1";
     says(&format!("i1 : r({first}, also_fix_second_width_to_zero = 1)"), &["one bin has no second width"]);
     says(&format!("i1 : r({first}, fix_boundary_derivatives = 1)"), &["no parameter left"]);
+    says("s1 : o(num_basis_functions = 5)", &["write `smooth_second_derivative = 0` for any other number"]);
+    says("s1 : o(fix_boundary_derivatives = 1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(min_derivative = 0.1)", &["the slopes of a smooth spline follow from its bins"]);
+    says("s1 : o(also_fix_second_width_to_zero = 1)", &["write `fix_first_width_n_height_to_zero = 1` too"]);
+    says("s1 : o(min_width = 0.6)", &["leave something free of the circle"]);
+    says(
+        "s1 : o(smooth_second_derivative = 0, fix_boundary_derivatives = 0.1, min_derivative = 0.2)",
+        &["a fixed slope must exceed the smallest one"],
+    );
+    let one = "smooth_second_derivative = 0, num_basis_functions = 1, fix_boundary_derivatives = 1, \
+        fix_first_width_n_height_to_zero = 1";
+    says(&format!("s1 : o({one}, add_rotation = 0)"), &["has no parameter left"]);
+    assert!(compiled(&format!("s1 : o({one})")).is_ok());
+    assert!(compiled("s1 : o(smooth_second_derivative = 0, num_basis_functions = 5)").is_ok());
     assert!(compiled("i1 : r(smooth_second_derivative = 1, num_basis_functions = 3)").is_ok());
     says("e3 : g(center_mean = 1, num_kde = 1)", &["`num_kde = 1` does not go with `center_mean = 1` in `g`"]);
     says("e3 : g(center_mean = true) | g(num_kde = 1)", &["does not go with `center_mean = true`"]);
@@ -469,7 +574,6 @@ fn messages_about_clauses() {
     says("e3 : g | cond 3, hiden 128", &["`hiden` is not a clause: did you mean `hidden`?"]);
     says("e3 : g | cond 3, rank 0", &["leave the clause out for full matrices"]);
     says("e3 : g | hidden 3, rank 3", &["`hidden` is about networks", "`rank` is about networks"]);
-    says("e3 : g | cond 3, poisson", &["this version does not have: leave it out"]);
     says("e3 : g |", &["a clause is missing beside this `|`"]);
     says("e3 : g | cond 3,, rank 2", &["a clause is missing beside this `,`"]);
     says("e3 : g | g", &["the options of `g` are missing"]);
@@ -496,14 +600,14 @@ fn messages_about_named_flows() {
 #[test]
 fn everything_wrong_is_said_at_once() {
     says(
-        "e3 + s5 + : v + ggg + n(max_rank = 2) | cond 0, hiden 3, rank 2 2",
+        "e3 + s15 + : b + ggg + n(max_rank = 0) | cond 0, hiden 3, rank 2 2",
         &[
             "`hiden` is not a clause",
             "unexpected `2`",
             "a manifold is missing beside this `+`",
-            "`s5` is not a manifold",
-            "`v` is not a layer letter",
-            "`max_rank = 2` does not fit",
+            "`s15` is not a manifold",
+            "`b` is not a layer letter",
+            "`max_rank = 0` does not fit",
             "the number of given features is 0",
         ],
     );
@@ -512,10 +616,10 @@ fn everything_wrong_is_said_at_once() {
 #[test]
 fn after_an_error_something_of_the_right_kind_stands_there() {
     let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt));
-    assert!(syn::parse2::<syn::Type>(parsed("e3 : v")).is_ok());
-    assert!(syn::parse2::<syn::Type>(parsed("e0 : v | cond 0")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e3 : b")).is_ok());
+    assert!(syn::parse2::<syn::Type>(parsed("e0 : b | cond 0")).is_ok());
     assert!(syn::parse2::<syn::Type>(parsed("")).is_ok());
-    for text in ["pub struct Name = a@e0 : v | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
+    for text in ["pub struct Name = a@e0 : b | cond 0", "pub struct Name", "pub enum Name = e3 : g", "/// x"] {
         assert!(syn::parse2::<syn::File>(parsed(text)).is_ok(), "{text}");
     }
 }
@@ -577,6 +681,10 @@ const FRAGMENTS: &[&str] = &[
     "[-1, 1]",
     "{ }",
     "cond",
+    "highway 3",
+    "amortize",
+    "amortize 8(rank = 2)",
+    "none",
     "cond 3",
     "hidden",
     "hidden 128-128",

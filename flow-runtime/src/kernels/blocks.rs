@@ -4,6 +4,7 @@
 //! parameter). Its rows stay in cache between the steps; nothing of size batch x parameters exists.
 
 use super::conditioner::Head;
+use super::network::{Network, NetworkSummary};
 use crate::layers::{Chain, Fault, Letter};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
@@ -29,8 +30,10 @@ pub struct RowFault {
 /// Where a block's numbers start, in each of the arrays that hold them side by side.
 #[derive(Clone, Copy, Debug)]
 pub struct At {
-    /// Number of given features.
+    /// Number of given features, and of what an outer network makes of them.
     pub features: usize,
+    /// Where the numbers made for each point start that no earlier block has taken.
+    pub given: usize,
     /// Embedded coordinates of earlier manifolds.
     pub embed: usize,
     /// Intrinsic (and base) coordinates of earlier manifolds.
@@ -45,8 +48,8 @@ pub struct At {
 
 impl At {
     /// The first block of a flow with this many features.
-    pub const fn start(features: usize) -> At {
-        At { features, embed: 0, dim: 0, weights: 0, shared: 0, index: 0 }
+    pub const fn start<B: Blocks>(features: usize) -> At {
+        At { features: features + B::OUTER, given: 0, embed: 0, dim: 0, weights: 0, shared: 0, index: 0 }
     }
 }
 
@@ -87,7 +90,11 @@ pub struct Workspace<T, R> {
     cot_activations: Vec<T>,
     params: Vec<T>,
     cot_params: Vec<T>,
-    temp: Vec<T>,
+    /// Activations of an outer network.
+    pub(super) outer: Vec<T>,
+    /// Space for their cotangents.
+    pub(super) cot_outer: Vec<T>,
+    pub(super) temp: Vec<T>,
     lane_params: Vec<R>,
     lane_cot_params: Vec<R>,
     lane_prepared: Vec<R>,
@@ -108,17 +115,36 @@ pub struct Sizes {
     net_input: usize,
     activations: usize,
     params: usize,
+    outer: usize,
     prepared: usize,
     scratch: usize,
     temp: usize,
 }
 
+impl Sizes {
+    /// Takes in what a head needs that reads `rows` numbers.
+    pub(super) fn head<H: Head>(&mut self, rows: usize) {
+        self.net_input = self.net_input.max(rows);
+        self.activations = self.activations.max(H::ACTIVATIONS);
+        self.params = self.params.max(H::PARAMS);
+        self.temp = self.temp.max(H::TEMP);
+    }
+
+    /// Takes in what an outer network needs.
+    pub(super) fn outer<N: Network>(&mut self) {
+        self.outer = self.outer.max(N::ACTIVATIONS);
+        self.temp = self.temp.max(N::TEMP);
+    }
+}
+
 impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
     /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
     pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
+        // Whatever is computed begins here, whichever way a flow came by its number type.
+        const { admit::<B, T>() }
         let mut sizes = Sizes::default();
-        B::sizes(At::start(features), &mut sizes);
-        let rows = features + B::EMBED;
+        B::sizes(At::start::<B>(features), &mut sizes);
+        let rows = features + B::OUTER + B::EMBED;
         let zero = T::narrow(0.0);
         let block = |rows: usize| vec![zero; rows * width];
         let cot_block = |rows: usize| vec![zero; if for_gradients { rows * width } else { 0 }];
@@ -137,6 +163,8 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             cot_activations: cot_block(sizes.activations),
             params: block(sizes.params),
             cot_params: cot_block(sizes.params),
+            outer: block(sizes.outer),
+            cot_outer: cot_block(sizes.outer),
             temp: block(sizes.temp),
             lane_params: lanes(sizes.params),
             lane_cot_params: cot_lanes(sizes.params),
@@ -148,6 +176,21 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             cot_point: cot_lanes(sizes.embed),
             fault: None,
         }
+    }
+}
+
+impl<T: Scalar, R> Workspace<T, R> {
+    /// The last of `count` outputs of a head, into `log_prob`.
+    pub(super) fn last_to_log_prob(&mut self, count: usize) {
+        let width = self.width;
+        self.log_prob[..width].copy_from_slice(&self.params[(count - 1) * width..][..width]);
+    }
+
+    /// Cotangents of `log_prob` as those of the last of `count` outputs of a head; the others have none.
+    pub(super) fn log_prob_to_last(&mut self, count: usize) {
+        let width = self.width;
+        self.cot_params[..(count - 1) * width].fill(T::narrow(0.0));
+        self.cot_params[(count - 1) * width..][..width].copy_from_slice(&self.cot_log_prob[..width]);
     }
 }
 
@@ -182,6 +225,15 @@ fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: us
     }
 }
 
+/// Refuses, when a program is compiled, numbers in which a layer of the blocks is no good.
+pub(crate) const fn admit<B: Blocks, T: Scalar>() {
+    if let Some(why) = B::NEEDS_F64 {
+        let precise = if T::EPSILON <= f64::EPSILON { Some(()) } else { None };
+        // What `expect` says begins where it is called; `panic!` with an argument points into the standard library.
+        precise.expect(why);
+    }
+}
+
 /// Blocks one after the other, as nested pairs `(First, (Second, ()))`: the autoregressive product of densities.
 pub trait Blocks: Send + Sync + 'static {
     /// Number of manifolds.
@@ -194,6 +246,12 @@ pub trait Blocks: Send + Sync + 'static {
     const WEIGHTS: usize;
     /// Prepared numbers of all blocks with shared parameters.
     const SHARED: usize;
+    /// What the first layer says that is no good in `f32` (see [`crate::layers::Layer::NEEDS_F64`]).
+    const NEEDS_F64: Option<&'static str>;
+    /// Numbers made for each point that the blocks take in place of weights.
+    const GIVEN: usize;
+    /// Numbers that an outer network adds to the given features.
+    const OUTER: usize = 0;
 
     /// Largest sizes over the blocks.
     fn sizes(at: At, sizes: &mut Sizes);
@@ -241,8 +299,34 @@ pub trait Blocks: Send + Sync + 'static {
     /// Parameters that start a fit near rows of `columns` intrinsic coordinates, for the blocks that can learn from them: free
     /// parameters, or the last bias of a network.
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, weights: &mut [f64]);
-    /// Notation, letters and parameter counts of each block.
-    fn describe(blocks: &mut Vec<BlockSummary>);
+    /// The same for given numbers: `given` are those of these blocks.
+    fn given_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, given: &mut [f64]);
+    /// Given numbers a fit starts from.
+    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]);
+    /// Notation, letters, networks and parameter counts.
+    fn describe(summary: &mut Summary);
+}
+
+/// What a flow consists of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    /// Its manifolds in order.
+    pub blocks: Vec<BlockSummary>,
+    /// The network that makes every parameter, where there is one.
+    pub outer: Option<NetworkSummary>,
+    /// Where the log-mean comes from, where there is one.
+    pub log_mean: Option<LogMeanSummary>,
+}
+
+/// Where a log-mean comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LogMeanSummary {
+    /// One number.
+    Free,
+    /// The last output of the network of the first manifold, or the last of the given numbers.
+    Joint,
+    /// A network of its own.
+    Separate(NetworkSummary),
 }
 
 /// What a block consists of.
@@ -254,8 +338,10 @@ pub struct BlockSummary {
     pub letters: Vec<Letter>,
     /// Free parameters, or weights of the network that predicts them.
     pub weights: usize,
-    /// Inputs and outputs of each matrix of the network; `None` where the parameters are free.
-    pub network: Option<Vec<[usize; 2]>>,
+    /// The network; `None` where the parameters are free or given.
+    pub network: Option<NetworkSummary>,
+    /// Numbers made for each point in place of weights.
+    pub given: usize,
 }
 
 impl Blocks for () {
@@ -264,6 +350,8 @@ impl Blocks for () {
     const EMBED: usize = 0;
     const WEIGHTS: usize = 0;
     const SHARED: usize = 0;
+    const NEEDS_F64: Option<&'static str> = None;
+    const GIVEN: usize = 0;
 
     fn sizes(_: At, _: &mut Sizes) {}
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
@@ -302,7 +390,87 @@ impl Blocks for () {
         None
     }
     fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: At, _: &[f64], _: usize, _: &mut [f64]) {}
-    fn describe(_: &mut Vec<BlockSummary>) {}
+    fn given_from_data<G: Rng + ?Sized>(_: &mut G, _: At, _: &[f64], _: usize, _: &mut [f64]) {}
+    fn initial_given<G: Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
+    fn describe(_: &mut Summary) {}
+}
+
+/// Whether a head reads all features, so that its input is a prefix of the workspace's rows.
+const fn reads_prefix<H: Head>(at: At) -> bool {
+    H::FEATURES.0 == 0 && H::FEATURES.1 == at.features
+}
+
+/// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds.
+pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
+    model: Model<'_, T>,
+    at: At,
+    space: &mut Workspace<T, R>,
+    rows: usize,
+) {
+    let width = space.width;
+    let params = &mut space.params[..H::PARAMS * width];
+    let activations = &mut space.activations[..H::ACTIVATIONS * width];
+    if H::GIVEN > 0 {
+        let given = &space.inputs[at.given * width..][..H::GIVEN * width];
+        let earlier = &space.inputs[at.features * width..][..rows * width];
+        return H::apply(given, width, earlier, activations, params, &mut space.temp);
+    }
+    let weights = &model.weights[at.weights..][..H::WEIGHTS];
+    let input: &[T] = if reads_prefix::<H>(at) {
+        &space.inputs
+    } else {
+        let (own, earlier) = space.net_input[..rows * width].split_at_mut(H::FEATURES.1 * width);
+        own.copy_from_slice(&space.inputs[H::FEATURES.0 * width..][..H::FEATURES.1 * width]);
+        earlier.copy_from_slice(&space.inputs[at.features * width..][..earlier.len()]);
+        &space.net_input
+    };
+    H::apply(weights, width, &input[..rows * width], activations, params, &mut space.temp);
+}
+
+/// a += b, number by number.
+fn accumulate<T: Scalar>(into: &mut [T], from: &[T]) {
+    for (sum, x) in into.iter_mut().zip(from) {
+        *sum += *x;
+    }
+}
+
+/// Cotangents of [`condition`], added to those of the rows it reads.
+pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
+    model: Model<'_, T>,
+    at: At,
+    space: &mut Workspace<T, R>,
+    totals: &mut Totals<T, R>,
+    rows: usize,
+) {
+    let width = space.width;
+    let Workspace { inputs, cot_inputs, net_input, cot_net_input, activations, cot_activations, temp, .. } = space;
+    let activations = &activations[..H::ACTIVATIONS * width];
+    let cot_activations = &mut cot_activations[..H::ACTIVATIONS * width];
+    let cot_params = &space.cot_params[..H::PARAMS * width];
+    if H::GIVEN > 0 {
+        let given = &inputs[at.given * width..][..H::GIVEN * width];
+        let earlier = &inputs[at.features * width..][..rows * width];
+        // The given numbers are features, and so come before the coordinates.
+        let (before, after) = cot_inputs.split_at_mut(at.features * width);
+        let cot_given = &mut before[at.given * width..][..H::GIVEN * width];
+        let cot_earlier = &mut after[..rows * width];
+        return H::pull(given, width, earlier, activations, cot_activations, cot_params, cot_earlier, cot_given, temp);
+    }
+    let weights = &model.weights[at.weights..][..H::WEIGHTS];
+    let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
+    let prefix = reads_prefix::<H>(at);
+    let (input, cot_input) = if prefix {
+        (&inputs[..rows * width], &mut cot_inputs[..rows * width])
+    } else {
+        cot_net_input[..rows * width].fill(T::narrow(0.0));
+        (&net_input[..rows * width], &mut cot_net_input[..rows * width])
+    };
+    H::pull(weights, width, input, activations, cot_activations, cot_params, cot_input, cot_weights, temp);
+    if !prefix {
+        let (own, earlier) = cot_net_input[..rows * width].split_at(H::FEATURES.1 * width);
+        accumulate(&mut cot_inputs[H::FEATURES.0 * width..], own);
+        accumulate(&mut cot_inputs[at.features * width..], earlier);
+    }
 }
 
 impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
@@ -313,21 +481,29 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         H::FEATURES.1 + at.embed
     }
 
+    /// Parameters that start a fit near the data; left as they are by a chain that learns nothing from data.
+    fn params_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, params: &mut [f64]) {
+        let mut own = vec![0.0; points.len() / columns * M::EMBED];
+        for (row, point) in own.chunks_exact_mut(M::EMBED).zip(points.chunks_exact(columns)) {
+            M::embed(&point[at.dim..][..M::DIM], row, &mut 0.0);
+        }
+        let mut found = params.to_vec();
+        if C::initial_from_data(rng, &mut own, &mut found) {
+            params.copy_from_slice(&found);
+        }
+    }
+
     /// Where the block after this one starts.
-    const fn after(at: At) -> At {
+    pub(super) const fn after(at: At) -> At {
         At {
             features: at.features,
+            given: at.given + H::GIVEN,
             embed: at.embed + M::EMBED,
             dim: at.dim + M::DIM,
             weights: at.weights + H::WEIGHTS,
             shared: at.shared + Self::SHARED,
             index: at.index + 1,
         }
-    }
-
-    /// Whether the network reads all features, so that its input is a prefix of the workspace's rows.
-    const fn reads_prefix(at: At) -> bool {
-        H::FEATURES.0 == 0 && H::FEATURES.1 == at.features
     }
 
     /// The rows of this block's embedded coordinates.
@@ -338,19 +514,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
 
     /// Runs the conditioner of a block whose parameters differ from point to point.
     fn condition<T: Scalar, R: Pack<Scalar = T>>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>) {
-        let width = space.width;
-        let weights = &model.weights[at.weights..][..H::WEIGHTS];
-        let input: &[T] = if Self::reads_prefix(at) {
-            &space.inputs
-        } else {
-            let (own, earlier) = space.net_input.split_at_mut(H::FEATURES.1 * width);
-            own.copy_from_slice(&space.inputs[H::FEATURES.0 * width..][..H::FEATURES.1 * width]);
-            earlier[..at.embed * width].copy_from_slice(&space.inputs[at.features * width..][..at.embed * width]);
-            &space.net_input
-        };
-        let params = &mut space.params[..C::PARAMS * width];
-        let activations = &mut space.activations[..H::ACTIVATIONS * width];
-        H::apply(weights, width, &input[..Self::net_rows(at) * width], activations, params, &mut space.temp);
+        condition::<H, T, R>(model, at, space, Self::net_rows(at));
     }
 
     /// Cotangents of [`Self::condition`], added to those of the rows it reads.
@@ -360,37 +524,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         space: &mut Workspace<T, R>,
         totals: &mut Totals<T, R>,
     ) {
-        let width = space.width;
-        let weights = &model.weights[at.weights..][..H::WEIGHTS];
-        let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
-        let prefix = Self::reads_prefix(at);
-        let rows = Self::net_rows(at) * width;
-        let (input, cot_input) = if prefix {
-            (&space.inputs[..rows], &mut space.cot_inputs[..rows])
-        } else {
-            space.cot_net_input[..rows].fill(T::narrow(0.0));
-            (&space.net_input[..rows], &mut space.cot_net_input[..rows])
-        };
-        H::pull(
-            weights,
-            width,
-            input,
-            &space.activations[..H::ACTIVATIONS * width],
-            &mut space.cot_activations[..H::ACTIVATIONS * width],
-            &space.cot_params[..C::PARAMS * width],
-            cot_input,
-            cot_weights,
-            &mut space.temp,
-        );
-        if !prefix {
-            let (own, earlier) = space.cot_net_input[..rows].split_at(H::FEATURES.1 * width);
-            for (bar, cot) in space.cot_inputs[H::FEATURES.0 * width..].iter_mut().zip(own) {
-                *bar += *cot;
-            }
-            for (bar, cot) in space.cot_inputs[at.features * width..].iter_mut().zip(earlier) {
-                *bar += *cot;
-            }
-        }
+        condition_vjp::<H, T, R>(model, at, space, totals, Self::net_rows(at));
     }
 
     /// Loads the parameters of a pack and prepares them; notes parameters that are not finite.
@@ -460,28 +594,33 @@ fn settle<M: Manifold, C: Chain<M>, T: Scalar, R: Pack<Scalar = T>>(space: &mut 
     store(cot_params, &mut space.cot_params, space.width, first);
 }
 
+/// A log-mean beside the parameters takes no part in the density.
+fn no_log_mean<H: Head, T: Scalar, R>(space: &mut Workspace<T, R>) {
+    let width = space.width;
+    space.cot_params[(H::PARAMS - H::EXTRA) * width..H::PARAMS * width].fill(T::narrow(0.0));
+}
+
 impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>, Rest) {
     const COUNT: usize = 1 + Rest::COUNT;
     const DIM: usize = M::DIM + Rest::DIM;
     const EMBED: usize = M::EMBED + Rest::EMBED;
     const WEIGHTS: usize = H::WEIGHTS + Rest::WEIGHTS;
     const SHARED: usize = Block::<M, C, H>::SHARED + Rest::SHARED;
+    const NEEDS_F64: Option<&'static str> = if C::NEEDS_F64.is_some() { C::NEEDS_F64 } else { Rest::NEEDS_F64 };
+    const GIVEN: usize = H::GIVEN + Rest::GIVEN;
 
     fn sizes(at: At, sizes: &mut Sizes) {
         const {
             assert!(
-                H::PARAMS == C::PARAMS,
+                H::PARAMS == C::PARAMS + H::EXTRA,
                 "the head of a block makes another number of parameters than its chain needs"
             )
         }
         sizes.dim = sizes.dim.max(M::DIM);
         sizes.embed = sizes.embed.max(M::EMBED);
-        sizes.net_input = sizes.net_input.max(Block::<M, C, H>::net_rows(at));
-        sizes.activations = sizes.activations.max(H::ACTIVATIONS);
-        sizes.params = sizes.params.max(C::PARAMS);
+        sizes.head::<H>(Block::<M, C, H>::net_rows(at));
         sizes.prepared = sizes.prepared.max(C::PREPARED);
         sizes.scratch = sizes.scratch.max(C::SCRATCH);
-        sizes.temp = sizes.temp.max(H::TEMP);
         Rest::sizes(Block::<M, C, H>::after(at), sizes);
     }
 
@@ -579,6 +718,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
         }
         if !H::SHARED {
+            no_log_mean::<H, T, R>(space);
             Block::<M, C, H>::condition_vjp(model, at, space, totals);
         }
         Rest::evaluate_vjp(model, Block::<M, C, H>::after(at), space, totals);
@@ -660,6 +800,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             Block::<M, C, H>::note_layer(at, space, first, fault);
         }
         if !H::SHARED {
+            no_log_mean::<H, T, R>(space);
             Block::<M, C, H>::condition_vjp(model, at, space, totals);
         }
     }
@@ -710,22 +851,36 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     }
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, weights: &mut [f64]) {
         // The parameters are the last of a head's weights; a head without weights of its own has nothing to start.
-        if H::WEIGHTS >= C::PARAMS && H::WEIGHTS > 0 {
-            let mut own = vec![0.0; points.len() / columns * M::EMBED];
-            for (row, point) in own.chunks_exact_mut(M::EMBED).zip(points.chunks_exact(columns)) {
-                M::embed(&point[at.dim..][..M::DIM], row, &mut 0.0);
-            }
-            let mut params = vec![0.0; C::PARAMS];
-            if C::initial_from_data(rng, &mut own, &mut params) {
-                weights[at.weights + H::WEIGHTS - C::PARAMS..][..C::PARAMS].copy_from_slice(&params);
-            }
+        if H::WEIGHTS > 0 {
+            let start = at.weights + H::WEIGHTS - H::PARAMS;
+            let params = &mut weights[start..][..C::PARAMS];
+            Block::<M, C, H>::params_from_data(rng, at, points, columns, params);
         }
         Rest::initial_from_data(rng, Block::<M, C, H>::after(at), points, columns, weights);
     }
-    fn describe(blocks: &mut Vec<BlockSummary>) {
+    fn given_from_data<G: Rng + ?Sized>(rng: &mut G, at: At, points: &[f64], columns: usize, given: &mut [f64]) {
+        let (own, rest) = given.split_at_mut(H::GIVEN);
+        if H::GIVEN > 0 {
+            Block::<M, C, H>::params_from_data(rng, at, points, columns, &mut own[H::GIVEN - C::PARAMS..]);
+        }
+        Rest::given_from_data(rng, Block::<M, C, H>::after(at), points, columns, rest);
+    }
+    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
+        let (own, rest) = given.split_at_mut(H::GIVEN);
+        if H::GIVEN > 0 {
+            H::initial_given(rng, own);
+            C::initial(rng, &mut own[H::GIVEN - C::PARAMS..]);
+        }
+        Rest::initial_given(rng, rest);
+    }
+    fn describe(summary: &mut Summary) {
         let mut letters = Vec::new();
         C::describe(&mut letters);
-        blocks.push(BlockSummary { manifold: M::notation(), letters, weights: H::WEIGHTS, network: H::network() });
-        Rest::describe(blocks);
+        let (manifold, network) = (M::notation(), H::network());
+        if H::EXTRA > 0 {
+            summary.log_mean = Some(LogMeanSummary::Joint);
+        }
+        summary.blocks.push(BlockSummary { manifold, letters, weights: H::WEIGHTS, network, given: H::GIVEN });
+        Rest::describe(summary);
     }
 }

@@ -1,113 +1,22 @@
-//! Where a chain's parameters come from: free numbers, or a network that reads the given features and the earlier manifolds.
+//! Where a chain's parameters come from: free numbers, a network that reads the given features and the earlier manifolds, or
+//! numbers made outside for each point, the weights of such a network among them.
 
-use super::linear::Linear;
-use crate::numeric::{Lanes, Pack, Real, Scalar};
-
-/// Hidden layers, each followed by tanh, as nested pairs `(First, (Second, ()))`.
-pub trait Hidden: Send + Sync + 'static {
-    /// Length of the flat weights.
-    const WEIGHTS: usize;
-    /// Rows of all activations together.
-    const ACTIVATIONS: usize;
-    /// Rows of the last activation; `None` without hidden layers.
-    const LAST: Option<usize>;
-    /// Rows of temporary space.
-    const TEMP: usize;
-
-    /// Writes every activation, one after the other.
-    fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]);
-    /// Takes the cotangents of all activations (those of the last one filled in), adds those of weights and input.
-    #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
-    fn pull<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    );
-    /// Inputs and outputs of each layer in order.
-    fn shapes(shapes: &mut Vec<[usize; 2]>);
-}
-
-impl Hidden for () {
-    const WEIGHTS: usize = 0;
-    const ACTIVATIONS: usize = 0;
-    const LAST: Option<usize> = None;
-    const TEMP: usize = 0;
-
-    fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T]) {}
-    fn pull<T: Scalar>(_: &[T], _: usize, _: &[T], _: &[T], _: &mut [T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
-    fn shapes(_: &mut Vec<[usize; 2]>) {}
-}
-
-const fn larger(a: usize, b: usize) -> usize {
-    if a > b { a } else { b }
-}
-
-/// tanh of a stretch of numbers, lanes at a time.
-fn tanh_all<T: Scalar>(numbers: &mut [T]) {
-    let mut packs = numbers.chunks_exact_mut(Lanes::<T, 8>::LANES);
-    for pack in &mut packs {
-        let out = Lanes::<T, 8>::from_fn(|i| pack[i]).tanh();
-        pack.copy_from_slice(&out.0);
-    }
-    packs.into_remainder().iter_mut().for_each(|a| *a = a.tanh());
-}
-
-impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
-    const WEIGHTS: usize = L::WEIGHTS + Rest::WEIGHTS;
-    const ACTIVATIONS: usize = L::OUT + Rest::ACTIVATIONS;
-    const LAST: Option<usize> = match Rest::LAST {
-        Some(rows) => Some(rows),
-        None => Some(L::OUT),
-    };
-    const TEMP: usize = larger(L::TEMP, Rest::TEMP);
-
-    fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], activations: &mut [T], temp: &mut [T]) {
-        let (own, rest) = weights.split_at(L::WEIGHTS);
-        let (here, next) = activations.split_at_mut(L::OUT * width);
-        L::apply(own, width, input, here, temp);
-        tanh_all(here);
-        Rest::apply(rest, width, here, next, temp);
-    }
-
-    fn pull<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    ) {
-        let (own, rest) = weights.split_at(L::WEIGHTS);
-        let (cot_own, cot_rest) = cot_weights.split_at_mut(L::WEIGHTS);
-        let (here, next) = activations.split_at(L::OUT * width);
-        let (cot_here, cot_next) = cot_activations.split_at_mut(L::OUT * width);
-        Rest::pull(rest, width, here, next, cot_next, cot_here, cot_rest, temp);
-        // tanh' = 1 - tanh^2
-        for (cot, a) in cot_here.iter_mut().zip(here) {
-            *cot *= T::narrow(1.0) - *a * *a;
-        }
-        L::pull(own, width, input, cot_here, cot_input, cot_own, temp);
-    }
-
-    fn shapes(shapes: &mut Vec<[usize; 2]>) {
-        shapes.push([L::IN, L::OUT]);
-        Rest::shapes(shapes);
-    }
-}
+use super::linear::{Each, Shared};
+use super::network::{Network, NetworkSummary};
+use crate::numeric::Scalar;
+use core::marker::PhantomData;
+use rand::Rng;
 
 /// Where a chain's parameters come from.
 pub trait Head: Send + Sync + 'static {
     /// Length of the flat weights (the parameters themselves where they are free).
     const WEIGHTS: usize;
+    /// Numbers made for each point outside of the block, which stand where weights would.
+    const GIVEN: usize;
     /// Number of parameters made.
     const PARAMS: usize;
+    /// How many of them, the last ones, are not the chain's: 1 for a log-mean.
+    const EXTRA: usize;
     /// Whether all points share one parameter vector.
     const SHARED: bool;
     /// The given features read: the first, and how many.
@@ -117,10 +26,11 @@ pub trait Head: Send + Sync + 'static {
     /// Rows of temporary space.
     const TEMP: usize;
 
-    /// Inputs and outputs of each matrix of the network; `None` where the parameters are shared.
-    fn network() -> Option<Vec<[usize; 2]>>;
+    /// The network; `None` where the parameters are shared, or given.
+    fn network() -> Option<NetworkSummary>;
 
-    /// Network input to activations and parameters. Nothing where parameters are shared.
+    /// Network input to activations and parameters. Nothing where parameters are shared. `weights` are the flat ones, or rows of
+    /// given numbers.
     fn apply<T: Scalar>(
         weights: &[T],
         width: usize,
@@ -142,6 +52,10 @@ pub trait Head: Send + Sync + 'static {
         cot_weights: &mut [T],
         temp: &mut [T],
     );
+    /// The given numbers a fit starts from, all but the parameters themselves, which are the last of them.
+    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
+        let _ = (rng, given);
+    }
 }
 
 /// Free parameters, shared by all points.
@@ -149,13 +63,15 @@ pub struct Free<const PARAMS: usize>;
 
 impl<const P: usize> Head for Free<P> {
     const WEIGHTS: usize = P;
+    const GIVEN: usize = 0;
     const PARAMS: usize = P;
+    const EXTRA: usize = 0;
     const SHARED: bool = true;
     const FEATURES: (usize, usize) = (0, 0);
     const ACTIVATIONS: usize = 0;
     const TEMP: usize = 0;
 
-    fn network() -> Option<Vec<[usize; 2]>> {
+    fn network() -> Option<NetworkSummary> {
         None
     }
     fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
@@ -173,23 +89,24 @@ impl<const P: usize> Head for Free<P> {
     }
 }
 
-/// Parameters that are themselves the given features: `PARAMS` of them from number `FROM` on. A density whose every parameter
-/// comes from outside.
-pub struct Given<const FROM: usize, const PARAMS: usize>;
+/// Parameters that are given for each point.
+pub struct Given<const PARAMS: usize>;
 
-impl<const FROM: usize, const P: usize> Head for Given<FROM, P> {
+impl<const P: usize> Head for Given<P> {
     const WEIGHTS: usize = 0;
+    const GIVEN: usize = P;
     const PARAMS: usize = P;
+    const EXTRA: usize = 0;
     const SHARED: bool = false;
-    const FEATURES: (usize, usize) = (FROM, P);
+    const FEATURES: (usize, usize) = (0, 0);
     const ACTIVATIONS: usize = 0;
     const TEMP: usize = 0;
 
-    fn network() -> Option<Vec<[usize; 2]>> {
-        Some(Vec::new())
+    fn network() -> Option<NetworkSummary> {
+        None
     }
-    fn apply<T: Scalar>(_: &[T], width: usize, input: &[T], _: &mut [T], params: &mut [T], _: &mut [T]) {
-        params.copy_from_slice(&input[..P * width]);
+    fn apply<T: Scalar>(weights: &[T], _: usize, _: &[T], _: &mut [T], params: &mut [T], _: &mut [T]) {
+        params.copy_from_slice(weights);
     }
     fn pull<T: Scalar>(
         _: &[T],
@@ -198,33 +115,32 @@ impl<const FROM: usize, const P: usize> Head for Given<FROM, P> {
         _: &[T],
         _: &mut [T],
         cot_params: &[T],
-        cot_input: &mut [T],
         _: &mut [T],
+        cot_weights: &mut [T],
         _: &mut [T],
     ) {
-        for (bar, cot) in cot_input.iter_mut().zip(cot_params) {
+        for (bar, cot) in cot_weights.iter_mut().zip(cot_params) {
             *bar += *cot;
         }
     }
 }
 
 /// Parameters predicted by a network that reads `COUNT` given features from number `FROM` on, then the embedded coordinates of all
-/// earlier manifolds.
-pub struct Predicted<const FROM: usize, const COUNT: usize, H, O>(core::marker::PhantomData<(H, O)>);
+/// earlier manifolds. With `EXTRA = 1` its last output is the logarithm of a mean count.
+pub struct Predicted<const FROM: usize, const COUNT: usize, N, const EXTRA: usize = 0>(PhantomData<N>);
 
-impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predicted<FROM, COUNT, H, O> {
-    const WEIGHTS: usize = H::WEIGHTS + O::WEIGHTS;
-    const PARAMS: usize = O::OUT;
+impl<const FROM: usize, const COUNT: usize, N: Network, const EXTRA: usize> Head for Predicted<FROM, COUNT, N, EXTRA> {
+    const WEIGHTS: usize = N::WEIGHTS;
+    const GIVEN: usize = 0;
+    const PARAMS: usize = N::OUT;
+    const EXTRA: usize = EXTRA;
     const SHARED: bool = false;
     const FEATURES: (usize, usize) = (FROM, COUNT);
-    const ACTIVATIONS: usize = H::ACTIVATIONS;
-    const TEMP: usize = larger(H::TEMP, O::TEMP);
+    const ACTIVATIONS: usize = N::ACTIVATIONS;
+    const TEMP: usize = N::TEMP;
 
-    fn network() -> Option<Vec<[usize; 2]>> {
-        let mut shapes = Vec::new();
-        H::shapes(&mut shapes);
-        shapes.push([O::IN, O::OUT]);
-        Some(shapes)
+    fn network() -> Option<NetworkSummary> {
+        Some(N::describe())
     }
     fn apply<T: Scalar>(
         weights: &[T],
@@ -234,15 +150,8 @@ impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predi
         params: &mut [T],
         temp: &mut [T],
     ) {
-        let (hidden, output) = weights.split_at(H::WEIGHTS);
-        H::apply(hidden, width, input, activations, temp);
-        let last = match H::LAST {
-            Some(rows) => &activations[(H::ACTIVATIONS - rows) * width..],
-            None => input,
-        };
-        O::apply(output, width, last, params, temp);
+        N::apply::<Shared, T>(weights, width, input, activations, params, temp);
     }
-
     fn pull<T: Scalar>(
         weights: &[T],
         width: usize,
@@ -254,24 +163,71 @@ impl<const FROM: usize, const COUNT: usize, H: Hidden, O: Linear> Head for Predi
         cot_weights: &mut [T],
         temp: &mut [T],
     ) {
-        let (hidden, output) = weights.split_at(H::WEIGHTS);
-        let (cot_hidden, cot_output) = cot_weights.split_at_mut(H::WEIGHTS);
-        match H::LAST {
-            Some(rows) => {
-                let from = (H::ACTIVATIONS - rows) * width;
-                cot_activations.fill(T::narrow(0.0));
-                O::pull(
-                    output,
-                    width,
-                    &activations[from..],
-                    cot_params,
-                    &mut cot_activations[from..],
-                    cot_output,
-                    temp,
-                );
-                H::pull(hidden, width, input, activations, cot_activations, cot_input, cot_hidden, temp);
-            }
-            None => O::pull(output, width, input, cot_params, cot_input, cot_output, temp),
-        }
+        N::pull::<Shared, T>(
+            weights,
+            width,
+            input,
+            activations,
+            cot_activations,
+            cot_params,
+            cot_input,
+            cot_weights,
+            temp,
+        );
+    }
+}
+
+/// Parameters predicted by a network that reads the embedded coordinates of all earlier manifolds and whose weights are given for each
+/// point (layers.md 2.7).
+pub struct Inner<N>(PhantomData<N>);
+
+impl<N: Network> Head for Inner<N> {
+    const WEIGHTS: usize = 0;
+    const GIVEN: usize = N::WEIGHTS;
+    const PARAMS: usize = N::OUT;
+    const EXTRA: usize = 0;
+    const SHARED: bool = false;
+    const FEATURES: (usize, usize) = (0, 0);
+    const ACTIVATIONS: usize = N::ACTIVATIONS;
+    const TEMP: usize = N::TEMP;
+
+    fn network() -> Option<NetworkSummary> {
+        Some(N::describe())
+    }
+    fn apply<T: Scalar>(
+        weights: &[T],
+        width: usize,
+        input: &[T],
+        activations: &mut [T],
+        params: &mut [T],
+        temp: &mut [T],
+    ) {
+        N::apply::<Each, T>(weights, width, input, activations, params, temp);
+    }
+    fn pull<T: Scalar>(
+        weights: &[T],
+        width: usize,
+        input: &[T],
+        activations: &[T],
+        cot_activations: &mut [T],
+        cot_params: &[T],
+        cot_input: &mut [T],
+        cot_weights: &mut [T],
+        temp: &mut [T],
+    ) {
+        N::pull::<Each, T>(
+            weights,
+            width,
+            input,
+            activations,
+            cot_activations,
+            cot_params,
+            cot_input,
+            cot_weights,
+            temp,
+        );
+    }
+    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
+        N::initial(rng, given);
     }
 }

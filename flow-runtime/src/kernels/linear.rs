@@ -1,25 +1,27 @@
-//! Affine maps of a block of points: what the conditioner networks are made of.
+//! Matrices applied to a block of points: what the conditioner networks are made of.
 //!
 //! Activations are matrices of `rows x width` numbers, one column a point, so that a layer is one matrix product of the weights
 //! (rows x columns, as stored) with the block.
 
 use crate::numeric::Scalar;
 
-/// An affine map with its weights in one flat stretch.
+/// A matrix with its numbers in one flat stretch. Biases belong to the networks.
 pub trait Linear: Send + Sync + 'static {
     /// Numbers read a point.
     const IN: usize;
     /// Numbers written a point.
     const OUT: usize;
-    /// Length of the flat weights, bias last.
+    /// Length of the flat weights.
     const WEIGHTS: usize;
     /// Rows of temporary space a block needs.
     const TEMP: usize;
+    /// Whether the matrix is stored as such, not as a product.
+    const FULL: bool;
 
-    /// out = W input + b.
-    fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]);
+    /// out += W input.
+    fn add<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]);
     /// Adds to the cotangents of the weights, and to those of the input.
-    fn pull<T: Scalar>(
+    fn pull<W: Weighing, T: Scalar>(
         weights: &[T],
         width: usize,
         input: &[T],
@@ -30,11 +32,43 @@ pub trait Linear: Send + Sync + 'static {
     );
 }
 
-/// A full matrix `O x I` (row-major) and a bias `O`.
+/// Whether the points of a block share the weights of a network, or each has its own.
+///
+/// Weights of their own come in a row of `width` numbers for each weight, as everything else in a block.
+pub trait Weighing: Send + Sync + 'static {
+    /// Numbers held for each weight.
+    fn stride(width: usize) -> usize;
+    /// out += W input for a row-major `rows x columns` matrix.
+    fn add<T: Scalar>(weights: &[T], shape: [usize; 2], width: usize, input: &[T], out: &mut [T]);
+    /// cot_input += W^T cot_out and cot_weights += cot_out input^T.
+    fn pull<T: Scalar>(
+        weights: &[T],
+        shape: [usize; 2],
+        width: usize,
+        input: &[T],
+        cot_out: &[T],
+        cot_input: &mut [T],
+        cot_weights: &mut [T],
+    );
+    /// out = b.
+    fn bias<T: Scalar>(bias: &[T], width: usize, out: &mut [T]);
+    /// cot_bias += cot_out.
+    fn pull_bias<T: Scalar>(width: usize, cot_out: &[T], cot_bias: &mut [T]);
+}
+
+/// One set of weights for all points.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared;
+
+/// A set of weights for each point.
+#[derive(Clone, Copy, Debug)]
+pub struct Each;
+
+/// A full matrix `O x I` (row-major).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dense<const I: usize, const O: usize>;
 
-/// A matrix `O x I` as a product of `O x K` and `K x I`, and a bias; with `K = 0` a full matrix. `LEN` numbers without the bias.
+/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers.
 ///
 /// [`low_rank`] and [`low_rank_len`] give `K` and `LEN` for a requested rank: the product is used where it saves numbers.
 #[derive(Clone, Copy, Debug, Default)]
@@ -127,60 +161,114 @@ fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
     parts.iter().fold(rest, |sum, p| sum + *p)
 }
 
-/// out += W input for a row-major `rows x columns` matrix.
-fn apply_matrix<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: usize, input: &[T], out: &mut [T]) {
-    if width == 1 {
-        if columns > 0 {
-            for (out, row) in out.iter_mut().zip(weights.chunks_exact(columns)) {
-                *out += dot(row, input);
+impl Weighing for Shared {
+    fn stride(_: usize) -> usize {
+        1
+    }
+
+    fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: usize, input: &[T], out: &mut [T]) {
+        if width == 1 {
+            if columns > 0 {
+                for (out, row) in out.iter_mut().zip(weights.chunks_exact(columns)) {
+                    *out += dot(row, input);
+                }
+            }
+        } else {
+            let (by_row, block) = (Layout { row: columns, column: 1 }, Layout { row: width, column: 1 });
+            multiply([rows, width, columns], out, weights, by_row, input, block);
+        }
+    }
+
+    fn pull<T: Scalar>(
+        weights: &[T],
+        [rows, columns]: [usize; 2],
+        width: usize,
+        input: &[T],
+        cot_out: &[T],
+        cot_input: &mut [T],
+        cot_weights: &mut [T],
+    ) {
+        let (transposed, block) = (Layout { row: 1, column: columns }, Layout { row: width, column: 1 });
+        multiply([columns, width, rows], cot_input, weights, transposed, cot_out, block);
+        multiply([rows, columns, width], cot_weights, cot_out, block, input, Layout { row: 1, column: width });
+    }
+
+    fn bias<T: Scalar>(bias: &[T], width: usize, out: &mut [T]) {
+        for (out, b) in out.chunks_exact_mut(width).zip(bias) {
+            out.fill(*b);
+        }
+    }
+
+    fn pull_bias<T: Scalar>(width: usize, cot_out: &[T], cot_bias: &mut [T]) {
+        for (bar, cot) in cot_bias.iter_mut().zip(cot_out.chunks_exact(width)) {
+            *bar = cot.iter().fold(*bar, |sum, c| sum + *c);
+        }
+    }
+}
+
+/// a += b c, number by number.
+fn add_products<T: Scalar>(a: &mut [T], b: &[T], c: &[T]) {
+    for ((a, b), c) in a.iter_mut().zip(b).zip(c) {
+        *a += *b * *c;
+    }
+}
+
+// A product of matrices has become a sum of products of rows.
+impl Weighing for Each {
+    fn stride(width: usize) -> usize {
+        width
+    }
+
+    fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: usize, input: &[T], out: &mut [T]) {
+        for (i, out) in out.chunks_exact_mut(width).take(rows).enumerate() {
+            for (j, x) in input.chunks_exact(width).take(columns).enumerate() {
+                add_products(out, &weights[(i * columns + j) * width..][..width], x);
             }
         }
-    } else {
-        let (by_row, block) = (Layout { row: columns, column: 1 }, Layout { row: width, column: 1 });
-        multiply([rows, width, columns], out, weights, by_row, input, block);
     }
-}
 
-/// cot_input += W^T cot_out and cot_weights += cot_out input^T.
-fn pull_matrix<T: Scalar>(
-    weights: &[T],
-    [rows, columns]: [usize; 2],
-    width: usize,
-    input: &[T],
-    cot_out: &[T],
-    cot_input: &mut [T],
-    cot_weights: &mut [T],
-) {
-    let (transposed, block) = (Layout { row: 1, column: columns }, Layout { row: width, column: 1 });
-    multiply([columns, width, rows], cot_input, weights, transposed, cot_out, block);
-    multiply([rows, columns, width], cot_weights, cot_out, block, input, Layout { row: 1, column: width });
-}
-
-fn fill_bias<T: Scalar>(bias: &[T], width: usize, out: &mut [T]) {
-    for (out, b) in out.chunks_exact_mut(width).zip(bias) {
-        out.fill(*b);
+    fn pull<T: Scalar>(
+        weights: &[T],
+        [rows, columns]: [usize; 2],
+        width: usize,
+        input: &[T],
+        cot_out: &[T],
+        cot_input: &mut [T],
+        cot_weights: &mut [T],
+    ) {
+        for (i, cot) in cot_out.chunks_exact(width).take(rows).enumerate() {
+            for (j, x) in input.chunks_exact(width).take(columns).enumerate() {
+                let at = (i * columns + j) * width;
+                add_products(&mut cot_input[j * width..][..width], &weights[at..][..width], cot);
+                add_products(&mut cot_weights[at..][..width], cot, x);
+            }
+        }
     }
-}
 
-fn pull_bias<T: Scalar>(width: usize, cot_out: &[T], cot_bias: &mut [T]) {
-    for (bar, cot) in cot_bias.iter_mut().zip(cot_out.chunks_exact(width)) {
-        *bar = cot.iter().fold(*bar, |sum, c| sum + *c);
+    fn bias<T: Scalar>(bias: &[T], width: usize, out: &mut [T]) {
+        let numbers = bias.len() / width * width;
+        out[..numbers].copy_from_slice(&bias[..numbers]);
+    }
+
+    fn pull_bias<T: Scalar>(_: usize, cot_out: &[T], cot_bias: &mut [T]) {
+        for (bar, cot) in cot_bias.iter_mut().zip(cot_out) {
+            *bar += *cot;
+        }
     }
 }
 
 impl<const I: usize, const O: usize> Linear for Dense<I, O> {
     const IN: usize = I;
     const OUT: usize = O;
-    const WEIGHTS: usize = I * O + O;
+    const WEIGHTS: usize = I * O;
     const TEMP: usize = 0;
+    const FULL: bool = true;
 
-    fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], _: &mut [T]) {
-        let (matrix, bias) = weights.split_at(I * O);
-        fill_bias(bias, width, out);
-        apply_matrix(matrix, [O, I], width, input, out);
+    fn add<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], _: &mut [T]) {
+        W::add(weights, [O, I], width, input, out);
     }
 
-    fn pull<T: Scalar>(
+    fn pull<W: Weighing, T: Scalar>(
         weights: &[T],
         width: usize,
         input: &[T],
@@ -189,32 +277,29 @@ impl<const I: usize, const O: usize> Linear for Dense<I, O> {
         cot_weights: &mut [T],
         _: &mut [T],
     ) {
-        let (cot_matrix, cot_bias) = cot_weights.split_at_mut(I * O);
-        pull_bias(width, cot_out, cot_bias);
-        pull_matrix(&weights[..I * O], [O, I], width, input, cot_out, cot_input, cot_matrix);
+        W::pull(weights, [O, I], width, input, cot_out, cot_input, cot_weights);
     }
 }
 
 impl<const I: usize, const O: usize, const K: usize, const LEN: usize> Linear for LowRank<I, O, K, LEN> {
     const IN: usize = I;
     const OUT: usize = O;
-    const WEIGHTS: usize = LEN + O;
+    const WEIGHTS: usize = LEN;
     const TEMP: usize = 2 * K;
+    const FULL: bool = K == 0;
 
-    fn apply<T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]) {
-        let (matrix, bias) = weights.split_at(LEN);
-        fill_bias(bias, width, out);
+    fn add<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]) {
         if K == 0 {
-            return apply_matrix(matrix, [O, I], width, input, out);
+            return W::add(weights, [O, I], width, input, out);
         }
-        let (u, v) = matrix.split_at(O * K);
+        let (u, v) = weights.split_at(O * K * W::stride(width));
         let middle = &mut temp[..K * width];
         middle.fill(T::narrow(0.0));
-        apply_matrix(v, [K, I], width, input, middle);
-        apply_matrix(u, [O, K], width, middle, out);
+        W::add(v, [K, I], width, input, middle);
+        W::add(u, [O, K], width, middle, out);
     }
 
-    fn pull<T: Scalar>(
+    fn pull<W: Weighing, T: Scalar>(
         weights: &[T],
         width: usize,
         input: &[T],
@@ -223,84 +308,16 @@ impl<const I: usize, const O: usize, const K: usize, const LEN: usize> Linear fo
         cot_weights: &mut [T],
         temp: &mut [T],
     ) {
-        let matrix = &weights[..LEN];
-        let (cot_matrix, cot_bias) = cot_weights.split_at_mut(LEN);
-        pull_bias(width, cot_out, cot_bias);
         if K == 0 {
-            return pull_matrix(matrix, [O, I], width, input, cot_out, cot_input, cot_matrix);
+            return W::pull(weights, [O, I], width, input, cot_out, cot_input, cot_weights);
         }
-        let (u, v) = matrix.split_at(O * K);
-        let (cot_u, cot_v) = cot_matrix.split_at_mut(O * K);
+        let (u, v) = weights.split_at(O * K * W::stride(width));
+        let (cot_u, cot_v) = cot_weights.split_at_mut(O * K * W::stride(width));
         let (middle, cot_middle) = temp[..2 * K * width].split_at_mut(K * width);
         middle.fill(T::narrow(0.0));
         cot_middle.fill(T::narrow(0.0));
-        apply_matrix(v, [K, I], width, input, middle);
-        pull_matrix(u, [O, K], width, middle, cot_out, cot_middle, cot_u);
-        pull_matrix(v, [K, I], width, input, cot_middle, cot_input, cot_v);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn numbers(n: usize, seed: f64) -> Vec<f64> {
-        (0..n).map(|i| (seed + 1.3 * i as f64).sin()).collect()
-    }
-
-    /// Both widths agree, and the cotangents equal differences.
-    fn check<L: Linear>() {
-        let width = 6;
-        let (weights, input) = (numbers(L::WEIGHTS, 0.3), numbers(L::IN * width, 0.9));
-        let weight_of_out = numbers(L::OUT * width, 0.1);
-        let run = |weights: &[f64], input: &[f64]| {
-            let mut out = vec![0.0; L::OUT * width];
-            L::apply(weights, width, input, &mut out, &mut vec![0.0; L::TEMP * width]);
-            out
-        };
-        let out = run(&weights, &input);
-        for lane in 0..width {
-            let column: Vec<f64> = (0..L::IN).map(|i| input[i * width + lane]).collect();
-            let mut single = vec![0.0; L::OUT];
-            L::apply(&weights, 1, &column, &mut single, &mut vec![0.0; L::TEMP]);
-            for o in 0..L::OUT {
-                assert!((single[o] - out[o * width + lane]).abs() < 1e-13);
-            }
-        }
-        let (mut cot_input, mut cot_weights) = (vec![0.0; L::IN * width], vec![0.0; L::WEIGHTS]);
-        let mut temp = vec![0.0; L::TEMP * width];
-        L::pull(&weights, width, &input, &weight_of_out, &mut cot_input, &mut cot_weights, &mut temp);
-        let objective = |weights: &[f64], input: &[f64]| -> f64 {
-            run(weights, input).iter().zip(&weight_of_out).map(|(a, b)| a * b).sum()
-        };
-        let difference = |at: usize, of_weights: bool| {
-            let shifted = |h: f64| {
-                let (mut w, mut x) = (weights.clone(), input.clone());
-                if of_weights {
-                    w[at] += h
-                } else {
-                    x[at] += h
-                }
-                objective(&w, &x)
-            };
-            (shifted(1e-5) - shifted(-1e-5)) / 2e-5
-        };
-        for i in 0..L::WEIGHTS {
-            assert!((cot_weights[i] - difference(i, true)).abs() < 1e-8);
-        }
-        for i in 0..L::IN * width {
-            assert!((cot_input[i] - difference(i, false)).abs() < 1e-8);
-        }
-    }
-
-    #[test]
-    fn maps_and_their_cotangents() {
-        check::<Dense<5, 3>>();
-        check::<Dense<0, 4>>();
-        check::<Dense<3, 0>>();
-        check::<LowRank<7, 9, { low_rank(2, 7, 9) }, { low_rank_len(2, 7, 9) }>>();
-        check::<LowRank<3, 2, { low_rank(2, 3, 2) }, { low_rank_len(2, 3, 2) }>>();
-        assert_eq!((low_rank(2, 7, 9), low_rank_len(2, 7, 9)), (2, 32));
-        assert_eq!((low_rank(2, 3, 2), low_rank_len(2, 3, 2)), (0, 6));
+        W::add(v, [K, I], width, input, middle);
+        W::pull(u, [O, K], width, middle, cot_out, cot_middle, cot_u);
+        W::pull(v, [K, I], width, input, cot_middle, cot_input, cot_v);
     }
 }

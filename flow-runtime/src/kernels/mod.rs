@@ -4,9 +4,21 @@
 mod blocks;
 mod conditioner;
 mod linear;
+mod log_mean;
+mod network;
+mod outer;
 mod run;
 
-pub use blocks::{At, Block, BlockSummary, Blocks, RowFault};
-pub use conditioner::{Free, Given, Head, Hidden, Predicted};
+pub(crate) use blocks::admit;
+pub use blocks::{At, Block, BlockSummary, Blocks, LogMeanSummary, RowFault, Summary};
+pub use conditioner::{Free, Given, Head, Inner, Predicted};
 pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};
-pub use run::{Coordinates, Evaluator, Job, Lane, Number, PullBack, evaluate, evaluate_vjp, generate, generate_vjp};
+pub(crate) use log_mean::START as LOG_MEAN_START;
+pub use log_mean::{LogMean, LogMeanHead};
+pub(crate) use network::DAMPING;
+pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
+pub use outer::Outer;
+pub use run::{
+    Coordinates, Evaluator, Job, Lane, Number, PullBack, evaluate, evaluate_vjp, generate, generate_vjp, log_mean,
+    log_mean_vjp,
+};

@@ -4,6 +4,7 @@
 //! not depend on the number of threads.
 
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
+use super::log_mean::LogMean;
 use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
 use rayon::prelude::*;
 
@@ -81,6 +82,11 @@ impl<T: Copy> Rows<'_, T> {
     }
 }
 
+/// Rows of a block before the coordinates: given features, and what an outer network makes of them.
+fn before<B: Blocks, T>(job: &Job<'_, T>) -> usize {
+    job.feature_count + B::OUTER
+}
+
 fn zeros<T: Scalar>(n: usize) -> Vec<T> {
     vec![T::narrow(0.0); n]
 }
@@ -121,7 +127,7 @@ where
                 Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
                 Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
             }
-            store(&lanes.inner, &mut self.inputs[job.feature_count * width..], width, at);
+            store(&lanes.inner, &mut self.inputs[before::<B, T>(job) * width..], width, at);
             store(&log_det, &mut self.log_prob, width, at);
         }
     }
@@ -208,7 +214,7 @@ pub fn evaluate<B: Blocks, T: Number>(
         for (first, count) in blocks_of(start, len) {
             space.begin(&job, first, count);
             space.enter::<B>(&job, points, first, count, &mut edge);
-            B::evaluate(model, At::start(job.feature_count), &mut space, with_base);
+            B::evaluate(model, At::start::<B>(job.feature_count), &mut space, with_base);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
@@ -321,11 +327,11 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
     gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
         space.enter::<B>(&job, points, first, count, edge);
         load_cot(space, cot_log_prob, first, count);
-        B::evaluate_vjp(model, At::start(job.feature_count), space, totals);
+        B::evaluate_vjp(model, At::start::<B>(job.feature_count), space, totals);
         let width = space.width;
         for at in (0..width).step_by(Lane::<T>::LANES) {
             load(&edge.rows, width, at, &mut edge.outer[..columns]);
-            load(&space.cot_inputs[job.feature_count * width..], width, at, &mut edge.cot_inner);
+            load(&space.cot_inputs[before::<B, T>(&job) * width..], width, at, &mut edge.cot_inner);
             let mut cot = [Lane::splat(T::narrow(0.0))];
             load(&space.cot_log_prob, width, at, &mut cot);
             let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
@@ -369,7 +375,7 @@ pub fn generate<B: Blocks, T: Number>(
             space.begin(&job, first, count);
             let width = space.width;
             fill(Rows { data: base, columns: B::DIM }, [first, count, 1], width, &mut space.base);
-            B::generate(model, At::start(job.feature_count), &mut space);
+            B::generate(model, At::start::<B>(job.feature_count), &mut space);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
@@ -394,7 +400,7 @@ fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
 ) {
     let width = space.width;
     let columns = job.coordinates.count::<B>();
-    load(&space.inputs[job.feature_count * width..], width, at, &mut edge.inner);
+    load(&space.inputs[before::<B, T>(job) * width..], width, at, &mut edge.inner);
     let mut log_prob = [R::zero()];
     load(&space.log_prob, width, at, &mut log_prob);
     match job.coordinates {
@@ -427,7 +433,7 @@ pub fn generate_vjp<B: Blocks, T: Number>(
                     if here(l) { cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
                 });
             }
-            load(&space.inputs[job.feature_count * width..], width, at, &mut edge.inner);
+            load(&space.inputs[before::<B, T>(&job) * width..], width, at, &mut edge.inner);
             let mut cot_log_prob = [Lane::splat(T::narrow(0.0))];
             load(&space.cot_log_prob, width, at, &mut cot_log_prob);
             edge.cot_inner.fill(Lane::splat(T::narrow(0.0)));
@@ -438,9 +444,35 @@ pub fn generate_vjp<B: Blocks, T: Number>(
                 }
                 Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
             }
-            store(&edge.cot_inner, &mut space.cot_inputs[job.feature_count * width..], width, at);
+            store(&edge.cot_inner, &mut space.cot_inputs[before::<B, T>(&job) * width..], width, at);
         }
-        B::generate_vjp(model, At::start(job.feature_count), space, totals);
+        B::generate_vjp(model, At::start::<B>(job.feature_count), space, totals);
+    })
+}
+
+/// The logarithm of the mean count of each row of features (of one row, where nothing is given), into `log_mean`.
+pub fn log_mean<B: LogMean, T: Number>(job: Job<'_, T>, log_mean: &mut [T]) {
+    let rows = log_mean.len();
+    let model = Model { weights: job.weights, shared: &[] };
+    let parts = log_mean.chunks_mut(TASK).collect();
+    let done = in_tasks(rows, TASK, parts, |start, len, log_mean: &mut [T]| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        for (first, count) in blocks_of(start, len) {
+            space.begin(&job, first, count);
+            B::log_mean(model, At::start::<B>(job.feature_count), &mut space);
+            log_mean[first - start..][..count].copy_from_slice(&space.log_prob[..count]);
+        }
+        Ok(())
+    });
+    debug_assert!(done.is_ok(), "a network alone finds no fault");
+}
+
+/// Gradients of sum_i cot_i ln lambda_i, by weights and features.
+pub fn log_mean_vjp<B: LogMean, T: Number>(job: Job<'_, T>, cot_log_mean: &[T]) -> Result<PullBack<T>, RowFault> {
+    gradients::<B, T>(job, cot_log_mean.len(), 0, |model, [first, count], space, _, totals, _| {
+        load_cot(space, cot_log_mean, first, count);
+        B::log_mean_vjp(model, At::start::<B>(job.feature_count), space, totals);
     })
 }
 
@@ -467,7 +499,7 @@ impl<B: Blocks, T: Number> Evaluator<B, T> {
         self.space.enter::<B>(job, point, 0, 1, &mut self.edge);
         B::evaluate::<T, T>(
             Model { weights: job.weights, shared },
-            At::start(job.feature_count),
+            At::start::<B>(job.feature_count),
             &mut self.space,
             false,
         );
@@ -477,11 +509,22 @@ impl<B: Blocks, T: Number> Evaluator<B, T> {
         }
     }
 
+    /// The logarithm of the mean count of one row of features.
+    pub fn log_mean(&mut self, job: &Job<'_, T>) -> T
+    where
+        B: LogMean,
+    {
+        self.space.begin(job, 0, 1);
+        let model = Model { weights: job.weights, shared: &[] };
+        B::log_mean::<T, T>(model, At::start::<B>(job.feature_count), &mut self.space);
+        self.space.log_prob[0]
+    }
+
     /// One point from base coordinates, and its log-density.
     pub fn sample(&mut self, job: &Job<'_, T>, shared: &[T], base: &[T], point: &mut [T]) -> Result<T, RowFault> {
         self.space.begin(job, 0, 1);
         self.space.base.copy_from_slice(base);
-        B::generate::<T, T>(Model { weights: job.weights, shared }, At::start(job.feature_count), &mut self.space);
+        B::generate::<T, T>(Model { weights: job.weights, shared }, At::start::<B>(job.feature_count), &mut self.space);
         if let Some(fault) = self.space.failed(0, 1) {
             return Err(fault);
         }

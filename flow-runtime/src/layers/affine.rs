@@ -6,7 +6,7 @@
 
 use super::identity::{OFFSET_START, add, means, subtract};
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, decode};
+use super::{Layer, Options, Place, StateTensor, decode};
 use crate::manifolds::Euclidean;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -137,6 +137,18 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        let diagonal = match Opts::VALUE.cov_type {
+            CovType::DiagonalSymmetric => "single_diagonal_log",
+            _ => "full_diagonal_log",
+        };
+        StateTensor::list([
+            ("offsets", &[Self::OFFSET]),
+            (diagonal, &[1, Self::DIAGONAL]),
+            ("lower_triangular_entries", &[1, Self::LOWER]),
+        ])
     }
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {

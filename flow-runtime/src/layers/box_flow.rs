@@ -19,8 +19,9 @@
 //! of share i.
 
 use super::interval_spline::START;
+use super::lane_mlp::Mlp;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, lane_mlp};
+use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -45,11 +46,15 @@ const fn widths(i: usize) -> [usize; 3] {
     [i, HIDDEN, RAW]
 }
 
+/// Space of one network: what it leaves for its derivatives, and its output.
+const SPACE: usize = KEPT + RAW;
+const KEPT: usize = Mlp::plain(&widths(1)).hidden();
+
 /// Weights of the networks of the shares before share `i`.
 const fn weights_before(i: usize) -> usize {
     let (mut n, mut k) = (0, 1);
     while k < i {
-        n += lane_mlp::params(&widths(k));
+        n += Mlp::plain(&widths(k)).params();
         k += 1;
     }
     n
@@ -129,7 +134,7 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
     const WEIGHTS: usize = weights_before(D);
     /// Places of the shares in the scratch; then the networks' activations and outputs.
     const PLACES: usize = 6 * D;
-    const NETWORKS: usize = (D - 1) * (HIDDEN + RAW);
+    const NETWORKS: usize = (D - 1) * SPACE;
 
     /// How often the ratio of share `i` counts.
     fn ratio_weight(i: usize) -> f64 {
@@ -153,8 +158,8 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
             let (ln, ln_ratio) = if i == 0 {
                 map_share(&prepared[..READY], &mut places[i], inverse)
             } else {
-                let (hidden, raw) = networks[(i - 1) * (HIDDEN + RAW)..][..HIDDEN + RAW].split_at_mut(HIDDEN);
-                lane_mlp::evaluate(&widths(i), &prepared[Self::weights(i)], &read[..i], hidden, raw);
+                let (hidden, raw) = networks[(i - 1) * SPACE..][..SPACE].split_at_mut(KEPT);
+                Mlp::plain(&widths(i)).evaluate(&prepared[Self::weights(i)], &read[..i], hidden, raw);
                 let mut ready = [R::zero(); READY];
                 prepare_share(raw, &mut ready);
                 map_share(&ready, &mut places[i], inverse)
@@ -198,14 +203,15 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
                 let (ready, cot_ready) = (&prepared[..READY], &mut cot_prepared[..READY]);
                 map_share_vjp(ready, &places[i], cot_share, cot_log_det, cot_ratio, cot_ready, inverse)
             } else {
-                let (hidden, raw) = networks[(i - 1) * (HIDDEN + RAW)..][..HIDDEN + RAW].split_at_mut(HIDDEN);
+                let (hidden, raw) = networks[(i - 1) * SPACE..][..SPACE].split_at_mut(KEPT);
                 let (mut ready, mut cot_ready, mut cot_raw) =
                     ([R::zero(); READY], [R::zero(); READY], [R::zero(); RAW]);
                 prepare_share(raw, &mut ready);
                 let cot = map_share_vjp(&ready, &places[i], cot_share, cot_log_det, cot_ratio, &mut cot_ready, inverse);
                 prepare_share_vjp(raw, &ready, &cot_ready, &mut cot_raw);
                 let (own, cot_own) = (&prepared[Self::weights(i)], &mut cot_prepared[Self::weights(i)]);
-                lane_mlp::evaluate_vjp(&widths(i), own, &read[..i], hidden, &cot_raw, &mut cot_read[..i], cot_own);
+                let cot_read = &mut cot_read[..i];
+                Mlp::plain(&widths(i)).evaluate_vjp(own, &read[..i], hidden, &cot_raw, cot_read, cot_own);
                 cot
             };
         }
@@ -226,13 +232,19 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
     const SCRATCH: usize = Self::PLACES + Self::NETWORKS;
     const NAME: &'static str = "w";
 
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("inner_flow_params", &[1, <Self as Layer<Simplex<D>>>::PARAMS])])
+    }
+
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (first, mut weights) = params.split_at_mut(RAW);
         first.fill(START);
         for i in 1..D {
-            let (own, rest) = weights.split_at_mut(lane_mlp::params(&widths(i)));
+            let widths = widths(i);
+            let network = Mlp::plain(&widths);
+            let (own, rest) = weights.split_at_mut(network.params());
             weights = rest;
-            lane_mlp::Mlp { widths: &widths(i), rank: 0 }.initial(rng, DAMPING, &[START; RAW], own);
+            network.initial(rng, DAMPING, &[START; RAW], own);
         }
     }
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {

@@ -1,6 +1,6 @@
 //! Chains: layers one after the other, as nested pairs `(First, (Second, ()))`.
 
-use super::Layer;
+use super::{Layer, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real};
@@ -41,6 +41,8 @@ pub struct Letter {
     pub options: String,
     /// Number of parameters.
     pub params: usize,
+    /// The tensors that they are stored as.
+    pub state: Vec<StateTensor>,
 }
 
 /// Layers applied one after the other; the flat parameter vector, the prepared numbers and the scratch of the letters
@@ -54,6 +56,8 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
     const PREPARED: usize;
     /// Number of scratch numbers.
     const SCRATCH: usize;
+    /// See [`Layer::NEEDS_F64`]: what the first such layer says.
+    const NEEDS_F64: Option<&'static str>;
 
     /// See [`Layer::initial`].
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]);
@@ -106,6 +110,7 @@ impl<M: Manifold> Chain<M> for () {
     const PARAMS: usize = 0;
     const PREPARED: usize = 0;
     const SCRATCH: usize = 0;
+    const NEEDS_F64: Option<&'static str> = None;
 
     fn initial<G: Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
     fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: &mut [f64], _: &mut [f64]) -> bool {
@@ -125,6 +130,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     const PARAMS: usize = H::PARAMS + T::PARAMS;
     const PREPARED: usize = H::PREPARED + T::PREPARED;
     const SCRATCH: usize = H::SCRATCH + T::SCRATCH;
+    const NEEDS_F64: Option<&'static str> = if H::NEEDS_F64.is_some() { H::NEEDS_F64 } else { T::NEEDS_F64 };
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (head, tail) = params.split_at_mut(H::PARAMS);
@@ -218,7 +224,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     }
 
     fn describe(letters: &mut Vec<Letter>) {
-        letters.push(Letter { name: H::NAME, options: H::options(), params: H::PARAMS });
+        letters.push(Letter { name: H::NAME, options: H::options(), params: H::PARAMS, state: H::state() });
         T::describe(letters);
     }
 }

@@ -1,4 +1,5 @@
-//! The smooth circular spline of two bins (layers.md 7.2), as a turn of an angle, for the layers that contain one.
+//! The smooth circular spline of two bins (layers.md 7.2): as a map of unit vectors for layer o, and as a turn of an angle that can
+//! be faded out for layer f.
 //!
 //! # The map
 //! Shifted so that the angle 0 is a fixed point, the middle of the second bin lies at 0 and that of the first at pi, on the
@@ -11,10 +12,17 @@
 //! with one slope d for both knots, which makes the second derivative continuous around the circle.
 //!
 //! # Numbers
-//! Only the differences of the two width logits and of the two height logits matter. Everything is formed so that turn, ln
-//! derivative and their derivatives are proportional to these differences when they are small: a layer that fades the
-//! spline out towards a pole of the sphere multiplies them by a factor, and divides by the distance from the pole.
+//! Only the differences of the two width logits and of the two height logits matter.
+//!
+//! The map of unit vectors is made of sums of positive terms only and counts angles from the middle of their bin: it is as precise
+//! as it can be for any shares, and what is beside a fixed point stays beside it in proportion.
+//!
+//! The turn is formed so that it, ln derivative and their derivatives are proportional to the differences of logits when these are
+//! small: a layer that fades the spline out towards a pole of the sphere multiplies them by a factor, and divides by the
+//! distance from the pole.
 
+use super::StateTensor;
+use crate::numeric::special::logistic;
 use crate::numeric::{Dual, Lift, Real};
 use core::f64::consts::{PI, TAU};
 
@@ -60,6 +68,10 @@ impl CircularOptions {
             "min_width and min_height are positive shares of the circle, below one half"
         );
         self.widths() + self.heights()
+    }
+    /// The tensors of these parameters, where they are those of a layer of its own.
+    pub fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([("rel_log_widths", &[1, self.widths()]), ("rel_log_heights", &[1, self.heights()])])
     }
     /// Number of prepared numbers: the second logit minus the first, of the heights and (unless fixed) of the widths.
     pub const fn prepared(&self) -> usize {
@@ -107,6 +119,68 @@ impl CircularOptions {
         if let Some(cot) = cot_prepared.get(1) {
             Self::difference_vjp(*cot, cot_widths);
         }
+    }
+
+    /// The image of a unit vector under the spline (or its inverse), and ln of the derivative.
+    #[inline(always)]
+    pub fn map<R: Real, P: Lift<R>>(&self, prepared: &[P], e: [R; 2], inverse: bool) -> ([R; 2], R) {
+        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
+        let (second, from_middle, ln) = self.moved(angles(e), height, width, inverse);
+        let (sin, cos) = from_middle.sin_cos();
+        ([R::select(second, cos, -cos), R::select(second, sin, -sin)], ln)
+    }
+
+    /// Cotangents of [`CircularOptions::map`], from those of the angle of the image and of ln derivative: returns that of the angle of `e`,
+    /// adds those of the prepared numbers.
+    #[inline(always)]
+    pub fn map_vjp<R: Real, P: Lift<R>>(
+        &self,
+        prepared: &[P],
+        e: [R; 2],
+        inverse: bool,
+        (cot_angle, cot_ln): (R, R),
+        cot_prepared: &mut [R],
+    ) -> R {
+        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
+        let at = angles(e).map(|angle| Dual::<R, 3>::input(angle, 0));
+        let (_, moved, ln) = self.moved(at, Dual::input(height, 1), Dual::input(width, 2), inverse);
+        let [by_angle, by_height, by_width] = core::array::from_fn(|i| cot_angle * moved.grad[i] + cot_ln * ln.grad[i]);
+        cot_prepared[0] += by_height;
+        if let Some(cot) = cot_prepared.get_mut(1) {
+            *cot += by_width;
+        }
+        by_angle
+    }
+
+    /// Whether an angle, counted from 0 and from pi, is in the second bin; where it goes, counted from the middle of its bin; and ln
+    /// derivative.
+    #[inline(always)]
+    fn moved<R: Real>(&self, [from_0, from_pi]: [R; 2], height: R, width: R, inverse: bool) -> (R::Mask, R, R) {
+        let (one, half) = (R::one(), R::constant(0.5));
+        let share = |logit: R, least: f64| R::constant(least) + logistic(logit).scale(1.0 - 2.0 * least);
+        let (w1, w2) = (share(-width, self.min_width), share(width, self.min_width));
+        let (h1, h2) = (share(-height, self.min_height), share(height, self.min_height));
+        // The slope at both knots, for shares that make 1 together.
+        let (ww, hh) = (w1 * w2, h1 * h2);
+        let squares = (h2 * w1).square() + (h1 * w2).square();
+        let root = (hh * (squares.scale(8.0) + (R::constant(9.0) - ww.scale(16.0)) * hh)).sqrt();
+        let slope = (hh + root) / ww.scale(4.0);
+
+        let second = from_0.abs().le((if inverse { h2 } else { w2 }).scale(PI));
+        let (w, h) = (R::select(second, w2, w1), R::select(second, h2, h1));
+        let a = slope * w / h;
+        let v = R::select(second, from_0, from_pi) / (if inverse { h } else { w }).scale(TAU);
+        let u = if inverse {
+            // At the edge of the bin rounding may carry 4 v^2 beyond 1.
+            let vv = v.square().scale(4.0).min(one);
+            v * (one + a) / (one + (one - vv + a.square() * vv).sqrt())
+        } else {
+            v
+        };
+        let uu = u.square().scale(2.0);
+        let den = half + uu + a * (half - uu);
+        let ln = (h / w * (half - uu + a * (half + uu))).ln() - den.ln().scale(2.0);
+        if inverse { (second, (u * w).scale(TAU), -ln) } else { (second, (u * h / den).scale(TAU), ln) }
     }
 
     /// How far the spline (or its inverse) turns an angle in [-pi, pi], and ln of the derivative of the angle reached;
@@ -205,6 +279,12 @@ impl CircularOptions {
     }
 }
 
+/// The angle of a unit vector counted from 0 and from pi, each precise where it is small.
+#[inline(always)]
+fn angles<R: Real>(e: [R; 2]) -> [R; 2] {
+    [e[1].atan2(e[0]), (-e[1]).atan2(-e[0])]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -274,6 +354,11 @@ mod tests {
             let (turn, own) = PLAIN.turn(&prepared(&PLAIN, &params), 1.0, angle, false);
             let off = (angle + turn - y).rem_euclid(TAU);
             assert!(off.min(TAU - off) < 1e-12 && close(own, ln, 1e-12), "{params:?} {x}: {off} {own} {ln}");
+            let (e, own) = PLAIN.map(&prepared(&PLAIN, &params), [x.cos(), x.sin()], false);
+            assert!(
+                (e[0] - y.cos()).hypot(e[1] - y.sin()) < 1e-12 && close(own, ln, 1e-12),
+                "{params:?} {x}: {e:?} {own}"
+            );
         }
     }
 

@@ -7,7 +7,7 @@
 //! centres a mixture of logistics; a skewed one it does not, and keeps the formula all the same (Q36).
 
 use super::width::{WidthRegulator, bounded_log, bounded_log_slope};
-use super::{mixture, skewed};
+use super::{StateTensor, mixture, skewed};
 use crate::numeric::Real;
 use core::f64::consts::PI;
 use rand::{Rng, RngExt};
@@ -42,6 +42,16 @@ impl Components {
     pub const fn params(&self, dim: usize) -> usize {
         let means = self.count - self.center_mean as usize;
         dim * (means + self.count * (1 + self.fit_weights as usize + self.skewed as usize))
+    }
+    /// The tensors of these parameters.
+    pub fn state(&self, dim: usize) -> Vec<StateTensor> {
+        let all = |there: bool| if there { self.count } else { 0 };
+        StateTensor::list([
+            ("kde_means", &[1, self.count - self.center_mean as usize, dim]),
+            ("kde_log_widths", &[1, self.count, dim]),
+            ("kde_log_weights", &[1, all(self.fit_weights), dim]),
+            ("kde_log_skew_exponents", &[1, all(self.skewed), dim]),
+        ])
     }
     /// Prepared numbers of a component.
     pub const fn stride(&self) -> usize {

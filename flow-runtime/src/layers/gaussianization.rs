@@ -18,7 +18,7 @@ use super::mixture::{self, Mixture};
 use super::outer::Outer;
 use super::stretch::Stretch;
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, decode, skewed};
+use super::{Layer, Options, Place, StateTensor, decode, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root;
 use crate::numeric::{Lift, Mask, Real};
@@ -127,7 +127,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     } else {
         (Self::COMPONENTS.params(D), Self::COMPONENTS.per_dim())
     };
-    /// Scratch of a mixture: its argument x and F, S, p for each dimension (their logarithms, if it is skewed), then two sigmoids
+    /// Scratch of a mixture: its argument x and F, S, p for each dimension (ln F, ln S, ln q, if it is skewed), then two sigmoids
     /// a component (none, if it is). Scratch of splines: x and y for each dimension.
     const SIGMOIDS: usize = 4 * D;
     const KEPT: usize = if Self::SPLINES {
@@ -182,7 +182,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     /// y, ln y' and their derivatives.
     #[inline(always)]
     fn outer<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_p])
+        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_q])
     }
 
     /// The mixture of dimension `d` at `v`; leaves its sigmoids in scratch.
@@ -253,7 +253,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
         }
         monotone_root(logit, low, high, |x| {
             let mix = Self::mixture(elements, d, x, scratch);
-            (mix.ln_f - mix.ln_s, (mix.ln_p - mix.ln_f - mix.ln_s).exp())
+            (mix.ln_f - mix.ln_s, mix.ln_q.exp())
         })
     }
 }
@@ -268,6 +268,13 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        let mut tensors = StateTensor::list([("offsets", &[Self::OFFSET])]);
+        tensors.extend(Self::MODE.state(D, Self::REFLECTIONS));
+        tensors.extend(if Self::SPLINES { Self::STRETCH.state(D) } else { Self::COMPONENTS.state(D) });
+        tensors
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

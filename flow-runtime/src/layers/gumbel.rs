@@ -24,8 +24,8 @@
 //! # Parameters
 //! log tau, then p_1, .., p_D, and that of x_0 last (the ancestor's order).
 
-use super::Layer;
 use super::outer::InverseFunction;
+use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
 use crate::numeric::special::{HALF_LN_TAU, softplus};
 use crate::numeric::{Lift, Mask, Real, Scalar};
@@ -68,7 +68,7 @@ fn gumbel<R: Real>(g: R) -> Gumbel<R> {
         (-(-R::select(small, R::one(), e)).exp_m1()).ln(),
     );
     let (ln_f, ln_p) = (-e, -g - e);
-    let outer = QUANTILE.outer([ln_f, ln_s, ln_p]);
+    let outer = QUANTILE.outer([ln_f, ln_s, -g - ln_s]);
     // d ln F / dg = p / F = e^-g, d ln S / dg = -p / S, d ln p / dg = p / F - 1; the logit is ln F - ln S.
     let hazard = (ln_p - ln_s).exp();
     let logit = e + hazard;
@@ -155,6 +155,10 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     const PREPARED: usize = D + 2;
     const SCRATCH: usize = Self::LOGS + D;
     const NAME: &'static str = "u";
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("log_tau", &[1, 1]), ("log_probs", &[1, D + 1])])
+    }
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(0.0);

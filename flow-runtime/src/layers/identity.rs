@@ -2,7 +2,7 @@
 //!
 //! inverse x -> x - o, forward z -> z + o; log-determinant 0. Parameters: the offset, if `add_offset`.
 
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::Euclidean;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -62,6 +62,10 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("offsets", &[Self::NUMBERS])])
     }
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {

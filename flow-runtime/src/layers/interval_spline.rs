@@ -6,7 +6,7 @@
 //! Parameters: widths, heights, slopes (raw; those that an option fixes are left out).
 
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, decode};
+use super::{Layer, Options, StateTensor, decode};
 use crate::manifolds::Interval;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -50,6 +50,7 @@ impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
         SplineOptions {
             bins: options.num_basis_functions as usize,
             fix_boundary_derivatives: options.fix_boundary_derivatives,
+            periodic: false,
             smooth_second_derivative: options.smooth_second_derivative,
             restrict_max_min_width_height_ratio: options.restrict_max_min_width_height_ratio,
             fix_first_width_n_height_to_zero: options.fix_first_width_n_height_to_zero,
@@ -117,6 +118,10 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        Self::SPLINE.state()
     }
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {

@@ -6,12 +6,14 @@ use crate::numeric::{Lift, Mask, Real, Scalar};
 /// Prepared numbers of a component: mean, 1 / width, weight.
 pub(super) const COMPONENT: usize = 3;
 
-/// ln F, ln S, ln p of a mixture, and F, S, p themselves where they do not underflow (the logarithms again for a mixture that is only
-/// computed in the log domain).
+/// ln F, ln S and ln q of a mixture with q = p / (F S) = d(ln F - ln S) / dx, and F, S, p themselves where they do not underflow (the
+/// logarithms again for a mixture that is only computed in the log domain).
+///
+/// Far out ln p and ln F + ln S are large and nearly the same; q is a mean of 1 / widths however far out, and is computed as one.
 pub(super) struct Mixture<R: Real> {
     pub ln_f: R,
     pub ln_s: R,
-    pub ln_p: R,
+    pub ln_q: R,
     pub linear: [R; 3],
     /// Lanes in which F, S and p are far from underflow.
     safe: R::Mask,
@@ -42,8 +44,8 @@ pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mu
 impl<R: Real> Mixture<R> {
     /// From the logarithms alone.
     #[inline(always)]
-    pub(super) fn in_logs([ln_f, ln_s, ln_p]: [R; 3]) -> Self {
-        Mixture { ln_f, ln_s, ln_p, linear: [ln_f, ln_s, ln_p], safe: R::Mask::splat(true) }
+    pub(super) fn in_logs([ln_f, ln_s, ln_q]: [R; 3]) -> Self {
+        Mixture { ln_f, ln_s, ln_q, linear: [ln_f, ln_s, ln_q], safe: R::Mask::splat(true) }
     }
 
     /// From F, S and p, or in the log domain where they underflow.
@@ -51,45 +53,73 @@ impl<R: Real> Mixture<R> {
     pub(super) fn new<P: Lift<R>>(components: &[P], x: R, linear: [R; 3]) -> Self {
         let least = R::constant(R::Scalar::TINY * 1e8);
         let safe = linear.iter().fold(R::Mask::splat(true), |safe, v| safe & v.gt(least));
-        let mut logs = linear.map(|v| v.max(least).ln());
+        let [f, s, p] = linear.map(|v| v.max(least));
+        let mut logs = [f.ln(), s.ln(), (p / f / s).ln()];
         if !safe.all() {
             let far = log_mixture(components, x);
             logs = [0, 1, 2].map(|i| R::select(safe, logs[i], far[i]));
         }
-        let [ln_f, ln_s, ln_p] = logs;
-        Mixture { ln_f, ln_s, ln_p, linear, safe }
+        let [ln_f, ln_s, ln_q] = logs;
+        Mixture { ln_f, ln_s, ln_q, linear, safe }
     }
 }
 
-/// ln(w s(u)), ln(w s(-u)), ln(w s(u) s(-u) / sigma) of a component.
+/// ln(w s(u)), ln(w s(-u)) of a component, and ln of what its density has beyond their product, 1 / (w sigma).
 #[inline(always)]
 fn log_terms<R: Real, P: Lift<R>>(c: &[P], x: R) -> [R; 3] {
     let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
     let u = (x - mean) * inv_width;
     let ln_w = weight.max(R::constant(R::Scalar::TINY)).ln();
-    let (up, down) = (softplus(-u), softplus(u));
-    [ln_w - up, ln_w - down, ln_w + inv_width.ln() - up - down]
+    [ln_w - softplus(-u), ln_w - softplus(u), inv_width.ln() - ln_w]
+}
+
+/// Sums of F, S and q = sum_k F_k S_k / (w_k sigma_k) / (F S) in units of their largest terms so far.
+pub(super) struct LogSums<R> {
+    largest: [R; 3],
+    sums: [R; 3],
+}
+
+impl<R: Real> LogSums<R> {
+    pub(super) fn new() -> Self {
+        LogSums { largest: [R::constant(-R::Scalar::LARGE); 3], sums: [R::zero(); 3] }
+    }
+
+    /// Adds a component: ln F_k, ln S_k and ln of p_k / (F_k S_k). The largest term of q is kept relative to those of F and S: what is
+    /// large in them goes out before anything is added.
+    #[inline(always)]
+    pub(super) fn add(&mut self, [f, s, over]: [R; 3]) {
+        let mut moved = R::zero();
+        for (i, ln) in [f, s].into_iter().enumerate() {
+            let top = self.largest[i].max(ln);
+            let shift = self.largest[i] - top;
+            self.sums[i] = self.sums[i] * shift.exp() + (ln - top).exp();
+            moved += shift.max(R::constant(-0.25 * R::Scalar::LARGE));
+            self.largest[i] = top;
+        }
+        let before = self.largest[2].max(R::constant(-0.25 * R::Scalar::LARGE)) + moved;
+        let ln = (f - self.largest[0]) + (s - self.largest[1]) + over;
+        let top = before.max(ln);
+        self.sums[2] = self.sums[2] * (before - top).exp() + (ln - top).exp();
+        self.largest[2] = top;
+    }
+
+    /// ln F, ln S, ln q.
+    #[inline(always)]
+    pub(super) fn logs(&self) -> [R; 3] {
+        let [f, s, q] = self.sums.map(R::ln);
+        [self.largest[0] + f, self.largest[1] + s, self.largest[2] + (q - f - s)]
+    }
 }
 
 /// The same in the log domain, for points so far out that F, S or p underflow.
 #[cold]
 #[inline(never)]
 fn log_mixture<R: Real, P: Lift<R>>(components: &[P], x: R) -> [R; 3] {
-    let mut largest = [R::constant(-R::Scalar::LARGE); 3];
+    let mut sums = LogSums::new();
     for c in components.chunks_exact(COMPONENT) {
-        let terms = log_terms(c, x);
-        for i in 0..3 {
-            largest[i] = largest[i].max(terms[i]);
-        }
+        sums.add(log_terms(c, x));
     }
-    let mut sums = [R::zero(); 3];
-    for c in components.chunks_exact(COMPONENT) {
-        let terms = log_terms(c, x);
-        for i in 0..3 {
-            sums[i] += (terms[i] - largest[i]).exp();
-        }
-    }
-    [0, 1, 2].map(|i| largest[i] + sums[i].ln())
+    sums.logs()
 }
 
 /// Derivatives of one dimension. The cotangent of ln F, ln S and ln p is `(a, b, c)`; with the shares
@@ -122,11 +152,9 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
         if !all_safe {
             let terms = log_terms(component, x);
             let ln_w = weight.max(R::constant(R::Scalar::TINY)).ln();
-            let far = [
-                a * (terms[0] - mix.ln_f - ln_w).exp(),
-                b * (terms[1] - mix.ln_s - ln_w).exp(),
-                c * (terms[2] - mix.ln_p - ln_w).exp(),
-            ];
+            let (in_f, in_s) = (terms[0] - mix.ln_f, terms[1] - mix.ln_s);
+            let in_p = in_f + in_s + (terms[2] - mix.ln_q);
+            let far = [a * (in_f - ln_w).exp(), b * (in_s - ln_w).exp(), c * (in_p - ln_w).exp()];
             for i in 0..3 {
                 share[i] = R::select(mix.safe, share[i], far[i]);
             }
@@ -141,4 +169,28 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
         }
     }
     cot_x
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Far out q is 1 / width of one component, while ln p, ln F and ln S are as large as x.
+    #[test]
+    fn the_slope_of_the_logit_keeps_its_digits_in_the_far_tails() {
+        let wide = [0.4, 1.7, 0.3, -1.2, 0.6, 0.7];
+        let narrow = wide.map(|c| c as f32);
+        for x in [-1e6_f32, -3e4, -200.0, 200.0, 3e4, 1e6] {
+            let Mixture { ln_q, .. } = mixture(&narrow, x, &mut [0.0; 4]);
+            let exact = mixture(&wide, f64::from(x), &mut [0.0; 4]);
+            assert!((f64::from(ln_q) - 0.6_f64.ln()).abs() < 1e-6, "{x}: {ln_q}");
+            assert!((exact.ln_q - 0.6_f64.ln()).abs() < 1e-14, "{x}: {}", exact.ln_q);
+        }
+        // Between two components far apart neither has a share in both F and S.
+        let apart = [-1e6, 1.0, 0.5, 1e6, 1.0, 0.5];
+        let Mixture { ln_f, ln_s, ln_q, .. } = mixture(&apart, 1.0, &mut [0.0; 4]);
+        assert!((ln_f - 0.5_f64.ln()).abs() < 1e-14 && (ln_s - 0.5_f64.ln()).abs() < 1e-14);
+        let exact = 2.0_f64.ln() + (-2.0_f64).exp().ln_1p() - (1e6 - 1.0);
+        assert!((ln_q - exact).abs() < 1e-9, "{ln_q} {exact}");
+    }
 }

@@ -15,8 +15,12 @@ mod bounded;
 mod box_flow;
 mod cayley;
 mod chain;
+mod circle;
+mod circle_moebius;
+mod circle_spline;
 mod circular_spline;
 mod components;
+mod exponential_map;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
@@ -35,6 +39,7 @@ mod rotation_mode;
 mod segmented;
 mod skewed;
 pub(crate) mod spline;
+mod state;
 mod stretch;
 mod triangular;
 mod unit;
@@ -43,6 +48,9 @@ mod width;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
+pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
+pub use circle_spline::{CircleSpline, CircleSplineOptions};
+pub use exponential_map::{ExpMapType, ExponentialMap, ExponentialMapOptions, MeanParametrization};
 pub use fisher::{FisherFlow, FisherOptions, FisherRotation, KappaPrediction, VerticalChain};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
@@ -52,12 +60,16 @@ pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, Zenith, ZenithLetter};
+pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
+pub use state::StateTensor;
 pub use unit::IntervalIdentity;
 
 /// The options of every letter as types, one module a letter; the notation names them.
 pub mod settings {
     pub use super::affine::t;
+    pub use super::circle_moebius::m;
+    pub use super::circle_spline::o;
+    pub use super::exponential_map::v;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
     pub use super::identity::x;
@@ -105,9 +117,20 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// The letter or the name, for messages.
     const NAME: &'static str;
 
+    /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
+    /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
+    const NEEDS_F64: Option<&'static str> = None;
+
     /// The options that differ from their defaults, as text: a model file holds them.
     fn options() -> String {
         String::new()
+    }
+
+    /// The tensors that the flat parameter vector consists of, in its order: what the parameters are called where they are stored
+    /// ([`compat`](crate::compat)). A layer of your own need not say: it is one tensor `params`. The letters of the notation
+    /// have the names of jammy_flows.
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("params", &[1, Self::PARAMS])])
     }
 
     /// Parameters a fit starts from (random where the layer's default is).

@@ -6,8 +6,8 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, decode};
-use crate::manifolds::{Circle, Manifold, Sphere2};
+use super::{Layer, Options, StateTensor, decode};
+use crate::manifolds::{Circle, Manifold, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
@@ -30,6 +30,7 @@ pub struct Orientation<Opts>(PhantomData<Opts>);
 pub trait Spherical: Manifold {}
 impl Spherical for Circle {}
 impl Spherical for Sphere2 {}
+impl<const D: usize> Spherical for Sphere<D> {}
 
 impl<Opts: Options<OrientationOptions>> Orientation<Opts> {
     const fn numbers(embed: usize) -> usize {
@@ -45,6 +46,10 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        StateTensor::list([("householder_params", &[1, Self::numbers(M::EMBED)])])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
@@ -90,6 +95,7 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::circle::tests::at_the_special_points;
     use crate::layers::laws::{Tolerance, check};
 
     #[test]
@@ -98,5 +104,13 @@ mod tests {
         check::<Circle, (Turned, ())>(1, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Turned, (Turned, ()))>(2, 5, 0.3, Tolerance::F64).unwrap();
         check::<Sphere2, (Orientation<()>, ())>(3, 2, 0.3, Tolerance::F64).unwrap();
+        check::<Sphere<3>, (Turned, ())>(4, 3, 0.3, Tolerance::F64).unwrap();
+        check::<Sphere<9>, (Turned, ())>(5, 2, 0.3, Tolerance::F64).unwrap();
+    }
+
+    #[test]
+    fn the_circle_has_no_seam() {
+        at_the_special_points::<(Orientation<y::add_rotation<1>>, ())>(4, 0.3, false);
+        at_the_special_points::<(Orientation<()>, ())>(5, 0.3, false);
     }
 }

@@ -10,7 +10,7 @@ choices! {
     pub enum SphereRotation {
         /// Householder reflections.
         Householder = "householder",
-        /// Three plane rotations (Givens angles).
+        /// Plane rotations (Givens angles), one for each pair of axes.
         Angles = "angles",
     }
 }

@@ -1,6 +1,6 @@
 //! How layer g rotates, or maps linearly without changing volumes: one interface over the modes.
 
-use super::{cayley, rotation, triangular};
+use super::{StateTensor, cayley, rotation, triangular};
 use crate::numeric::{Lift, Real};
 
 choices! {
@@ -28,6 +28,18 @@ impl RotationMode {
             RotationMode::None => 0,
             RotationMode::TriangularCombination => triangular::params(dim),
             RotationMode::Cayley => cayley::params(dim),
+        }
+    }
+
+    /// The tensor of these parameters.
+    pub(super) fn state(self, dim: usize, reflections: usize) -> Vec<StateTensor> {
+        let n = self.params(dim, reflections);
+        match self {
+            RotationMode::Householder => StateTensor::list([("vs", &[1, reflections, dim])]),
+            RotationMode::Angles => StateTensor::list([("angle_pars", &[1, n])]),
+            RotationMode::None => Vec::new(),
+            RotationMode::TriangularCombination => StateTensor::list([("triangle_trafo_pars", &[1, n])]),
+            RotationMode::Cayley => StateTensor::list([("cayley_pars", &[1, n])]),
         }
     }
 

@@ -19,6 +19,7 @@ mod bin;
 #[cfg(test)]
 mod tests;
 
+use super::StateTensor;
 use crate::numeric::special::{logistic, softplus};
 use crate::numeric::{Dual, Lift, Mask, Real};
 use bin::{Bin, Seen, piece_direct, piece_inverse};
@@ -30,6 +31,8 @@ pub(crate) struct SplineOptions {
     pub bins: usize,
     /// Slope at both ends; -1: free.
     pub fix_boundary_derivatives: f64,
+    /// The two ends are one place and have one slope.
+    pub periodic: bool,
     /// Inner slopes follow from a continuous second derivative (two or three bins).
     pub smooth_second_derivative: bool,
     /// Largest ratio of a bin's share to another's; -1: none.
@@ -84,6 +87,7 @@ impl SplineOptions {
     pub const DEFAULT: SplineOptions = SplineOptions {
         bins: 5,
         fix_boundary_derivatives: -1.0,
+        periodic: false,
         smooth_second_derivative: false,
         restrict_max_min_width_height_ratio: -1.0,
         fix_first_width_n_height_to_zero: false,
@@ -100,6 +104,10 @@ impl SplineOptions {
         assert!(
             !self.smooth_second_derivative || self.bins == 2 || self.bins == 3,
             "a spline with smooth_second_derivative has two or three bins"
+        );
+        assert!(
+            !self.smooth_second_derivative || !self.periodic,
+            "a spline with smooth_second_derivative has a first and a last slope"
         );
         assert!(
             self.min_width > 0.0
@@ -152,14 +160,27 @@ impl SplineOptions {
             (true, true) => 0,
             (true, false) => 2,
             (false, true) => self.bins - 1,
-            (false, false) => self.bins + 1,
+            (false, false) => self.bins + !self.periodic as usize,
         }
+    }
+
+    /// Place of the last slope among the raw slopes, where they are free.
+    const fn last_slope(&self) -> usize {
+        if self.periodic { 0 } else { self.derivatives() - 1 }
     }
 
     /// Number of parameters: widths, heights, derivatives.
     pub const fn params(&self) -> usize {
         self.check();
         self.widths() + self.heights() + self.derivatives()
+    }
+    /// The tensors of these parameters, where they are those of a layer of its own.
+    pub fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([
+            ("rel_log_widths", &[1, self.widths()]),
+            ("rel_log_heights", &[1, self.heights()]),
+            ("rel_log_derivatives", &[1, self.derivatives()]),
+        ])
     }
     /// Number of prepared numbers: the bins' widths, their heights, the slopes at the knots.
     pub const fn prepared(&self) -> usize {
@@ -226,7 +247,7 @@ impl SplineOptions {
             slopes[k] = slopes[0];
         } else {
             slopes[0] = slope(raw[0]);
-            slopes[k] = slope(raw[self.derivatives() - 1]);
+            slopes[k] = slope(raw[self.last_slope()]);
         }
         if self.smooth_second_derivative {
             let inner = smooth_slope(k, [widths[0], widths[1], heights[0], heights[1], slopes[0], slopes[k]]);
@@ -260,7 +281,7 @@ impl SplineOptions {
         let mut slope = |place: usize, cot: P| cot_params[raw + place] += cot * logistic(params[raw + place]);
         if !self.fixed() {
             slope(0, cot_slopes[0] + added[4]);
-            slope(self.derivatives() - 1, cot_slopes[k] + added[5]);
+            slope(self.last_slope(), cot_slopes[k] + added[5]);
         }
         if !self.smooth_second_derivative {
             let first = usize::from(!self.fixed());

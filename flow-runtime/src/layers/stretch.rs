@@ -8,6 +8,7 @@
 //! Parameters: width logits (D, K), height logits (D, K), raw slopes (D, K + 1), boxes (D, 4) = (left, ln(W - 1/2), bottom, ln(H - 1/2)). Prepared, for
 //! each dimension: left, W, bottom, H, widths (K), heights (K), slopes of the unit spline (K + 1).
 
+use super::StateTensor;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions, shares, shares_mean};
 use crate::numeric::special::{logistic, normal_quantile, softplus};
 use crate::numeric::{Lift, Real};
@@ -54,6 +55,15 @@ impl Stretch {
     /// Number of parameters.
     pub const fn params(&self, dim: usize) -> usize {
         dim * (BOX + self.spline().params())
+    }
+    /// The tensors of these parameters.
+    pub fn state(&self, dim: usize) -> Vec<StateTensor> {
+        StateTensor::list([
+            ("log_widths", &[1, dim, self.bins]),
+            ("log_heights", &[1, dim, self.bins]),
+            ("log_derivatives", &[1, dim, self.bins + 1]),
+            ("boundary_points", &[1, dim, BOX]),
+        ])
     }
     /// Prepared numbers of a dimension.
     pub const fn per_dim(&self) -> usize {

@@ -4,11 +4,14 @@
 //! poles. The intrinsic coordinates (angles) appear only at the two ends.
 
 mod euclidean;
+mod hypersphere;
 mod interval;
 mod simplex;
 mod sphere;
 
 pub use euclidean::Euclidean;
+pub(crate) use hypersphere::hypot;
+pub use hypersphere::{LARGEST_SPHERE, Sphere};
 pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};

@@ -8,14 +8,14 @@ use core::f64::consts::{PI, TAU};
 /// How far from unit length a vector given as embedded coordinates may be.
 const UNIT_TOLERANCE: f64 = 1e-3;
 
-/// Polar angles are kept this far from the poles in ln sin(theta), the one term that is singular there.
+/// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
 const POLE: f64 = 1e-7;
 
-fn finite(point: &[f64], what: &str) -> Option<String> {
+pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
     point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
 }
 
-fn unit(point: &[f64]) -> Option<String> {
+pub(super) fn unit(point: &[f64]) -> Option<String> {
     finite(point, "a component of a unit vector is a finite number").or_else(|| {
         let norm = point.iter().map(|x| x * x).sum::<f64>().sqrt();
         ((norm - 1.0).abs() > UNIT_TOLERANCE).then(|| {
@@ -24,14 +24,14 @@ fn unit(point: &[f64]) -> Option<String> {
     })
 }
 
-fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
     let norm = given.iter().fold(R::zero(), |sum, x| sum + x.square()).sqrt();
     for (unit, x) in embedded.iter_mut().zip(given) {
         *unit = *x / norm;
     }
 }
 
-fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+pub(super) fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
     let norm2 = given.iter().fold(R::zero(), |sum, x| sum + x.square());
     let norm = norm2.sqrt();
     let along = given.iter().zip(cot_embedded).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / norm2;
@@ -42,7 +42,7 @@ fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
 
 /// An angle from (-pi, pi] to [0, 2 pi).
 #[inline(always)]
-fn wrap<R: Real>(angle: R) -> R {
+pub(super) fn wrap<R: Real>(angle: R) -> R {
     let turned = R::select(angle.lt(R::zero()), angle + R::constant(TAU), angle);
     R::select(turned.lt(R::constant(TAU)), turned, R::zero())
 }
@@ -122,13 +122,15 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
     (R::select(north, small, big), R::select(north, big, small))
 }
 
-/// ln sin(theta) kept [`POLE`] away from the poles, and its derivative.
+/// ln sin(theta) with the sine kept above [`POLE`], and its derivative. The sine is held, not the angle: in `f32` no angle is as close
+/// to pi.
 #[inline(always)]
-fn ln_sin<R: Real>(theta: R) -> (R, R) {
-    let inside = theta.clamp(POLE, PI - POLE);
-    let (sin, cos) = inside.sin_cos();
-    let free = theta.gt(R::constant(POLE)) & theta.lt(R::constant(PI - POLE));
-    (sin.ln(), R::select(free, cos / sin, R::zero()))
+pub(super) fn ln_sin<R: Real>(theta: R) -> (R, R) {
+    let (sin, cos) = theta.sin_cos();
+    let least = R::constant(POLE);
+    let free = sin.gt(least);
+    let held = R::select(free, sin, least);
+    (held.ln(), R::select(free, cos / held, R::zero()))
 }
 
 impl Manifold for Sphere2 {
@@ -250,6 +252,56 @@ mod tests {
             let mut back = [0.0; 2];
             Circle::from_base(&z, &mut back);
             assert!((back[0] - v[0]).abs() < 2e-15 && (back[1] - v[1]).abs() < 2e-15, "{angle}: {z:?}");
+        }
+    }
+
+    /// In f32 pi is 9e-8 above itself, and pi - 1e-7 rounds to 1.5e-7 below.
+    #[test]
+    fn the_log_determinant_of_angles_is_the_same_in_both_number_types() {
+        for theta in [
+            0.0_f32,
+            1e-9,
+            3e-7,
+            1e-3,
+            1.0,
+            core::f32::consts::PI - 1e-3,
+            core::f32::consts::PI - 3e-7,
+            core::f32::consts::PI,
+        ] {
+            let (mut narrow, mut wide) = (0.0_f32, 0.0_f64);
+            Sphere2::embed(&[theta, 0.3], &mut [0.0; 3], &mut narrow);
+            Sphere2::embed(&[f64::from(theta), 0.3], &mut [0.0; 3], &mut wide);
+            assert!((f64::from(narrow) - wide).abs() < 1e-5, "{theta}: {narrow} {wide}");
+        }
+    }
+
+    /// The angle 0 is both infinities of the base: what is beside it, however close, goes far out to its own side and comes back.
+    #[test]
+    fn beside_the_seam_of_the_circle_base_points_are_far_out_on_their_side() {
+        let mut before = 0.0;
+        for sin in [1e-3, 1e-7, 1e-12, 4e-16, 1e-30, 1e-300] {
+            let mut out = [0.0; 2];
+            for (side, out) in [1.0, -1.0].into_iter().zip(&mut out) {
+                let mut z = [0.0];
+                Circle::to_base(&[f64::sqrt(1.0 - sin * sin), side * sin], &mut z);
+                *out = side * z[0];
+                let mut back = [0.0; 2];
+                Circle::from_base(&z, &mut back);
+                assert!(back[0] == 1.0 || sin > 1e-8);
+                // An ulp of z is worth z^2 ulps of the tail.
+                assert!((back[1] / (side * sin) - 1.0).abs() < 4e-16 * (10.0 + z[0] * z[0]), "{sin} {side}: {back:?}");
+            }
+            assert!(out[0] == out[1] && out[0] > before && out[0] < 38.0, "{sin}: {out:?}");
+            before = out[0];
+        }
+        for angle in [0.0, -0.0, TAU, -TAU, TAU.next_up(), TAU.next_down(), f64::MIN_POSITIVE] {
+            let mut v = [0.0; 2];
+            Circle::embed(&[angle], &mut v, &mut 0.0);
+            let (mut z, mut angles) = ([0.0], [0.0]);
+            Circle::to_base(&v, &mut z);
+            Circle::intrinsic(&v, &mut angles, &mut 0.0);
+            assert!(z[0].is_finite() && z[0].abs() > 7.9, "{angle}: {z:?}");
+            assert!((0.0..TAU).contains(&angles[0]), "{angle}: {angles:?}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::Element;
 use super::flow::{Flow, Spec};
 use super::points::FeatureSpec;
 use super::weights::Weights;
-use crate::kernels::Blocks;
+use crate::kernels::{BlockSummary, Blocks, LogMeanSummary, Summary};
 use dfdx::tensor::Cpu;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -54,27 +54,38 @@ pub enum FileError {
 
 /// What a flow consists of, as one line: the header of its file.
 fn structure<S: Spec>() -> String {
-    let mut blocks = Vec::new();
-    S::Blocks::describe(&mut blocks);
-    let block = |b: &crate::kernels::BlockSummary| {
+    let mut summary = Summary::default();
+    S::Blocks::describe(&mut summary);
+    let block = |b: &BlockSummary| {
         let letter = |l: &crate::layers::Letter| {
             if l.options.is_empty() { l.name.to_string() } else { format!("{}({})", l.name, l.options) }
         };
         let letters: Vec<String> = b.letters.iter().map(letter).collect();
-        let source = match &b.network {
-            None => "free".to_string(),
-            Some(shapes) => {
-                let widths = shapes.iter().map(|[i, _]| *i).chain(shapes.last().map(|[_, o]| *o));
-                format!("network {}", widths.map(|w| w.to_string()).collect::<Vec<_>>().join("-"))
-            }
+        let source = match (&b.network, b.given) {
+            (None, 0) => "free".to_string(),
+            (None, _) => "given".to_string(),
+            (Some(network), 0) => format!("network {network}"),
+            (Some(network), _) => format!("given network {network}"),
         };
-        format!("{} : {} [{source}, {} weights]", b.manifold, letters.join(" "), b.weights)
+        format!("{} : {} [{source}, {} weights]", b.manifold, letters.join(" "), b.weights + b.given)
     };
-    let blocks: Vec<String> = blocks.iter().map(block).collect();
-    match S::Features::COUNT {
-        0 => blocks.join(" + "),
-        n => format!("{} | cond {n}", blocks.join(" + ")),
+    let blocks: Vec<String> = summary.blocks.iter().map(block).collect();
+    let mut line = blocks.join(" + ");
+    let mut clauses = Vec::new();
+    if S::Features::COUNT > 0 {
+        clauses.push(format!("cond {}", S::Features::COUNT));
     }
+    if let Some(outer) = &summary.outer {
+        clauses.push(format!("amortize {outer}"));
+    }
+    clauses.extend(summary.log_mean.map(|source| match source {
+        LogMeanSummary::Free | LogMeanSummary::Joint => "poisson".to_string(),
+        LogMeanSummary::Separate(network) => format!("poisson {network}"),
+    }));
+    if !clauses.is_empty() {
+        line += &format!(" | {}", clauses.join(", "));
+    }
+    line
 }
 
 fn bytes<E: Element>(numbers: &[E]) -> Vec<u8> {

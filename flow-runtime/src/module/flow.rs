@@ -5,7 +5,7 @@ use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
 use super::samples::{Sample, TracedSample};
 use super::weights::{BuildWeights, Weights};
 use crate::error::{Error, Place};
-use crate::kernels::{self, BlockSummary, Blocks, Coordinates, Job, PullBack, RowFault};
+use crate::kernels::{self, Blocks, Coordinates, Job, PullBack, RowFault, Summary};
 use core::marker::PhantomData;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::nn::{BuildModule, BuildOnDevice};
@@ -64,6 +64,7 @@ where
 {
     type Built = Flow<Self, B::Built, E, Cpu>;
     fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        const { kernels::admit::<B, E>() }
         BuildModule::try_build(device)
     }
 }
@@ -76,6 +77,7 @@ where
 {
     type Built = Flow<Self, B::Built, E, Cpu>;
     fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
+        const { kernels::admit::<B, E>() }
         BuildModule::try_build(device)
     }
 }
@@ -139,10 +141,16 @@ pub struct Evaluation<B: Dim, const N: usize, E: Element> {
     pub base: Tensor<(B, Const<N>), E, Cpu>,
 }
 
+/// What blocks consist of.
+fn summary<B: Blocks>() -> Summary {
+    let mut summary = Summary::default();
+    B::describe(&mut summary);
+    summary
+}
+
 /// Turns a kernel's fault into an error that names the place.
 pub(crate) fn explain<B: Blocks>(fault: RowFault) -> Error {
-    let mut blocks = Vec::new();
-    B::describe(&mut blocks);
+    let Summary { blocks, .. } = summary::<B>();
     let notation = blocks.get(fault.manifold).map(|b| b.manifold.clone()).unwrap_or_default();
     let place = Place { manifold: fault.manifold, notation, layer: fault.layer.map(|l| (l.layer, l.name)) };
     match fault.layer {
@@ -158,8 +166,7 @@ pub(crate) fn check_points<B: Blocks, E: Element>(points: &[E], coordinates: Coo
     for (row, numbers) in points.chunks_exact(columns).enumerate() {
         point.iter_mut().zip(numbers).for_each(|(p, x)| *p = x.widen());
         if let Some((manifold, message)) = B::check(&point, coordinates == Coordinates::Embedded, 0) {
-            let mut blocks = Vec::new();
-            B::describe(&mut blocks);
+            let Summary { blocks, .. } = summary::<B>();
             let notation = blocks.get(manifold).map(|b| b.manifold.clone()).unwrap_or_default();
             return Err(Error::Point { argument: "x", row, manifold, notation, message });
         }
@@ -185,7 +192,7 @@ pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) 
     (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
 }
 
-fn tensor<Sh: Shape, E: Element>(data: Vec<E>, shape: Sh) -> Result<Tensor<Sh, E, Cpu>, Error> {
+pub(super) fn tensor<Sh: Shape, E: Element>(data: Vec<E>, shape: Sh) -> Result<Tensor<Sh, E, Cpu>, Error> {
     Ok(Cpu::default().try_tensor_from_vec(data, shape)?)
 }
 
@@ -215,10 +222,8 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     }
 
     /// Manifolds, letters and networks, in order.
-    pub fn summary(&self) -> Vec<BlockSummary> {
-        let mut blocks = Vec::new();
-        S::Blocks::describe(&mut blocks);
-        blocks
+    pub fn summary(&self) -> Summary {
+        summary::<S::Blocks>()
     }
 
     /// The fused evaluation as one operation on the tape.
@@ -256,7 +261,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Ok(out.put_tape(tape))
     }
 
-    fn job<'a>(weights: &'a [E], features: &'a [E], repeat: usize, coordinates: Coordinates) -> Job<'a, E> {
+    pub(super) fn job<'a>(weights: &'a [E], features: &'a [E], repeat: usize, coordinates: Coordinates) -> Job<'a, E> {
         Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
     }
 
@@ -396,12 +401,12 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
 /// A backward pass walks the points that the forward pass accepted, so a fault there is not expected; the tape can only say so in its
 /// own error type.
-fn unexpected(_: RowFault) -> CpuError {
+pub(super) fn unexpected(_: RowFault) -> CpuError {
     CpuError::WrongNumElements
 }
 
 /// Hands gradients to weights, features and points.
-fn give<E: Element, W: Weights<E>>(
+pub(super) fn give<E: Element, W: Weights<E>>(
     gradients: &mut Gradients<E, Cpu>,
     module: &W,
     back: PullBack<E>,
@@ -593,7 +598,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
 }
 
 /// A tape that records into these gradients.
-fn tape_of<E: Element>(gradients: Gradients<E, Cpu>) -> Result<OwnedTape<E, Cpu>, Error> {
+pub(super) fn tape_of<E: Element>(gradients: Gradients<E, Cpu>) -> Result<OwnedTape<E, Cpu>, Error> {
     let zero: Tensor<(), E, Cpu> = Cpu::default().try_zeros()?;
     Ok(zero.traced(gradients).split_tape().1)
 }
@@ -642,7 +647,10 @@ pub struct GivenFlow<'a, S, W, E: Element, FB, FT> {
     features: Rows<FB, E, FT>,
 }
 
-impl<S, W, E: Element, FB, FT> GivenFlow<'_, S, W, E, FB, FT> {
+impl<'a, S, W, E: Element, FB, FT> GivenFlow<'a, S, W, E, FB, FT> {
+    pub(super) fn into_parts(self) -> (&'a Flow<S, W, E, Cpu>, Rows<FB, E, FT>) {
+        (self.flow, self.features)
+    }
     pub(crate) fn flow(&self) -> &Flow<S, W, E, Cpu> {
         self.flow
     }
@@ -836,7 +844,7 @@ const _: fn() = || {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Block, Dense, Free, Predicted};
+    use crate::kernels::{Block, Dense, Free, Plain, Predicted};
     use crate::layers::{Affine, Chain, First, Gaussianization, Last, Orientation, settings};
     use crate::manifolds::{Euclidean, Sphere2};
     use crate::module::points::Features;
@@ -849,8 +857,8 @@ mod tests {
     type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
     type S2 = (Orientation<settings::y::add_rotation<1>>, ());
     const E2_PARAMS: usize = <E2 as Chain<Euclidean<2>>>::PARAMS;
-    type Head0 = Predicted<0, 3, (Dense<3, 5>, ()), Dense<5, E2_PARAMS>>;
-    type Head1 = Predicted<0, 3, (Dense<5, 4>, ()), Dense<4, 9>>;
+    type Head0 = Predicted<0, 3, Plain<(Dense<3, 5>, ()), Dense<5, E2_PARAMS>>>;
+    type Head1 = Predicted<0, 3, Plain<(Dense<5, 4>, ()), Dense<4, 9>>>;
     type Pdf = Conditional<(), Features<3>, 4, 5, (Block<Euclidean<2>, E2, Head0>, (Block<Sphere2, S2, Head1>, ()))>;
     type Alone = Unconditional<(), 2, 2, (Block<Euclidean<2>, E2, Free<E2_PARAMS>>, ())>;
 

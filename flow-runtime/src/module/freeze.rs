@@ -88,7 +88,7 @@ feature_rows! {
 const ON_STACK: usize = 1024;
 
 impl<S: Spec, E: Element> Frozen<S, E> {
-    fn with<O>(&self, work: impl FnOnce(&mut Evaluator<S::Blocks, E>) -> O) -> O {
+    pub(super) fn with<O>(&self, work: impl FnOnce(&mut Evaluator<S::Blocks, E>) -> O) -> O {
         // A poisoned pool only means that some caller panicked elsewhere: its workspace is gone, the others are sound.
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut space = pooled.unwrap_or_else(|| Evaluator::new(S::Features::COUNT));
@@ -97,7 +97,7 @@ impl<S: Spec, E: Element> Frozen<S, E> {
         out
     }
 
-    fn job<'a>(&'a self, features: &'a [E]) -> Job<'a, E> {
+    pub(super) fn job<'a>(&'a self, features: &'a [E]) -> Job<'a, E> {
         let feature_count = S::Features::COUNT;
         Job { weights: &self.weights, features, feature_count, repeat: 1, coordinates: Coordinates::Intrinsic }
     }
@@ -196,7 +196,7 @@ where
     F: FeatureSpec,
 {
     /// Features on the stack, or on the heap where they are more than [`ON_STACK`].
-    fn with_features<X: FeatureRow<F, E>, O>(features: &X, work: impl FnOnce(&[E]) -> O) -> O {
+    pub(super) fn with_features<X: FeatureRow<F, E>, O>(features: &X, work: impl FnOnce(&[E]) -> O) -> O {
         if F::COUNT <= ON_STACK {
             let mut row = [E::default(); ON_STACK];
             features.write(&mut row[..F::COUNT]);

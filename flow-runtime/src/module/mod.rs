@@ -1,5 +1,6 @@
 //! The dfdx side: parameters as tensors, the fused operation on the tape, builders and built flows.
 
+mod counts;
 mod files;
 mod flow;
 mod freeze;

@@ -4,7 +4,10 @@
 //! the kernels is the order of the fields.
 
 use super::Element;
-use crate::kernels::{Block, Dense, Free, Given, LowRank, Predicted};
+use crate::kernels::{
+    Beside, Block, Blocks, DAMPING, Dense, Free, Given, Inner, LOG_MEAN_START, Ladder, LogMeanHead, LowRank, Outer,
+    Plain, Predicted, Rung,
+};
 use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use core::marker::PhantomData;
@@ -50,10 +53,6 @@ impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
     }
 }
 
-/// How far networks start from zero: uniform numbers within 1/sqrt(inputs), divided by this (layers.md 3.3), so that a flow starts
-/// at the parameters it would have without a network.
-const DAMPING: f64 = 1000.0;
-
 fn seeded<S: ConstShape, E: Dtype, D: Device<E>>(tensor: &Tensor<S, E, D>) -> StdRng {
     StdRng::seed_from_u64(tensor.device().random_u64())
 }
@@ -83,19 +82,55 @@ fn damped_normal<S: ConstShape, E: Dtype, D: Device<E>>(tensor: &mut Tensor<S, E
     Ok(())
 }
 
-/// Parameters that a chain starts from.
-fn start<M, C, S, E, D>(tensor: &mut Tensor<S, E, D>) -> Result<(), D::Err>
+/// What free parameters, or the last bias of a network, start from.
+pub trait Start: 'static {
+    /// Writes the numbers.
+    fn start(rng: &mut StdRng, numbers: &mut [f64]);
+}
+
+/// The parameters a chain starts from, then the start of a log-mean where there is one.
+#[derive(Debug)]
+pub struct ChainStart<M, C>(PhantomData<fn() -> (M, C)>);
+
+impl<M: Manifold, C: Chain<M>> Start for ChainStart<M, C> {
+    fn start(rng: &mut StdRng, numbers: &mut [f64]) {
+        let (chain, extra) = numbers.split_at_mut(C::PARAMS);
+        C::initial(rng, chain);
+        extra.fill(LOG_MEAN_START);
+    }
+}
+
+/// The start of a log-mean alone.
+#[derive(Debug)]
+pub struct LogMeanStart;
+
+impl Start for LogMeanStart {
+    fn start(_: &mut StdRng, numbers: &mut [f64]) {
+        numbers.fill(LOG_MEAN_START);
+    }
+}
+
+/// What the blocks `B` are given at the start.
+#[derive(Debug)]
+pub struct GivenStart<B>(PhantomData<fn() -> B>);
+
+impl<B: Blocks> Start for GivenStart<B> {
+    fn start(rng: &mut StdRng, numbers: &mut [f64]) {
+        B::initial_given(rng, numbers);
+    }
+}
+
+fn start<I, S, E, D>(tensor: &mut Tensor<S, E, D>) -> Result<(), D::Err>
 where
-    M: Manifold,
-    C: Chain<M>,
+    I: Start,
     S: ConstShape,
     E: Dtype,
     D: Device<E>,
 {
-    let mut params = vec![0.0; C::PARAMS];
-    C::initial(&mut seeded(tensor), &mut params);
-    let mut params = params.into_iter();
-    fill(tensor, || params.next().unwrap_or_default());
+    let mut numbers = vec![0.0; S::default().num_elements()];
+    I::start(&mut seeded(tensor), &mut numbers);
+    let mut numbers = numbers.into_iter();
+    fill(tensor, || numbers.next().unwrap_or_default());
     Ok(())
 }
 
@@ -209,83 +244,143 @@ weights_by_field!(
     HiddenWeights<W, I, O, Rest, E, Cpu> { matrix = "", bias = "bias", next = "next." }
 );
 
-/// Free parameters of a chain.
+/// Free numbers.
 #[derive(Debug)]
-pub struct FreeWeights<M, C, const P: usize, E: Dtype, D: Storage<E>> {
+pub struct FreeWeights<I, const P: usize, E: Dtype, D: Storage<E>> {
     /// The flat parameter vector.
     pub params: Tensor<Rank1<P>, E, D>,
-    chain: PhantomData<fn() -> (M, C)>,
+    start: PhantomData<fn() -> I>,
 }
 
-impl<M, C, const P: usize, E: Dtype, D: Storage<E>> Clone for FreeWeights<M, C, P, E, D> {
+impl<I, const P: usize, E: Dtype, D: Storage<E>> Clone for FreeWeights<I, P, E, D> {
     fn clone(&self) -> Self {
-        FreeWeights { params: self.params.clone(), chain: PhantomData }
+        FreeWeights { params: self.params.clone(), start: PhantomData }
     }
 }
 
-impl<M: Manifold, C: Chain<M>, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
-    for FreeWeights<M, C, P, E, D>
-{
-    type To<E2: Dtype, D2: Device<E2>> = FreeWeights<M, C, P, E2, D2>;
+impl<I: Start, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D> for FreeWeights<I, P, E, D> {
+    type To<E2: Dtype, D2: Device<E2>> = FreeWeights<I, P, E2, D2>;
 
     fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
-        let options = TensorOptions::reset_with(start::<M, C, Rank1<P>, E, D>);
+        let options = TensorOptions::reset_with(start::<I, Rank1<P>, E, D>);
         visitor.visit_fields(Self::tensor("params", |s| &s.params, |s| &mut s.params, options), |params| FreeWeights {
             params,
-            chain: PhantomData,
+            start: PhantomData,
         })
     }
 }
-weights_by_field!(
-    [M: Manifold, C: Chain<M>, const P: usize, E: Element] FreeWeights<M, C, P, E, Cpu> { params = "params" }
-);
+weights_by_field!([I: Start, const P: usize, E: Element] FreeWeights<I, P, E, Cpu> { params = "params" });
 
-/// A network that predicts the parameters of a chain.
-#[derive(Debug)]
-pub struct PredictedWeights<M, C, H, W, const P: usize, E: Dtype, D: Storage<E>> {
+/// Hidden layers and a matrix after them, beside a highway.
+#[derive(Clone, Debug)]
+pub struct BesideWeights<H, W> {
     /// The hidden layers.
-    pub hidden: H,
-    /// The last matrix.
-    pub matrix: W,
-    /// The last bias: the parameters the chain starts from.
-    pub bias: Tensor<Rank1<P>, E, D>,
-    chain: PhantomData<fn() -> (M, C)>,
+    pub layers: H,
+    /// The matrix after them.
+    pub last: W,
 }
 
-impl<M, C, H: Clone, W: Clone, const P: usize, E: Dtype, D: Storage<E>> Clone
-    for PredictedWeights<M, C, H, W, P, E, D>
-{
-    fn clone(&self) -> Self {
-        let (hidden, matrix, bias) = (self.hidden.clone(), self.matrix.clone(), self.bias.clone());
-        PredictedWeights { hidden, matrix, bias, chain: PhantomData }
-    }
-}
-
-impl<M, C, H, W, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D>
-    for PredictedWeights<M, C, H, W, P, E, D>
+impl<H, W, E: Dtype, D: Device<E>> TensorCollection<E, D> for BesideWeights<H, W>
 where
-    M: Manifold,
-    C: Chain<M>,
     H: TensorCollection<E, D>,
     W: TensorCollection<E, D>,
 {
-    type To<E2: Dtype, D2: Device<E2>> = PredictedWeights<M, C, H::To<E2, D2>, W::To<E2, D2>, P, E2, D2>;
+    type To<E2: Dtype, D2: Device<E2>> = BesideWeights<H::To<E2, D2>, W::To<E2, D2>>;
 
     fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
-        let bias = TensorOptions::reset_with(start::<M, C, Rank1<P>, E, D>);
+        visitor.visit_fields(
+            (
+                Self::module("layers", |s| &s.layers, |s| &mut s.layers),
+                Self::module("last", |s| &s.last, |s| &mut s.last),
+            ),
+            |(layers, last)| BesideWeights { layers, last },
+        )
+    }
+}
+weights_by_field!([H: Weights<E>, W: Weights<E>, E: Element] BesideWeights<H, W> { layers = "layers.", last = "last." });
+
+/// A net of a ladder, and the nets after it.
+#[derive(Clone, Debug)]
+pub struct RungWeights<A, const I: usize, const O: usize, B, Rest, E: Dtype, D: Storage<E>> {
+    /// The first matrix.
+    pub matrix: A,
+    /// Its bias.
+    pub bias: Tensor<Rank1<O>, E, D>,
+    /// The second matrix.
+    pub last: B,
+    /// The nets after it.
+    pub next: Rest,
+}
+
+impl<A, const I: usize, const O: usize, B, Rest, E: Dtype, D: Device<E>> TensorCollection<E, D>
+    for RungWeights<A, I, O, B, Rest, E, D>
+where
+    A: TensorCollection<E, D>,
+    B: TensorCollection<E, D>,
+    Rest: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = RungWeights<A::To<E2, D2>, I, O, B::To<E2, D2>, Rest::To<E2, D2>, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let bias = TensorOptions::reset_with(damped::<Rank1<O>, E, D, I>);
+        visitor.visit_fields(
+            (
+                Self::module("matrix", |s| &s.matrix, |s| &mut s.matrix),
+                Self::tensor("bias", |s| &s.bias, |s| &mut s.bias, bias),
+                Self::module("last", |s| &s.last, |s| &mut s.last),
+                Self::module("next", |s| &s.next, |s| &mut s.next),
+            ),
+            |(matrix, bias, last, next)| RungWeights { matrix, bias, last, next },
+        )
+    }
+}
+weights_by_field!(
+    [A: Weights<E>, const I: usize, const O: usize, B: Weights<E>, Rest: Weights<E>, E: Element]
+    RungWeights<A, I, O, B, Rest, E, Cpu> { matrix = "", bias = "bias", last = "last.", next = "next." }
+);
+
+/// A network.
+#[derive(Debug)]
+pub struct NetworkWeights<I, H, W, const P: usize, E: Dtype, D: Storage<E>> {
+    /// What comes before the last matrix: the hidden layers, or what stands beside a highway.
+    pub hidden: H,
+    /// The last matrix, or the highway.
+    pub matrix: W,
+    /// The last bias: what the network's outputs start from.
+    pub bias: Tensor<Rank1<P>, E, D>,
+    start: PhantomData<fn() -> I>,
+}
+
+impl<I, H: Clone, W: Clone, const P: usize, E: Dtype, D: Storage<E>> Clone for NetworkWeights<I, H, W, P, E, D> {
+    fn clone(&self) -> Self {
+        let (hidden, matrix, bias) = (self.hidden.clone(), self.matrix.clone(), self.bias.clone());
+        NetworkWeights { hidden, matrix, bias, start: PhantomData }
+    }
+}
+
+impl<I, H, W, const P: usize, E: Dtype, D: Device<E>> TensorCollection<E, D> for NetworkWeights<I, H, W, P, E, D>
+where
+    I: Start,
+    H: TensorCollection<E, D>,
+    W: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = NetworkWeights<I, H::To<E2, D2>, W::To<E2, D2>, P, E2, D2>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        let bias = TensorOptions::reset_with(start::<I, Rank1<P>, E, D>);
         visitor.visit_fields(
             (
                 Self::module("hidden", |s| &s.hidden, |s| &mut s.hidden),
                 Self::module("matrix", |s| &s.matrix, |s| &mut s.matrix),
                 Self::tensor("bias", |s| &s.bias, |s| &mut s.bias, bias),
             ),
-            |(hidden, matrix, bias)| PredictedWeights { hidden, matrix, bias, chain: PhantomData },
+            |(hidden, matrix, bias)| NetworkWeights { hidden, matrix, bias, start: PhantomData },
         )
     }
 }
 weights_by_field!(
-    [M: Manifold, C: Chain<M>, H: Weights<E>, W: Weights<E>, const P: usize, E: Element]
-    PredictedWeights<M, C, H, W, P, E, Cpu> { hidden = "hidden.", matrix = "output.", bias = "output.bias" }
+    [I: Start, H: Weights<E>, W: Weights<E>, const P: usize, E: Element]
+    NetworkWeights<I, H, W, P, E, Cpu> { hidden = "hidden.", matrix = "output.", bias = "output.bias" }
 );
 
 /// The weights of one block and of those after it.
@@ -315,6 +410,52 @@ weights_by_field!(
     [H: Weights<E>, Rest: Weights<E>, E: Element] BlockWeights<H, Rest> { head = "", next = "next." }
 );
 
+/// The weights of a log-mean of its own, after those of all blocks.
+#[derive(Clone, Debug)]
+pub struct LogMeanWeights<H> {
+    /// The weights.
+    pub log_mean: H,
+}
+
+impl<H: TensorCollection<E, D>, E: Dtype, D: Device<E>> TensorCollection<E, D> for LogMeanWeights<H> {
+    type To<E2: Dtype, D2: Device<E2>> = LogMeanWeights<H::To<E2, D2>>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        visitor.visit_fields(Self::module("log_mean", |s| &s.log_mean, |s| &mut s.log_mean), |log_mean| {
+            LogMeanWeights { log_mean }
+        })
+    }
+}
+weights_by_field!([H: Weights<E>, E: Element] LogMeanWeights<H> { log_mean = "log_mean." });
+
+/// The weights of an outer network, and those of the blocks inside.
+#[derive(Clone, Debug)]
+pub struct OuterWeights<N, B> {
+    /// The outer network.
+    pub outer: N,
+    /// The blocks.
+    pub inside: B,
+}
+
+impl<N, B, E: Dtype, D: Device<E>> TensorCollection<E, D> for OuterWeights<N, B>
+where
+    N: TensorCollection<E, D>,
+    B: TensorCollection<E, D>,
+{
+    type To<E2: Dtype, D2: Device<E2>> = OuterWeights<N::To<E2, D2>, B::To<E2, D2>>;
+
+    fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
+        visitor.visit_fields(
+            (
+                Self::module("outer", |s| &s.outer, |s| &mut s.outer),
+                Self::module("inside", |s| &s.inside, |s| &mut s.inside),
+            ),
+            |(outer, inside)| OuterWeights { outer, inside },
+        )
+    }
+}
+weights_by_field!([N: Weights<E>, B: Weights<E>, E: Element] OuterWeights<N, B> { outer = "outer.", inside = "inside." });
+
 /// A part of a flow that can be built on a device: matrices, hidden layers, blocks.
 pub trait BuildWeights<E: Dtype, D: Device<E>> {
     /// Its tensors.
@@ -335,21 +476,68 @@ impl<const I: usize, const O: usize, const K: usize, const LEN: usize, E: Dtype,
     type Built = LowRankMatrix<I, O, K, LEN, E, D>;
 }
 
+/// A network that can be built; its last bias starts from what `I` says.
+pub trait BuildNetwork<I, E: Dtype, D: Device<E>> {
+    /// Its tensors.
+    type Built: TensorCollection<E, D, To<E, D> = Self::Built> + Clone;
+}
+
 impl<M, C, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Free<P>>, Rest)
 where
     M: Manifold,
     C: Chain<M>,
     Rest: BuildWeights<E, D>,
 {
-    type Built = BlockWeights<FreeWeights<M, C, P, E, D>, Rest::Built>;
+    type Built = BlockWeights<FreeWeights<ChainStart<M, C>, P, E, D>, Rest::Built>;
 }
 
-impl<M, C, const FROM: usize, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D>
-    for (Block<M, C, Given<FROM, P>>, Rest)
+impl<M, C, const FROM: usize, const COUNT: usize, N, const EXTRA: usize, Rest, E: Dtype, D: Device<E>>
+    BuildWeights<E, D> for (Block<M, C, Predicted<FROM, COUNT, N, EXTRA>>, Rest)
+where
+    M: Manifold,
+    C: Chain<M>,
+    N: BuildNetwork<ChainStart<M, C>, E, D>,
+    Rest: BuildWeights<E, D>,
+{
+    type Built = BlockWeights<N::Built, Rest::Built>;
+}
+
+impl<M, C, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Given<P>>, Rest)
 where
     Rest: BuildWeights<E, D>,
 {
     type Built = BlockWeights<Nothing, Rest::Built>;
+}
+
+impl<M, C, N, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Inner<N>>, Rest)
+where
+    Rest: BuildWeights<E, D>,
+{
+    type Built = BlockWeights<Nothing, Rest::Built>;
+}
+
+impl<const P: usize, E: Dtype, D: Device<E>> BuildWeights<E, D> for (LogMeanHead<Free<P>>, ()) {
+    type Built = LogMeanWeights<FreeWeights<LogMeanStart, P, E, D>>;
+}
+
+impl<const P: usize, E: Dtype, D: Device<E>> BuildWeights<E, D> for (LogMeanHead<Given<P>>, ()) {
+    type Built = Nothing;
+}
+
+impl<const FROM: usize, const COUNT: usize, N, const EXTRA: usize, E: Dtype, D: Device<E>> BuildWeights<E, D>
+    for (LogMeanHead<Predicted<FROM, COUNT, N, EXTRA>>, ())
+where
+    N: BuildNetwork<LogMeanStart, E, D>,
+{
+    type Built = LogMeanWeights<N::Built>;
+}
+
+impl<const F: usize, N, B, E: Dtype, D: Device<E>> BuildWeights<E, D> for Outer<F, N, B>
+where
+    N: BuildNetwork<GivenStart<B>, E, D>,
+    B: Blocks + BuildWeights<E, D>,
+{
+    type Built = OuterWeights<N::Built, B::Built>;
 }
 
 /// What holds for both kinds of matrices.
@@ -359,18 +547,40 @@ macro_rules! for_matrix {
             type Built = HiddenWeights<<$matrix as BuildWeights<E, D>>::Built, I, O, Rest::Built, E, D>;
         }
 
-        impl<M, C, const FROM: usize, const COUNT: usize, H, $($generics)*, Rest, E: Dtype, D: Device<E>>
-            BuildWeights<E, D> for (Block<M, C, Predicted<FROM, COUNT, H, $matrix>>, Rest)
+        impl<const READS: usize, $($generics)*, B, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D>
+            for (Rung<READS, $matrix, B>, Rest)
         where
-            M: Manifold,
-            C: Chain<M>,
-            H: BuildWeights<E, D>,
+            B: BuildWeights<E, D>,
             Rest: BuildWeights<E, D>,
         {
-            type Built = BlockWeights<
-                PredictedWeights<M, C, H::Built, <$matrix as BuildWeights<E, D>>::Built, O, E, D>,
-                Rest::Built,
+            type Built = RungWeights<<$matrix as BuildWeights<E, D>>::Built, I, O, B::Built, Rest::Built, E, D>;
+        }
+
+        impl<S: Start, H: BuildWeights<E, D>, $($generics)*, E: Dtype, D: Device<E>> BuildNetwork<S, E, D>
+            for Plain<H, $matrix>
+        {
+            type Built = NetworkWeights<S, H::Built, <$matrix as BuildWeights<E, D>>::Built, O, E, D>;
+        }
+
+        impl<S: Start, H, W, $($generics)*, E: Dtype, D: Device<E>> BuildNetwork<S, E, D> for Beside<H, W, $matrix>
+        where
+            H: BuildWeights<E, D>,
+            W: BuildWeights<E, D>,
+        {
+            type Built = NetworkWeights<
+                S,
+                BesideWeights<H::Built, W::Built>,
+                <$matrix as BuildWeights<E, D>>::Built,
+                O,
+                E,
+                D,
             >;
+        }
+
+        impl<S: Start, R: BuildWeights<E, D>, $($generics)*, E: Dtype, D: Device<E>> BuildNetwork<S, E, D>
+            for Ladder<R, $matrix>
+        {
+            type Built = NetworkWeights<S, R::Built, <$matrix as BuildWeights<E, D>>::Built, O, E, D>;
         }
     };
 }

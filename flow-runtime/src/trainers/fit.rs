@@ -428,7 +428,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         crate::module::check_points::<S::Blocks, E>(points.as_flattened(), crate::kernels::Coordinates::Intrinsic)?;
         let wide: Vec<f64> = points.as_flattened().iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();
-        let at = At::start(<S::Features as crate::module::FeatureSpec>::COUNT);
+        let at = At::start::<S::Blocks>(<S::Features as crate::module::FeatureSpec>::COUNT);
         S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, N, &mut weights);
         let weights: Vec<E> = weights.into_iter().map(E::narrow).collect();
         self.set_flat_weights(&weights)

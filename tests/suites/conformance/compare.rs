@@ -1,7 +1,7 @@
 //! One case compared in all it holds.
 
 use super::kernels::Kernels;
-use super::reference::{Case, Gradient, Space, Stretch};
+use super::reference::{Case, Gradient, Space};
 use super::rules::{self, Allowance, Rules, What};
 use flow_runtime::kernels::{Coordinates, Job, PullBack, RowFault};
 use std::collections::BTreeMap;
@@ -76,7 +76,7 @@ struct Run<'a> {
 /// Compares everything that the case holds.
 pub fn case(case: &Case, kernels: &Kernels) -> Result<Report, String> {
     case.fits(kernels)?;
-    let rules = Rules::of(case, &where_they_came_from(case, kernels)?)?;
+    let rules = Rules::of(case, &where_they_came_from(case, kernels)?, &where_they_lead(case, kernels)?)?;
     let mut run = Run { case, kernels, rules, report: Report::default() };
     run.evaluation()?;
     if case.has("x_embedded") {
@@ -84,6 +84,7 @@ pub fn case(case: &Case, kernels: &Kernels) -> Result<Report, String> {
     }
     run.gradients()?;
     run.generation()?;
+    run.log_means()?;
     Ok(run.report)
 }
 
@@ -93,6 +94,18 @@ fn where_they_came_from(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, Stri
     let (mut log_prob, mut base) = (vec![0.0; x.len()], vec![0.0; x.data.len()]);
     (kernels.evaluate)(job(case, kernels, Coordinates::Intrinsic), &x.data, &mut log_prob, &mut base).map_err(told)?;
     Ok(base)
+}
+
+/// Our points of the base points that the reference found by a search; empty where it searched none.
+fn where_they_lead(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, String> {
+    if !case.searched()[0] {
+        return Ok(Vec::new());
+    }
+    let base = case.rows("base")?;
+    let (mut log_prob, mut x) = (vec![0.0; base.len()], vec![0.0; base.data.len()]);
+    let job = job(case, kernels, Coordinates::Intrinsic);
+    (kernels.generate)(job, &base.data, &mut x, &mut log_prob).map_err(told)?;
+    Ok(x)
 }
 
 fn job<'a>(case: &'a Case, kernels: &Kernels, coordinates: Coordinates) -> Job<'a, f64> {
@@ -182,6 +195,22 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
+    fn log_means(&mut self) -> Result<(), String> {
+        let Some(log_mean) = self.kernels.log_mean else { return Ok(()) };
+        let theirs = self.case.rows("log_mean_poisson")?.data;
+        let rows = if self.case.features.len() == 0 { 1 } else { self.case.features.len() };
+        let mut ours = vec![0.0; rows];
+        log_mean(self.job(Coordinates::Intrinsic), &mut ours);
+        if theirs.len() != rows {
+            return Err(format!("the case has {} log-means, our flow {rows}", theirs.len()));
+        }
+        for (row, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            let at = format!("row {row} ({theirs})");
+            self.report.hold("log-mean", &at, (ours - theirs).abs(), 1.0 + theirs.abs(), 0.0, None);
+        }
+        Ok(())
+    }
+
     fn gradients(&mut self) -> Result<(), String> {
         let x = self.case.rows("x")?;
         let cot = vec![-1.0 / x.len() as f64; x.len()];
@@ -205,6 +234,14 @@ impl<'a> Run<'a> {
     ) {
         let theirs = self.case.gradient(&format!("{group}.params"));
         match theirs {
+            Some(theirs) if self.kernels.by_row && self.case.shares_parameters() => {
+                let columns = self.case.features.columns;
+                let mut ours = vec![0.0; columns];
+                for row in back.features.chunks_exact(columns) {
+                    ours.iter_mut().zip(row).for_each(|(sum, g)| *sum += g);
+                }
+                self.tensor(params, params_noise, "params", &ours, &theirs);
+            }
             Some(Gradient::All(theirs)) if self.kernels.by_row => {
                 self.rows_of_gradient(params, params_noise, &back.features, &theirs, rows);
             }
@@ -214,9 +251,10 @@ impl<'a> Run<'a> {
         if let Some(Gradient::All(theirs)) = self.case.gradient(&format!("{group}.cond")) {
             self.rows_of_gradient(cond, cond_noise, &back.features, &theirs, rows);
         }
-        for Stretch { name, start, len } in &self.case.state {
-            if let Some(theirs) = self.case.state_gradient(&format!("{group}.state"), name) {
-                self.tensor(state, state_noise, name, &back.weights[*start..][..*len], &theirs);
+        for tensor in &self.case.state {
+            if let Some(theirs) = self.case.state_gradient(&format!("{group}.state"), &tensor.name) {
+                let ours = &back.weights[tensor.start..][..tensor.numbers()];
+                self.tensor(state, state_noise, &tensor.name, ours, &theirs);
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A case as its file has it, and its numbers in the order of the kernels.
 
 use super::kernels::Kernels;
+use flow_runtime::compat::jammy_flows::{Placed, State};
 use serde_json::Value;
 use std::fs;
 
@@ -68,61 +69,10 @@ fn gradient(value: &Value) -> Option<Gradient> {
     }
 }
 
-/// A tensor of the state: its name, and where it lies in the flat weights.
-#[derive(Debug)]
-pub struct Stretch {
-    pub name: String,
-    pub start: usize,
-    pub len: usize,
-}
-
-/// The order of the tensors of one layer in the flat parameter vector (layers.md 2.11, 4.2, 4.3, 6.2, 8.1, 8.4).
-const ORDER: &[&str] = &[
-    "offsets",
-    "vs",
-    "triangle_trafo_pars",
-    "angle_pars",
-    "cayley_pars",
-    "householder_params",
-    "kde_means",
-    "kde_log_widths",
-    "kde_log_weights",
-    "kde_log_skew_exponents",
-    "log_widths",
-    "log_heights",
-    "log_derivatives",
-    "boundary_points",
-    "single_diagonal_log",
-    "full_diagonal_log",
-    "lower_triangular_entries",
-    "loglike_kappa",
-    "vertical_flow_params",
-    "circular_flow_params",
-    "correlated_flow_params",
-    "amortized_mlp.u_v_b_pars",
-    "moebius_trafo.moebius_pars",
-    "rel_log_widths",
-    "rel_log_heights",
-    "rel_log_derivatives",
-    "inner_flow_params",
-    "log_tau",
-    "log_probs",
-];
-
-/// Where a tensor stands: manifold, layer or matrix, place within it.
-fn place(name: &str) -> Option<[usize; 3]> {
-    let mut parts = name.splitn(4, '.');
-    let group = parts.next()?;
-    let manifold = parts.next()?.parse().ok()?;
-    match (group, parts.next()?, parts.next()) {
-        ("layer_list", layer, Some(rest)) => {
-            Some([manifold, layer.parse().ok()?, ORDER.iter().position(|known| *known == rest)?])
-        }
-        ("mlp_predictors", "u_v_b_pars", None) => Some([manifold, 0, 0]),
-        ("mlp_predictors", matrix, Some("weight")) => Some([manifold, matrix.parse().ok()?, 0]),
-        ("mlp_predictors", matrix, Some("bias")) => Some([manifold, matrix.parse().ok()?, 1]),
-        _ => None,
-    }
+/// The manifold and the layer of a tensor `layer_list.<manifold>.<layer>.<name>`.
+fn layer_of(tensor: &str) -> Option<(usize, usize)> {
+    let mut parts = tensor.strip_prefix("layer_list.")?.splitn(3, '.');
+    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
 }
 
 /// A manifold of the case and its first intrinsic column.
@@ -163,11 +113,12 @@ pub struct Case {
     /// Flat weights.
     pub weights: Vec<f64>,
     /// The tensors that make up the weights; empty for a flat vector.
-    pub state: Vec<Stretch>,
+    pub state: Vec<Placed>,
 }
 
 impl Case {
-    pub fn read(path: &str) -> Result<Case, String> {
+    /// Reads a case for a flow; its state as a user's flow would load it.
+    pub fn read(path: &str, kernels: &Kernels) -> Result<Case, String> {
         let text = fs::read_to_string(path).map_err(|error| format!("{path}: {error}"))?;
         let json: Value = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
         let words =
@@ -193,33 +144,25 @@ impl Case {
             json,
         };
         if case.json["state"].is_object() {
-            case.read_state()?;
+            let state = State::from_bytes(text.as_bytes()).map_err(|error| error.to_string())?;
+            let (weights, report) = (kernels.load)(&state).map_err(|error| error.to_string())?;
+            (case.weights, case.state) = (weights, report.tensors);
         } else {
             let params = case.rows("params")?;
-            if params.len() > 1 { case.features = params } else { case.weights = params.data }
+            if params.len() > 1 {
+                case.features = params;
+            } else if kernels.by_row {
+                // One row of parameters is that of every row of data.
+                let rows = case.rows("x")?.len();
+                case.features = Rows { data: params.data.repeat(rows), columns: params.columns };
+            } else {
+                case.weights = params.data;
+            }
         }
         if !case.json["cond"].is_null() {
             case.features = case.rows("cond")?;
         }
         Ok(case)
-    }
-
-    fn read_state(&mut self) -> Result<(), String> {
-        let state = self.json["state"].as_object().cloned().unwrap_or_default();
-        let mut tensors = Vec::new();
-        for (name, tensor) in &state {
-            let place =
-                place(name).ok_or_else(|| format!("the state's tensor `{name}` has no place in our weights"))?;
-            let mut data = Vec::new();
-            flat(&tensor["data"], &mut data);
-            tensors.push((place, name.clone(), data));
-        }
-        tensors.sort_by_key(|(place, ..)| *place);
-        for (_, name, data) in tensors {
-            self.state.push(Stretch { name, start: self.weights.len(), len: data.len() });
-            self.weights.extend(data);
-        }
-        Ok(())
     }
 
     /// Whether the numbers read fit the flow.
@@ -256,7 +199,7 @@ impl Case {
             return least(
                 kappas
                     .filter_map(|tensor| {
-                        let [manifold, layer, _] = place(&tensor.name)?;
+                        let (manifold, layer) = layer_of(&tensor.name)?;
                         self.kappa(manifold, layer, &[], self.weights[tensor.start..].first())
                     })
                     .collect(),
@@ -276,11 +219,26 @@ impl Case {
         least(all)
     }
 
-    /// An option of a letter f, under the most specific key that mentions the letter.
-    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+    /// An option of a letter, under the most specific key that mentions the letter.
+    fn option(&self, letter: &str, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
         let options = &self.json["options"];
         let levels = [&options[format!("{manifold},{layer}")], &options[manifold.to_string()], options];
-        levels.into_iter().map(|level| &level["f"]).find(|of| of.is_object())?.get(name)
+        levels.into_iter().map(|level| &level[letter]).find(|of| of.is_object())?.get(name)
+    }
+    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
+        self.option("f", manifold, layer, name)
+    }
+
+    /// Whether letters v search on the way to the base points, and on the way from them.
+    pub fn searched(&self) -> [bool; 2] {
+        let mut searched = [false; 2];
+        for (manifold, chain) in self.chains.iter().enumerate() {
+            for (layer, _) in chain.chars().enumerate().filter(|(_, letter)| *letter == 'v') {
+                let natural = self.option("v", manifold, layer, "natural_direction").map_or(0.0, number);
+                searched[usize::from(natural == 0.0)] = true;
+            }
+        }
+        searched
     }
 
     /// A concentration from the parameters of the rotation, or from one of its own (layers.md 8.1).
@@ -315,6 +273,11 @@ impl Case {
             _ if reflections < 0.0 => 9,
             _ => 3 * reflections as usize,
         }
+    }
+
+    /// Whether all rows of data have the same row of parameters.
+    pub fn shares_parameters(&self) -> bool {
+        self.rows("params").is_ok_and(|params| params.len() == 1)
     }
 
     /// Whether there is something at a path.

@@ -74,8 +74,14 @@ const ARCCOS_LOSS: f64 = 1.5e-8;
 /// Where that matters, and where polar angles are held (P11).
 const BESIDE: f64 = 1e-7;
 
+/// A point further from where it should be is no matter of rounding.
+const FARTHEST_MISSED: f64 = 1e-6;
+
 /// How much an error within a chain may have grown at its end.
 const GROWTH: f64 = 16.0;
+
+/// The same for derivatives of layer v, which are as steep as its potential is curved.
+const GROWTH_OF_V: f64 = 64.0;
 
 const ARCCOS: &str = "Q17: angles from arccos, beside 0 or pi";
 const CLIPPED_POLE: &str = "P11: ln sin(theta) beside a pole";
@@ -83,6 +89,7 @@ const SMALL_KAPPA: &str = "Q19: f with kappa < 1e-6";
 const STEP: &str = "Q20: the step of g's normal quantile";
 const N_MARGIN: &str = "Q30: n at its margin of 1e-5";
 const SEARCH: &str = "P8, Q17: the reference's point misses its base point";
+const V_SEARCH: &str = "Q7: v by a search that ends 1e-8 away";
 const R_CLIPPED: &str = "Q2: r clipped to [-1, 1]";
 const SKEW: &str = "Q8: the reference's Jacobian of its skewed box";
 const ROUNDED_SHARES: &str = "Q21: canonical coordinates through f32";
@@ -107,8 +114,10 @@ fn beside(angle: f64) -> f64 {
 }
 
 impl Rules {
-    /// The rules of a case; `back` is where our inverse takes the points that the reference generated.
-    pub fn of(case: &Case, back: &[f64]) -> Result<Rules, String> {
+    /// The rules of a case; `back` is where our inverse takes the points that the reference generated, `there` where our forward map takes
+    /// the base points that it searched.
+    pub fn of(case: &Case, back: &[f64], there: &[f64]) -> Result<Rules, String> {
+        let [search_base, search_points] = case.searched();
         let (x, base) = (case.rows("x")?, case.rows("base")?);
         let (z, made) = (case.rows("from_base.z")?, case.rows("from_base.x")?);
         let kappa = |row: usize| case.least_kappa(row).filter(|kappa| *kappa < 1e-6);
@@ -139,6 +148,14 @@ impl Rules {
             if case.clipped(row, x.row(row), true) {
                 allow(EVALUATED, R_CLIPPED, f64::INFINITY);
             }
+            if search_base {
+                let missed = case.apart(x.row(row), &there[row * x.columns..][..x.columns]);
+                if missed < FARTHEST_MISSED {
+                    allow(EVALUATED, V_SEARCH, 1e-8 + GROWTH_OF_V * missed);
+                    let grown = missed * case.plane_stretch(base.row(row));
+                    allow(&[What::Base], V_SEARCH, 1e-8 + GROWTH * grown);
+                }
+            }
             if case.has_letter('u') && base.row(row).iter().any(|z| z.abs() > FARTHEST) {
                 allow(&[What::Base], FAR_U, f64::INFINITY);
             }
@@ -149,8 +166,11 @@ impl Rules {
             let mut allow = |whats: &[What], rule, bound| here.push((whats.to_vec(), Allowance { rule, bound }));
             let missed = z.row(row).iter().zip(&back[row * z.columns..]);
             let missed = missed.fold(0.0_f64, |most, (z, back)| most.max((z - back).abs() / (1.0 + z.abs())));
-            if missed > 1e-12 && missed < 1e-6 {
+            if missed > 1e-12 && missed < FARTHEST_MISSED {
                 allow(GENERATED, SEARCH, 1e-8 + GROWTH * missed);
+                if search_points {
+                    allow(GENERATED, V_SEARCH, 1e-8 + GROWTH_OF_V * missed);
+                }
             }
             if case.beside_an_axis(made.row(row), z.row(row), BESIDE) {
                 allow(GENERATED, ARCCOS, 1e-8 + GROWTH * ARCCOS_LOSS);
@@ -314,6 +334,33 @@ impl Case {
             clipped |= beyond(x[0]);
         }
         clipped
+    }
+
+    /// The largest distance of two points on the spheres of a row.
+    fn apart(&self, a: &[f64], b: &[f64]) -> f64 {
+        let vector = |angles: &[f64]| {
+            let ((sin, cos), (sin_phi, cos_phi)) = (angles[0].sin_cos(), angles[1].sin_cos());
+            [sin * cos_phi, sin * sin_phi, cos]
+        };
+        let pairs = self.parts(a).zip(self.parts(b)).filter(|((_, space, _), _)| *space == Space::Sphere);
+        let apart = pairs.map(|((.., a), (.., b))| {
+            let (a, b) = (vector(a), vector(b));
+            (0..3).map(|k| (a[k] - b[k]).powi(2)).sum::<f64>().sqrt()
+        });
+        apart.fold(0.0, f64::max)
+    }
+
+    /// How much longer than on the sphere a short way is in the plane, at a base point: r / sin(theta) across, and along |dr / dtheta| =
+    /// sin(theta) / (r (1 - cos(theta))).
+    fn plane_stretch(&self, base: &[f64]) -> f64 {
+        let planes = self.parts(base).filter(|(_, space, _)| *space == Space::Sphere);
+        let stretch = planes.map(|(_, _, z)| {
+            let r = z[0].hypot(z[1]);
+            let h = (-0.5 * r * r).exp();
+            let sin = 2.0 * (h * (1.0 - h)).sqrt();
+            (r / sin).max(sin / (2.0 * r * h))
+        });
+        stretch.fold(1.0, f64::max)
     }
 
     fn polar_angles(&self, x: &[f64]) -> Vec<f64> {

@@ -46,8 +46,8 @@ fn as_number(value: &Value) -> Option<f64> {
 struct Plan {
     line: String,
     type_text: String,
-    /// Whether each row of data has its own row of parameters.
-    by_row: bool,
+    /// The constructor of `Kernels` that runs it.
+    run: &'static str,
 }
 
 /// The Rust text of all cases: types `T0`, `T1`, .. and the list `CASES`.
@@ -73,13 +73,12 @@ pub fn generate() -> String {
         let Some(case) = case.as_object().filter(|case| case.contains_key("kind")) else { continue };
         let name = case.get("name").and_then(Value::as_str).unwrap_or("?").to_string();
         let (line, run) = match plan(case) {
-            Ok(Plan { line, type_text, by_row }) => {
+            Ok(Plan { line, type_text, run }) => {
                 let next = known.len();
                 let number = *known.entry(type_text).or_insert_with(|| {
                     writeln!(types, "type T{next} = ::flow_runtime::flow!({line});").expect("a string");
                     next
                 });
-                let run = if by_row { "by_row" } else { "of" };
                 let run = format!("Ok(Kernels::{run}::<T{number}>())");
                 (line, run)
             }
@@ -108,21 +107,23 @@ fn plan(case: &Map<String, Value>) -> Result<Plan, String> {
     let (kind, manifolds, chains) = (text("kind")?, text("pdf")?, text("flow")?);
     let given = given(case)?;
     let parts = manifolds.split('+').count();
-    let by_row = match kind {
-        "layer" if parts > 1 => {
-            return Err("networks whose weights are inputs (amortize_everything): the notation has no word".into());
-        }
-        "layer" => case.get("params").and_then(Value::as_array).is_some_and(|rows| rows.len() > 1),
-        "pdf" => false,
-        "full" => {
-            return Err("a network that predicts the weights of networks (fully amortized): \
-                        the notation has no word"
-                .into());
-        }
+    let by_row = || case.get("params").and_then(Value::as_array).is_some_and(|rows| rows.len() > 1);
+    let run = match kind {
+        "layer" if parts > 1 => "given",
+        "layer" if by_row() => "by_row",
+        "pdf" if counts(case) => "counted",
+        "layer" | "pdf" | "full" => "of",
         other => return Err(format!("a case of the unknown kind `{other}`")),
     };
     let mut clauses: Vec<String> = given.iter().map(|given| format!("cond {given}")).collect();
-    clauses.extend(networks(case, parts, given.is_some())?);
+    if kind == "full" {
+        clauses.extend(outer_and_inner(case, parts)?);
+    } else {
+        clauses.extend(networks(case, parts, given.is_some())?);
+    }
+    if run == "given" {
+        clauses.push("amortize".into());
+    }
     let chains: Vec<_> = chains.split('+').enumerate().map(|(place, chain)| written(case, place, chain)).collect();
     let spaces: Vec<_> = manifolds.split('+').map(space).collect();
     let mut line = format!("{} : {}", spaces.join(" + "), chains.join(" + "));
@@ -130,7 +131,44 @@ fn plan(case: &Map<String, Value>) -> Result<Plan, String> {
         write!(line, " | {}", clauses.join(", ")).expect("a string");
     }
     let type_text = lowered(&line)?;
-    Ok(Plan { line, type_text, by_row })
+    Ok(Plan { line, type_text, run })
+}
+
+/// Whether there is a log-mean beside the density.
+fn counts(case: &Map<String, Value>) -> bool {
+    case.get("constructor").and_then(|all| all.get("predict_log_normalization")).and_then(as_number) == Some(1.0)
+}
+
+/// The clauses of a fully amortised density: `mlp_hidden` is about the outer network (layers.md 2.7).
+fn outer_and_inner(case: &Map<String, Value>, parts: usize) -> Result<Vec<String>, String> {
+    let none = Map::new();
+    let constructor = case.get("constructor").and_then(Value::as_object).unwrap_or(&none);
+    let number = |key: &str, default: u64| {
+        constructor.get(key).map_or(Ok(default as i64), |value| {
+            as_number(value).map(|number| number as i64).ok_or_else(|| format!("{key} = {value} is not one number"))
+        })
+    };
+    let text = |value: Option<&Value>| value.map_or("128".into(), |value| value.to_string().replace('"', ""));
+    let mut clauses = Vec::new();
+    if parts > 1 {
+        clauses.push(format!("hidden {}", text(constructor.get("inner_mlp_dims_sub_pdfs"))));
+        clauses.extend(match number("inner_mlp_ranks", 0)? {
+            rank if rank > 0 => Some(format!("rank {rank}")),
+            _ => None,
+        });
+        clauses.push(format!("highway {}", number("inner_mlp_highway_mode", 1)?));
+    }
+    // The plain network of the package has neither ranks nor highways.
+    let custom = number("amortization_mlp_use_custom_mode", 1)? != 0;
+    let mut options = Vec::new();
+    if custom {
+        let (rank, mode) = (number("amortization_mlp_ranks", 5)?, number("amortization_mlp_highway_mode", 0)?);
+        options.extend((rank > 0).then(|| format!("rank = {rank}")));
+        options.push(format!("highway = {mode}"));
+    }
+    let options = if options.is_empty() { String::new() } else { format!("({})", options.join(", ")) };
+    clauses.push(format!("amortize {}{options}", text(case.get("mlp_hidden").filter(|value| !value.is_null()))));
+    Ok(clauses)
 }
 
 /// A manifold: `i1_-3_3` is `i1[-3, 3]` here.
@@ -163,29 +201,25 @@ fn networks(case: &Map<String, Value>, parts: usize, given: bool) -> Result<Vec<
         let off = value.is_null() || as_number(value) == Some(0.0);
         match key.as_str() {
             _ if off => {}
-            "predict_log_normalization" | "join_poisson_and_pdf_description" => {
-                return Err("a log-mean head beside the density (predict_log_normalization): \
-                            not built in this version"
-                    .into());
+            "predict_log_normalization" if given && number("join_poisson_and_pdf_description") == 0.0 => {
+                return Err("a separate network for the log-mean, which the reference cannot evaluate (Q15)".into());
             }
-            "amortization_mlp_use_custom_mode" | "amortization_mlp_ranks" => {}
-            "amortization_mlp_highway_mode" if number("amortization_mlp_use_custom_mode") == 0.0 => {}
-            "amortization_mlp_highway_mode" => {
-                return Err(format!("connections past a network's layers ({key} = {value}): the notation has no word"));
-            }
+            "predict_log_normalization" | "join_poisson_and_pdf_description" => {}
+            "amortization_mlp_use_custom_mode" | "amortization_mlp_ranks" | "amortization_mlp_highway_mode" => {}
             _ => return Err(format!("the constructor's {key} = {value}: the notation has no word")),
         }
     }
+    let poisson = counts(case).then(|| "poisson".to_string());
     if parts == 1 && !given {
-        return Ok(Vec::new());
+        return Ok(poisson.into_iter().collect());
     }
-    let mut clauses = Vec::new();
+    let mut clauses: Vec<String> = poisson.into_iter().collect();
     let widths = |value: &Value, used: bool| match value {
         Value::String(widths) if !widths.is_empty() => Ok(widths.clone()),
         Value::Number(width) => Ok(width.to_string()),
         // The first manifold of an unconditional density has no network.
         _ if !used => Ok("1".into()),
-        _ => Err("a network without hidden layers: the notation has no word".to_string()),
+        _ => Ok::<_, String>("none".to_string()),
     };
     match case.get("mlp_hidden") {
         None | Some(Value::Null) => {}
@@ -196,26 +230,22 @@ fn networks(case: &Map<String, Value>, parts: usize, given: bool) -> Result<Vec<
         Some(all) => clauses.push(format!("hidden {}", widths(all, true)?)),
     }
     if number("amortization_mlp_use_custom_mode") != 0.0 {
-        clauses.extend(rank(constructor.get("amortization_mlp_ranks"))?);
+        clauses.extend(rank(constructor.get("amortization_mlp_ranks")));
+        let mode = number("amortization_mlp_highway_mode");
+        clauses.extend((mode != 0.0).then(|| format!("highway {mode}")));
     }
     Ok(clauses)
 }
 
-/// One rank for all matrices; a list may say the same number several times.
-fn rank(value: Option<&Value>) -> Result<Option<String>, String> {
+/// One rank for all matrices, or one for each.
+fn rank(value: Option<&Value>) -> Option<String> {
     let ranks: Vec<String> = match value {
         None | Some(Value::Null) => Vec::new(),
         Some(Value::Array(list)) => list.iter().map(ToString::to_string).collect(),
         Some(Value::String(list)) => list.split('-').map(ToString::to_string).collect(),
         Some(one) => vec![one.to_string()],
     };
-    match &ranks[..] {
-        [] => Ok(None),
-        [first, rest @ ..] if rest.iter().all(|other| other == first) => {
-            Ok((first != "0").then(|| format!("rank {first}")))
-        }
-        _ => Err(format!("ranks {} of the matrices of one network: the notation has one for all", ranks.join(", "))),
-    }
+    ranks.iter().any(|rank| rank != "0").then(|| format!("rank {}", ranks.join("-")))
 }
 
 /// A chain, each letter with its options.

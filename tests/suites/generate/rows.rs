@@ -27,7 +27,31 @@ const BASES: &[(char, &[&str])] = &[
         ],
     ),
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS, F_CORRELATED, F_CORRELATED_CAP, F_XYZ, F_QUATERNION]),
+    ('n', &[N_WIDE]),
     ('y', &["add_rotation = 1"]),
+    (
+        'm',
+        &[
+            "add_rotation = 1",
+            "natural_direction = 1",
+            "add_rotation = 1, natural_direction = 1, num_basis_functions = 2",
+        ],
+    ),
+    (
+        'o',
+        &[
+            "smooth_second_derivative = 0, num_basis_functions = 5",
+            "fix_first_width_n_height_to_zero = 1",
+            "add_rotation = 0, natural_direction = 0",
+            "add_rotation = 0, natural_direction = 0, smooth_second_derivative = 0",
+            O_FIXED,
+            O_PLAIN_FIXED,
+        ],
+    ),
+    (
+        'v',
+        &["natural_direction = 1", "natural_direction = 1, add_rotation = 1, mean_parametrization = \"householder\""],
+    ),
     (
         'r',
         &[
@@ -38,6 +62,11 @@ const BASES: &[(char, &[&str])] = &[
     ),
 ];
 
+const O_FIXED: &str = "fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1";
+const O_PLAIN_FIXED: &str = "smooth_second_derivative = 0, num_basis_functions = 4, fix_boundary_derivatives = 1.0, \
+    fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
+    independent_width_height_parametrization = 1, min_width = 0.01, min_height = 0.02, min_derivative = 0.1";
 const F_SPLINES: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1";
 const F_SUGGESTED: &str = "add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, \
     spline_num_basis_functions = -1, vertical_smooth = 1, vertical_fix_first_width_n_height_to_zero = 1, \
@@ -51,6 +80,11 @@ const F_CORRELATED_CAP: &str = "add_correlated_rq_spline_flow = 1, boundary_cos_
     add_extra_rotation_inbetween = 1, circular_flow_defs = \"o\", vertical_flow_defs = \"zrr\"";
 const F_XYZ: &str = "rotation_mode = \"xyz\"";
 const F_QUATERNION: &str = "rotation_mode = \"quaternion\"";
+/// Values tried instead of those of [`values`]: a search that may look at one point finds nothing (the tests of the layer see to that).
+const INSTEAD: &[(&str, &[&str])] = &[("max_num_newton_iter", &["100", "5000"])];
+/// Two hidden layers that are worth factoring: without them ranks and highways are much the same.
+const N_WIDE: &str = "hidden_dims = \"6-5\", highway_mode = 4, max_rank = 2";
+const N_SMALL: &str = "hidden_dims = \"8\"";
 
 /// The Rust text: the rows of all letters, and what the drift test compares.
 pub fn generate() -> String {
@@ -83,21 +117,29 @@ const BY_DIMENSION: &[&str] = &["rotation_mode", "num_householder_iter", "cov_ty
 /// Options that mean something else for the first or the last letter of a chain (layers.md 2.3).
 const BY_PLACE: &[&str] = &["inverse_function_type", "replace_first_sigmoid_with_icdf", "skip_model_offset"];
 
+/// Intervals besides the one that is meant where no bounds are written: around zero, and far from it for its length.
+const BOUNDS: [&str; 2] = ["[-3, 7.5]", "[100, 101]"];
+
 /// All lines for one letter.
 fn lines(letter: &Letter) -> Vec<String> {
     let mut lines = Vec::new();
     let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
     for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
         let (least, most) = manifold.dims;
-        for dim in (1..=3).filter(|dim| (least..=most).contains(dim)) {
+        if manifold.takes == table::Takes::Bounds {
+            lines.extend(BOUNDS.map(|bounds| format!("{}1{bounds} : {}", manifold.prefix, with(letter, 1, ""))));
+        }
+        // The first three of a family; its second one, or the least of the higher spheres, takes every option.
+        let usual = least.max(2);
+        for dim in least..=most.min(least + 2) {
             for settings in settings(letter, manifold) {
                 let on = format!("{}{dim}", manifold.prefix);
-                if least == most || dim == 2 || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
+                if least == most || dim == usual || settings.is_empty() || mentions(&settings, BY_DIMENSION) {
                     lines.push(format!("{on} : {}", with(letter, 1, &settings)));
                 }
                 // First, in the middle and last, where the place matters.
                 let placed = letter.arguments.contains(&table::Argument::Place);
-                if placed && (settings.is_empty() || dim == 2 && mentions(&settings, BY_PLACE)) {
+                if placed && (settings.is_empty() || dim == usual && mentions(&settings, BY_PLACE)) {
                     lines.push(format!("{on} : {}", with(letter, 3, &settings)));
                 }
             }
@@ -113,6 +155,7 @@ fn with(letter: &Letter, times: usize, settings: &str) -> String {
 
 /// The defaults, the other bases, and every option at every kind of value over the first base that admits it.
 fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
+    let least = manifold.dims.0;
     let bases: Vec<&str> = [""]
         .into_iter()
         .chain(BASES.iter().filter(|(of, _)| *of == letter.letter).flat_map(|(_, bases)| bases.iter().copied()))
@@ -145,6 +188,10 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
             if option.name == "correlated_max_rank" {
                 bases = vec![F_CORRELATED];
             }
+            // One network a level: small ones will do.
+            if letter.letter == 'n' && least > 2 {
+                bases = vec![N_SMALL];
+            }
             let found: Option<String> = bases.iter().map(over).find(admitted);
             all.extend(found);
         }
@@ -158,7 +205,14 @@ fn is_of_splines(option: &Opt) -> bool {
 
 /// Values of an option that are not its default, as the notation writes them.
 fn values(option: &Opt) -> Vec<String> {
+    if let Some((_, values)) = INSTEAD.iter().find(|(name, _)| *name == option.name) {
+        return values.iter().map(ToString::to_string).collect();
+    }
     let all: Vec<String> = match option.kind {
+        // The modes of something.
+        Kind::Int { least, most, or_minus_one: false } if most - least < 8 => {
+            (least..=most).map(|n| n.to_string()).collect()
+        }
         Kind::Int { least, most, or_minus_one } => {
             let minus_one = or_minus_one.then_some(-1);
             minus_one

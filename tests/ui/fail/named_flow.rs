@@ -3,7 +3,7 @@ use flow_runtime::flow;
 flow! {
     /// One error, and nothing about what uses it.
     #[derive(Clone)]
-    pub struct Event = vertex@e3 + direction@s2 : gggg + v | cond 32
+    pub struct Event = vertex@e3 + direction@s2 : gggg + b | cond 32
 }
 
 fn main() {

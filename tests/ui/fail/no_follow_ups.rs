@@ -1,6 +1,6 @@
 use flow_runtime::flow;
 
-type P = flow!(e3 : ggv | cond 32);
+type P = flow!(e3 : ggb | cond 32);
 
 fn main() {
     use flow_runtime::__private::dfdx::{nn::DeviceBuildExt, tensor::Cpu};

@@ -1,5 +1,5 @@
 use flow_runtime::flow;
 
-type P = flow!(e3 : g | cond 32, poisson);
+type P = flow!(e3 : g | poisson 64);
 
 fn main() {}

@@ -1,5 +1,5 @@
 use flow_runtime::flow;
 
-type P = flow!(e3 + s2 : ggv + n | cond 32);
+type P = flow!(e3 + s2 : ggb + n | cond 32);
 
 fn main() {}

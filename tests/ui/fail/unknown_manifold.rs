@@ -1,5 +1,5 @@
 use flow_runtime::flow;
 
-type P = flow!(E3 + s5 : g + n);
+type P = flow!(E3 + s15 : g + n);
 
 fn main() {}

@@ -89,5 +89,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     pdf.set_flat_weights(&[1.0])?;
     let expected = -1.5 * std::f64::consts::TAU.ln() - 3.0;
     assert!((pdf.log_prob(&[[0.0, 0.0, 0.0]])?.array()[0] - expected).abs() < 1e-14);
+    // Stored by another program, its parameters are called `params`.
+    let state = br#"{"layer_list.0.0.params": [[2.0]]}"#;
+    pdf.load_jammy_flows_state(&flow_runtime::compat::jammy_flows::State::from_bytes(state)?)?;
+    assert_eq!(pdf.flat_weights(), [2.0]);
     Ok(())
 }

@@ -76,9 +76,10 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     const OUTPUT: usize = LETTER * Self::CIRCULARS;
     const WIDTHS: &'static [usize] = &[1, HIDDEN, Self::OUTPUT];
     pub(super) const NETWORK: Mlp<'static> =
-        Mlp { widths: Self::WIDTHS, rank: Self::OPTIONS.correlated_max_rank as usize };
+        Mlp { widths: Self::WIDTHS, rank: Self::OPTIONS.correlated_max_rank as usize, highway: 0 };
     /// Scratch of the network: its activations, its output and the output's cotangents.
-    pub(super) const PREDICTED_LEN: usize = if Self::CORRELATED { HIDDEN + 2 * Self::OUTPUT } else { 0 };
+    pub(super) const PREDICTED_LEN: usize =
+        if Self::CORRELATED { Self::NETWORK.hidden() + 2 * Self::OUTPUT } else { 0 };
 
     /// Weights that start each letter as a random rotation and no spline, nearly the same for every z.
     pub(super) fn initial_network<G: Rng + ?Sized>(rng: &mut G, weights: &mut [f64]) {
@@ -100,7 +101,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         log_det: &mut R,
     ) -> R {
         let (azimuths, rest) = scratch[Self::AZIMUTHS..].split_at_mut(Self::CIRCULARS + 1);
-        let (hidden, rest) = rest.split_at_mut(HIDDEN);
+        let (hidden, rest) = rest.split_at_mut(Self::NETWORK.hidden());
         let raw = &mut rest[..Self::OUTPUT];
         Self::NETWORK.evaluate(&prepared[Self::CIRCULAR.1..Self::END.1], &[at.low - at.high], hidden, raw);
         let acts = Self::acts(at);
@@ -136,7 +137,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) -> AroundCot<R> {
         let (azimuths, rest) = scratch[Self::AZIMUTHS..].split_at_mut(Self::CIRCULARS + 1);
-        let (hidden, rest) = rest.split_at_mut(HIDDEN);
+        let (hidden, rest) = rest.split_at_mut(Self::NETWORK.hidden());
         let (raw, rest) = rest.split_at_mut(Self::OUTPUT);
         let cot_raw = &mut rest[..Self::OUTPUT];
         cot_raw.fill(R::zero());

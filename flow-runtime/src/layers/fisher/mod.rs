@@ -39,7 +39,7 @@ pub use options::{FisherOptions, KappaPrediction, VerticalChain, f};
 pub use rotation::FisherRotation;
 
 use super::interval_spline::START;
-use super::{Layer, Options};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Dual, Lift, Mask, Real};
 use cap::{floor, scaling};
@@ -202,6 +202,17 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
 
     fn options() -> String {
         Opts::VALUE.written()
+    }
+
+    fn state() -> Vec<StateTensor> {
+        let of = |there: bool, n: usize| if there { n } else { 0 };
+        StateTensor::list([
+            ("householder_params", &[1, Self::KAPPA.0]),
+            ("loglike_kappa", &[1, Self::VERTICAL.0 - Self::KAPPA.0]),
+            ("vertical_flow_params", &[1, of(!Self::CORRELATED, Self::CIRCULAR.0 - Self::VERTICAL.0)]),
+            ("circular_flow_params", &[1, of(!Self::CORRELATED, Self::END.0 - Self::CIRCULAR.0)]),
+            ("correlated_flow_params", &[1, of(Self::CORRELATED, Self::END.0 - Self::VERTICAL.0)]),
+        ])
     }
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {

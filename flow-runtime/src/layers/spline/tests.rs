@@ -17,7 +17,7 @@ const TIED_3: SplineOptions = SplineOptions {
     independent_width_height_parametrization: true,
     ..SMOOTH_3
 };
-const ALL: [SplineOptions; 9] = [
+const ALL: [SplineOptions; 11] = [
     PLAIN,
     SMOOTH_2,
     SMOOTH_3,
@@ -33,6 +33,8 @@ const ALL: [SplineOptions; 9] = [
     },
     SplineOptions { bins: 1, ..PLAIN },
     SplineOptions { bins: 2, fix_boundary_derivatives: -1.0, fix_first_width_n_height_to_zero: true, ..SMOOTH_2 },
+    SplineOptions { periodic: true, ..PLAIN },
+    SplineOptions { periodic: true, bins: 1, ..PLAIN },
 ];
 
 fn prepared(options: &SplineOptions, params: &[f64]) -> Vec<f64> {
@@ -56,7 +58,7 @@ fn map(options: &SplineOptions, prepared: &[f64], at: Ends<f64>, inverse: bool) 
 #[test]
 fn parameters_are_counted_as_published() {
     let counts: Vec<usize> = ALL.iter().map(|o| o.params()).collect();
-    assert_eq!(counts, [16, 4, 6, 1, 1, 14, 11, 4, 4]);
+    assert_eq!(counts, [16, 4, 6, 1, 1, 14, 11, 4, 4, 15, 3]);
 }
 
 #[test]

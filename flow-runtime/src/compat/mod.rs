@@ -1,0 +1,3 @@
+//! Densities that were trained by other programs.
+
+pub mod jammy_flows;

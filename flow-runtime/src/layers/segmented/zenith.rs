@@ -1,0 +1,391 @@
+//! The polar angle of one level of layer n: its zenith letters, with parameters given.
+//!
+//! Level m is the height of a point of S^m over S^{m-1}. In h = (1 - cos theta)/2 and c = 1 - h area is (4 h c)^{(m-2)/2} 2 dh times that of S^{m-1}, so a map
+//! of h adds ln dh'/dh + (m - 2)/2 ln (h' c') / (h c). For the spline letters both ratios are smooth up to the poles and given by
+//! the spline itself; the letters g have du = dh / (h c), and add ln du'/du + m/2 ln (h' c') / (h c).
+
+use super::options::{Zenith, ZenithLetter};
+use super::point::Polar;
+use crate::layers::gauss1d;
+use crate::layers::interval_spline::START;
+use crate::layers::spline::{Ends, Mapped, MappedCot, SplineOptions};
+use crate::manifolds::half_squares;
+use crate::numeric::{Mask, Real};
+
+/// The spline of a zenith letter r.
+const SPLINE: SplineOptions = SplineOptions::DEFAULT;
+const SPLINE_PREPARED: usize = SPLINE.prepared();
+
+/// Numbers kept of a height.
+const HEIGHT: usize = 2;
+
+/// What a zenith letter maps: for r (and x, z) the pair (h, c), for g the Mercator coordinate u (and a zero).
+type Height<R> = [R; HEIGHT];
+
+impl ZenithLetter {
+    /// Parameters of one letter.
+    const fn params(self) -> usize {
+        match self {
+            ZenithLetter::Spline => SPLINE.params(),
+            ZenithLetter::Gaussianisation => gauss1d::PARAMS,
+            ZenithLetter::Identity => 0,
+        }
+    }
+
+    #[inline(always)]
+    fn height<R: Real>(self, at: &Polar<R>) -> Height<R> {
+        match self {
+            ZenithLetter::Spline | ZenithLetter::Identity => {
+                let (h, c) = half_squares(&[at.rho, R::zero(), at.z]);
+                [h, c]
+            }
+            ZenithLetter::Gaussianisation => {
+                let outer = (at.rho / (R::one() + at.z.abs())).ln().scale(2.0);
+                [R::select(at.z.gt(R::zero()), outer, -outer), R::zero()]
+            }
+        }
+    }
+
+    /// Distance to the axis and z; `from` and `shrunk` are the distance before the letters and what splines made of it.
+    #[inline(always)]
+    fn rho_and_z<R: Real>(self, height: &Height<R>, from: R, shrunk: R) -> (R, R) {
+        match self {
+            ZenithLetter::Spline | ZenithLetter::Identity => (from * shrunk, height[1] - height[0]),
+            ZenithLetter::Gaussianisation => {
+                let size = height[0].abs();
+                let tan = size.scale(-0.5).exp();
+                let all = R::one() + tan.square();
+                let z = -(-size).exp_m1() / all;
+                (tan.scale(2.0) / all, R::select(height[0].gt(R::zero()), -z, z))
+            }
+        }
+    }
+
+    /// ln of dh over the letter's own differential, ln(h c) for g.
+    #[inline(always)]
+    fn ln_measure<R: Real>(self, height: &Height<R>) -> R {
+        match self {
+            ZenithLetter::Spline | ZenithLetter::Identity => R::zero(),
+            ZenithLetter::Gaussianisation => {
+                let size = height[0].abs();
+                -size - (-size).exp().ln_1p().scale(2.0)
+            }
+        }
+    }
+
+    /// A cotangent of theta, and one of [`ZenithLetter::ln_measure`], to that of the letter's coordinate (h or u).
+    #[inline(always)]
+    fn cot_height<R: Real>(self, at: &Polar<R>, cot_theta: R, cot_measure: R) -> R {
+        match self {
+            ZenithLetter::Spline | ZenithLetter::Identity => cot_theta.scale(2.0) / at.rho,
+            ZenithLetter::Gaussianisation => cot_theta * at.rho.scale(0.5) + cot_measure * at.z,
+        }
+    }
+
+    /// The way back: a cotangent of the coordinate, and of the measure, to that of theta.
+    #[inline(always)]
+    fn cot_theta<R: Real>(self, at: &Polar<R>, cot_height: R, cot_measure: R) -> R {
+        match self {
+            ZenithLetter::Spline | ZenithLetter::Identity => cot_height * at.rho.scale(0.5),
+            ZenithLetter::Gaussianisation => (cot_height + cot_measure * at.z).scale(2.0) / at.rho,
+        }
+    }
+
+    /// One letter towards the base: new height, ln derivative, new distance to the axis / old one (splines).
+    #[inline(always)]
+    fn inverse<R: Real>(self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R) {
+        match self {
+            ZenithLetter::Spline => Self::mapped(SPLINE.inverse(&spline(raw), ends(at))),
+            ZenithLetter::Gaussianisation => {
+                let (y, ln) = gauss1d::inverse(raw, at[0]);
+                ([y, R::zero()], ln, R::one())
+            }
+            ZenithLetter::Identity => (*at, R::zero(), R::one()),
+        }
+    }
+
+    /// One letter towards the target.
+    #[inline(always)]
+    fn forward<R: Real>(self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R, R::Mask) {
+        match self {
+            ZenithLetter::Spline => {
+                let (to, ln, shrunk) = Self::mapped(SPLINE.direct(&spline(raw), ends(at)));
+                (to, ln, shrunk, R::Mask::splat(false))
+            }
+            ZenithLetter::Gaussianisation => {
+                let (u, ln, failed) = gauss1d::forward(raw, at[0]);
+                ([u, R::zero()], -ln, R::one(), failed)
+            }
+            ZenithLetter::Identity => (*at, R::zero(), R::one(), R::Mask::splat(false)),
+        }
+    }
+
+    #[inline(always)]
+    fn mapped<R: Real>(m: Mapped<R>) -> (Height<R>, R, R) {
+        ([m.to.low, m.to.high], m.ln, (m.ratio.low * m.ratio.high).sqrt())
+    }
+
+    /// Cotangents of [`ZenithLetter::inverse`] between the heights `target` and `base`.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
+    fn inverse_vjp<R: Real>(
+        self,
+        raw: &[R],
+        target: &Height<R>,
+        base: &Height<R>,
+        cot: R,
+        cot_ln: R,
+        cot_ln_shrunk: R,
+        cot_raw: &mut [R],
+    ) -> R {
+        match self {
+            ZenithLetter::Spline => {
+                let prepared = spline(raw);
+                let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
+                let cot = SPLINE.inverse_vjp(
+                    &prepared,
+                    ends(target),
+                    cot_mapped(base, cot, cot_ln, cot_ln_shrunk),
+                    &mut cot_prepared,
+                );
+                SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
+                cot.low - cot.high
+            }
+            ZenithLetter::Gaussianisation => gauss1d::inverse_vjp(raw, target[0], cot, cot_ln, cot_raw),
+            ZenithLetter::Identity => cot,
+        }
+    }
+
+    /// Cotangents of [`ZenithLetter::forward`] between the heights `base` and `target`.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
+    fn forward_vjp<R: Real>(
+        self,
+        raw: &[R],
+        base: &Height<R>,
+        target: &Height<R>,
+        cot: R,
+        cot_ln: R,
+        cot_ln_shrunk: R,
+        cot_raw: &mut [R],
+    ) -> R {
+        match self {
+            ZenithLetter::Spline => {
+                let prepared = spline(raw);
+                let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
+                let cot = SPLINE.direct_vjp(
+                    &prepared,
+                    ends(base),
+                    cot_mapped(target, cot, cot_ln, cot_ln_shrunk),
+                    &mut cot_prepared,
+                );
+                SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
+                cot.low - cot.high
+            }
+            ZenithLetter::Gaussianisation => gauss1d::forward_vjp(raw, target[0], cot, cot_ln, cot_raw),
+            ZenithLetter::Identity => cot,
+        }
+    }
+}
+
+#[inline(always)]
+fn spline<R: Real>(raw: &[R]) -> [R; SPLINE_PREPARED] {
+    let mut prepared = [R::zero(); SPLINE_PREPARED];
+    SPLINE.prepare(raw, &mut prepared);
+    prepared
+}
+
+#[inline(always)]
+fn ends<R: Real>(at: &Height<R>) -> Ends<R> {
+    Ends { low: at[0], high: at[1] }
+}
+
+/// A cotangent of h as one of the distance to the nearer pole, which is the one that a spline gives precisely.
+#[inline(always)]
+fn cot_mapped<R: Real>(to: &Height<R>, cot: R, cot_ln: R, cot_ln_shrunk: R) -> MappedCot<R> {
+    let north = to[0].lt(to[1]);
+    // shrunk^2 is the product of both ratios.
+    let half = cot_ln_shrunk.scale(0.5);
+    let ends = Ends { low: R::select(north, cot, R::zero()), high: R::select(north, R::zero(), -cot) };
+    MappedCot { to: ends, ln_ratio: Ends { low: half, high: half }, ln: cot_ln }
+}
+
+/// One level.
+#[derive(Clone, Copy)]
+pub(super) struct Level {
+    zenith: Zenith,
+    /// m: the dimension of the sphere whose height this is.
+    dim: usize,
+}
+
+impl Zenith {
+    /// How many letters there are to go through.
+    const fn letters(&self) -> usize {
+        match self.letter {
+            ZenithLetter::Identity => 0,
+            _ => self.repeats,
+        }
+    }
+    /// Parameters of the chain.
+    pub(super) const fn params(&self) -> usize {
+        self.letters() * self.letter.params()
+    }
+    /// How many numbers are kept of the heights between the letters, from target to base.
+    pub(super) const fn heights(&self) -> usize {
+        HEIGHT * (self.letters() + 1)
+    }
+    /// Parameters at which the chain is close to the identity (or, for letters g, an odd number of them, its mirror image).
+    pub(super) fn initial(&self, raw: &mut [f64]) {
+        for letter in raw.chunks_exact_mut(self.letter.params().max(1)) {
+            match self.letter {
+                ZenithLetter::Gaussianisation => gauss1d::initial(letter),
+                _ => letter.fill(START),
+            }
+        }
+    }
+    pub(super) const fn level(self, dim: usize) -> Level {
+        Level { zenith: self, dim }
+    }
+}
+
+/// A place in the heights kept.
+#[inline(always)]
+fn height_at<R: Real>(heights: &[R], index: usize) -> Height<R> {
+    [heights[HEIGHT * index], heights[HEIGHT * index + 1]]
+}
+#[inline(always)]
+fn set_height<R: Real>(heights: &mut [R], index: usize, height: &Height<R>) {
+    heights[HEIGHT * index..HEIGHT * (index + 1)].copy_from_slice(height);
+}
+
+impl Level {
+    /// How often ln (h' c') / (h c) counts for the letters g.
+    fn measures(&self) -> f64 {
+        0.5 * self.dim as f64
+    }
+    /// How often the logarithm of the ratio of the distances to the axis counts for the other letters.
+    fn shrinks(&self) -> f64 {
+        (self.dim - 2) as f64
+    }
+    #[inline(always)]
+    fn letter<'a, T>(&self, raw: &'a [T], index: usize) -> &'a [T] {
+        &raw[index * self.zenith.letter.params()..][..self.zenith.letter.params()]
+    }
+    #[inline(always)]
+    fn letter_mut<'a, T>(&self, raw: &'a mut [T], index: usize) -> &'a mut [T] {
+        &mut raw[index * self.zenith.letter.params()..][..self.zenith.letter.params()]
+    }
+
+    /// Distance and height after the letters; adds what is left of the log-determinant.
+    #[inline(always)]
+    fn leave<R: Real>(&self, height: &Height<R>, from: R, shrunk: R, log_det: &mut R) -> Polar<R> {
+        let letter = self.zenith.letter;
+        match letter {
+            ZenithLetter::Gaussianisation => *log_det += letter.ln_measure(height).scale(self.measures()),
+            ZenithLetter::Spline if self.dim > 2 => *log_det += shrunk.ln().scale(self.shrinks()),
+            _ => {}
+        }
+        let (rho, z) = letter.rho_and_z(height, from, shrunk);
+        Polar { rho, z }
+    }
+
+    /// Target side to base side.
+    #[inline(always)]
+    pub fn inverse<R: Real>(&self, raw: &[R], target: &Polar<R>, heights: &mut [R], log_det: &mut R) -> Polar<R> {
+        let letter = self.zenith.letter;
+        let (mut height, mut shrunk) = (letter.height(target), R::one());
+        *log_det -= letter.ln_measure(&height).scale(self.measures());
+        set_height(heights, 0, &height);
+        for i in 0..self.zenith.letters() {
+            let (to, ln, ratio) = letter.inverse(self.letter(raw, i), &height);
+            set_height(heights, i + 1, &to);
+            *log_det += ln;
+            (height, shrunk) = (to, shrunk * ratio);
+        }
+        self.leave(&height, target.rho, shrunk, log_det)
+    }
+
+    /// Base side to target side, and the lanes in which a search failed.
+    #[inline(always)]
+    pub fn forward<R: Real>(
+        &self,
+        raw: &[R],
+        base: &Polar<R>,
+        heights: &mut [R],
+        log_det: &mut R,
+    ) -> (Polar<R>, R::Mask) {
+        let letter = self.zenith.letter;
+        let (mut height, mut shrunk, mut failed) = (letter.height(base), R::one(), R::Mask::splat(false));
+        *log_det -= letter.ln_measure(&height).scale(self.measures());
+        set_height(heights, self.zenith.letters(), &height);
+        for i in (0..self.zenith.letters()).rev() {
+            let (to, ln, ratio, unconverged) = letter.forward(self.letter(raw, i), &height);
+            set_height(heights, i, &to);
+            *log_det += ln;
+            failed = failed | unconverged;
+            (height, shrunk) = (to, shrunk * ratio);
+        }
+        (self.leave(&height, base.rho, shrunk, log_det), failed)
+    }
+
+    /// Cotangents of [`Level::inverse`]: of the base side's theta and the log-determinant to the target side's theta (returned) and the
+    /// parameters (added).
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends, values and cotangents of one map")]
+    pub fn inverse_vjp<R: Real>(
+        &self,
+        raw: &[R],
+        target: &Polar<R>,
+        base: &Polar<R>,
+        heights: &[R],
+        cot_theta: R,
+        cot_log_det: R,
+        cot_raw: &mut [R],
+    ) -> R {
+        let letter = self.zenith.letter;
+        let (cot_measure, cot_shrunk) = (cot_log_det.scale(self.measures()), cot_log_det.scale(self.shrinks()));
+        let mut cot = letter.cot_height(base, cot_theta, cot_measure);
+        for i in (0..self.zenith.letters()).rev() {
+            cot = letter.inverse_vjp(
+                self.letter(raw, i),
+                &height_at(heights, i),
+                &height_at(heights, i + 1),
+                cot,
+                cot_log_det,
+                cot_shrunk,
+                self.letter_mut(cot_raw, i),
+            );
+        }
+        letter.cot_theta(target, cot, -cot_measure)
+    }
+
+    /// Cotangents of [`Level::forward`], likewise.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends, values and cotangents of one map")]
+    pub fn forward_vjp<R: Real>(
+        &self,
+        raw: &[R],
+        base: &Polar<R>,
+        target: &Polar<R>,
+        heights: &[R],
+        cot_theta: R,
+        cot_log_det: R,
+        cot_raw: &mut [R],
+    ) -> R {
+        let letter = self.zenith.letter;
+        let (cot_measure, cot_shrunk) = (cot_log_det.scale(self.measures()), cot_log_det.scale(self.shrinks()));
+        let mut cot = letter.cot_height(target, cot_theta, cot_measure);
+        for i in 0..self.zenith.letters() {
+            cot = letter.forward_vjp(
+                self.letter(raw, i),
+                &height_at(heights, i + 1),
+                &height_at(heights, i),
+                cot,
+                cot_log_det,
+                cot_shrunk,
+                self.letter_mut(cot_raw, i),
+            );
+        }
+        letter.cot_theta(base, cot, -cot_measure)
+    }
+}

@@ -1,0 +1,205 @@
+//! Log-means beside densities: their sources, the extended likelihood, its gradients.
+
+use dfdx::prelude::*;
+use flow_runtime::trainers::{AdamState, flat_gradient, flat_values, set_flat_values};
+use flow_runtime::{Adam, Error, flow};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, Poisson, StandardNormal};
+
+type Joint = flow!(e1 + s1 : gt + y(add_rotation = 1) | cond 2, hidden 4, poisson);
+type Separate = flow!(e1 + s1 : gt + y(add_rotation = 1) | cond (1, 1), hidden 4, poisson 5-3, highway 1);
+type Outer = flow!(e1 + s1 : gt + y(add_rotation = 1) | cond 2, hidden 3, amortize 4, poisson);
+type Constant = flow!(e1 + s1 : x + y | cond 2, hidden 4, poisson);
+type Free = flow!(e2 : gt | poisson);
+
+fn excite<M: TensorCollection<f64, Cpu>>(model: &mut M) {
+    let mut rng = StdRng::seed_from_u64(1);
+    let values: Vec<f64> =
+        flat_values(model).unwrap().iter().map(|v| v + 0.3 * rng.sample::<f64, _>(StandardNormal)).collect();
+    set_flat_values(model, &values).unwrap();
+}
+
+fn check_weights<M: TensorCollection<f64, Cpu> + Clone>(
+    model: &M,
+    gradients: &mut Gradients<f64, Cpu>,
+    value: impl Fn(&M) -> f64,
+) {
+    let exact = flat_gradient(model, gradients).unwrap();
+    let start = flat_values(model).unwrap();
+    for i in 0..exact.len() {
+        let shifted = |h: f64| {
+            let mut other = model.clone();
+            let mut values = start.clone();
+            values[i] += h;
+            set_flat_values(&mut other, &values).unwrap();
+            value(&other)
+        };
+        let numerical = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
+        assert!((exact[i] - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "weight {i}: {} {numerical}", exact[i]);
+    }
+}
+
+const X: [[f64; 2]; 4] = [[0.3, 2.0], [1.2, 5.0], [-0.4, 0.7], [0.1, 3.0]];
+const COUNTS: [usize; 3] = [3, 0, 1];
+const FEATURES: [[f64; 2]; 3] = [[0.3, -0.7], [1.1, 0.4], [-0.6, 0.9]];
+
+/// The extended log-likelihood is its formula, and differentiable by weights, features and points; so is the log-mean.
+macro_rules! extended {
+    ($($name:ident: $flow:ty, |$rows:ident, $each:ident| $given:expr, $every:expr;)*) => {$(
+        #[test]
+        fn $name() {
+            let dev = Cpu::seed_from_u64(2);
+            let mut pdf = dev.build_module::<$flow, f64>();
+            excite(&mut pdf);
+            let features = |f: [[f64; 2]; 3]| { let $rows = f; $given };
+            let log_mean = pdf.given(&features(FEATURES)).unwrap().log_mean().unwrap().as_vec();
+            let each = {
+                let $each = [FEATURES[0], FEATURES[0], FEATURES[0], FEATURES[2]];
+                pdf.given(&$every).unwrap().log_prob(&X).unwrap().as_vec()
+            };
+            let value = |m: f64, n: f64, p: f64| p + n * m - m.exp() - libm_ln_factorial(n);
+            let expected = [
+                value(log_mean[0], 3.0, each[0] + each[1] + each[2]),
+                value(log_mean[1], 0.0, 0.0),
+                value(log_mean[2], 1.0, each[3]),
+            ];
+            let total = |pdf: &flow_runtime::Built<$flow, f64>| {
+                let at = pdf.given(&features(FEATURES)).unwrap();
+                at.extended_log_likelihood(&X, &COUNTS).unwrap().as_vec()
+            };
+            total(&pdf).iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{a} {b}"));
+
+            let xt = dev.tensor(X);
+            let at = pdf.given(&features(FEATURES)).unwrap();
+            let likelihood = at.extended_log_likelihood(xt.clone().traced(Gradients::leaky()), &COUNTS).unwrap();
+            let mut gradients = likelihood.mean::<(), _>().backward();
+            check_weights(&pdf, &mut gradients, |pdf| total(pdf).iter().sum::<f64>() / 3.0);
+            let by_x = gradients.get(&xt).array();
+            for (row, k) in [(0, 0), (2, 1), (3, 0), (3, 1)] {
+                let at = |h: f64| {
+                    let mut x = X;
+                    x[row][k] += h;
+                    let at = pdf.given(&features(FEATURES)).unwrap();
+                    at.extended_log_likelihood(&x, &COUNTS).unwrap().as_vec().iter().sum::<f64>() / 3.0
+                };
+                assert!((by_x[row][k] - (at(1e-5) - at(-1e-5)) / 2e-5).abs() < 1e-7);
+            }
+        }
+    )*};
+}
+
+extended! {
+    an_output_of_the_first_network: Joint, |f, each| f, each;
+    an_output_of_the_outer_network: Outer, |f, each| f, each;
+    a_network_of_its_own: Separate, |f, each| (f.map(|[a, _]| [a]), f.map(|[_, b]| [b])), (each.map(|[a, _]| [a]), each.map(|[_, b]| [b]));
+    a_density_without_parameters: Constant, |f, each| f, each;
+}
+
+fn libm_ln_factorial(n: f64) -> f64 {
+    (1..=n as usize).map(|k| (k as f64).ln()).sum()
+}
+
+#[test]
+fn features_get_the_gradients_of_density_and_mean() {
+    let dev = Cpu::seed_from_u64(2);
+    let mut pdf = dev.build_module::<Joint, f64>();
+    excite(&mut pdf);
+    let f = dev.tensor(FEATURES);
+    let at = pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+    let gradients = at.extended_log_likelihood(&X, &COUNTS).unwrap().mean::<(), _>().backward();
+    let means = pdf.given(f.clone().traced(Gradients::leaky())).unwrap().log_mean().unwrap();
+    let of_means = means.mean::<(), _>().backward();
+    for (row, k) in [(0, 0), (1, 1), (2, 0)] {
+        let with = |h: f64| {
+            let mut f = FEATURES;
+            f[row][k] += h;
+            let likelihood =
+                pdf.given(&f).unwrap().extended_log_likelihood(&X, &COUNTS).unwrap().mean::<(), _>().array();
+            (likelihood, pdf.given(&f).unwrap().log_mean().unwrap().mean::<(), _>().array())
+        };
+        let (up, down) = (with(1e-5), with(-1e-5));
+        assert!((gradients.get(&f).array()[row][k] - (up.0 - down.0) / 2e-5).abs() < 1e-7);
+        assert!((of_means.get(&f).array()[row][k] - (up.1 - down.1) / 2e-5).abs() < 1e-9);
+    }
+}
+
+#[test]
+fn a_free_log_mean_is_best_at_the_logarithm_of_the_count() {
+    let dev = Cpu::seed_from_u64(2);
+    let mut pdf = dev.build_module::<Free, f64>();
+    let x = dev.tensor([[0.3, -1.2], [0.0, 0.5], [0.4, 0.1]]);
+    let gradient = |pdf: &flow_runtime::Built<Free, f64>| {
+        let mut gradients = pdf.extended_log_likelihood(x.clone().traced(pdf.alloc_grads())).unwrap().backward();
+        flat_gradient(pdf, &mut gradients).unwrap()
+    };
+    // The log-mean is the last weight: d ln L / d ln lambda = n - lambda.
+    assert!((gradient(&pdf).last().unwrap() - (3.0 - 0.1_f64.exp())).abs() < 1e-14);
+    let mut weights = pdf.flat_weights();
+    *weights.last_mut().unwrap() = 3.0_f64.ln();
+    pdf.set_flat_weights(&weights).unwrap();
+    assert!(gradient(&pdf).last().unwrap().abs() < 1e-14);
+    // No points are an observation too.
+    let none: Vec<[f64; 2]> = Vec::new();
+    assert!((pdf.extended_log_likelihood(&none).unwrap().array() + 3.0).abs() < 1e-14);
+    let mut traced = pdf.log_mean_traced(pdf.alloc_grads()).unwrap().backward();
+    assert_eq!(*flat_gradient(&pdf, &mut traced).unwrap().last().unwrap(), 1.0);
+    assert_eq!(pdf.freeze().log_mean().unwrap(), 3.0_f64.ln());
+}
+
+#[test]
+fn a_frozen_flow_has_the_same_log_mean() {
+    let dev = Cpu::seed_from_u64(2);
+    let mut pdf = dev.build_module::<Joint, f64>();
+    excite(&mut pdf);
+    let (frozen, all) = (pdf.freeze(), pdf.given(&FEATURES).unwrap().log_mean().unwrap().as_vec());
+    for (f, expected) in FEATURES.iter().zip(all) {
+        assert!((frozen.log_mean(f).unwrap() - expected).abs() < 1e-14);
+    }
+}
+
+#[test]
+fn what_does_not_belong_together_is_named() {
+    let dev = Cpu::seed_from_u64(2);
+    let mut pdf = dev.build_module::<Joint, f64>();
+    let error = |counts: &[usize]| pdf.given(&FEATURES).unwrap().extended_log_likelihood(&X, counts).unwrap_err();
+    assert!(error(&[3, 1]).to_string().contains("`counts` holds 2 numbers: expected 3"));
+    assert!(error(&[3, 1, 1]).to_string().contains("`counts` adds up to 5, but `x` has 4 rows"));
+    let bad = pdf.given(&[[0.1, 0.2], [f64::NAN, 0.0], [0.3, 0.4]]).unwrap().log_mean().unwrap_err();
+    assert!(matches!(bad, Error::Feature { row: 1, column: 0, .. }), "{bad}");
+    pdf.set_flat_weights(&vec![400.0; pdf.flat_weights().len()]).unwrap();
+    let bad = pdf.given(&FEATURES).unwrap().log_mean().unwrap_err();
+    assert!(matches!(bad, Error::LogMean { row: 0, .. }) && bad.to_string().contains("diverged"), "{bad}");
+}
+
+/// Counts with mean exp(1 + 0.8 f) and positions around f: both are learnt from the extended likelihood.
+#[test]
+fn counts_and_positions_are_learnt_together() {
+    type Pdf = flow!(e1 : t | cond 1, hidden 16, highway 1, poisson);
+    let mut rng = StdRng::seed_from_u64(5);
+    let (mut features, mut x, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..400 {
+        let f: f64 = rng.random_range(-1.0..1.0);
+        let n = Poisson::new((1.0 + 0.8 * f).exp()).unwrap().sample(&mut rng) as usize;
+        features.push([f]);
+        counts.push(n);
+        x.extend((0..n).map(|_| [f + 0.3 * rng.sample::<f64, _>(StandardNormal)]));
+    }
+    let mut pdf = Cpu::seed_from_u64(6).build_module::<Pdf, f64>();
+    let (adam, mut state) = (Adam { rate: 0.02, ..Adam::default() }, AdamState::default());
+    for step in 0..600 {
+        let traced = Cpu::default().tensor_from_vec(features.concat(), (400, Const::<1>)).traced(pdf.alloc_grads());
+        let likelihood = pdf.given(traced).unwrap().extended_log_likelihood(&x, &counts).unwrap();
+        let mut gradients = likelihood.mean::<(), _>().negate().backward();
+        let gradient = flat_gradient(&pdf, &mut gradients).unwrap();
+        let mut weights = flat_values(&pdf).unwrap();
+        adam.update(&mut state, &mut weights, &gradient, if step < 400 { 1.0 } else { 0.2 });
+        set_flat_values(&mut pdf, &weights).unwrap();
+    }
+    for f in [-0.8, 0.0, 0.8] {
+        let log_mean = pdf.given(&[[f]]).unwrap().log_mean().unwrap().array()[0];
+        assert!((log_mean - (1.0 + 0.8 * f)).abs() < 0.2, "{f}: {log_mean}");
+        let peak = pdf.given(&[[f], [f]]).unwrap().log_prob(&[[f], [f + 0.3]]).unwrap().array();
+        assert!((peak[0] - peak[1] - 0.5).abs() < 0.2, "{f}: {peak:?}");
+    }
+}

@@ -1,0 +1,217 @@
+//! What is left of a chain in `f32`: measured against `f64` at the same parameters and points, both rounded to `f32` first.
+
+use super::range;
+use super::subject::{Space, Subject};
+use super::working::{FAR_SPREAD, density_in, finite_in, off_after_a_round_trip, ordinary, parameters, spread};
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+
+/// |forward(inverse(x)) - x| over the larger of 1 and max |x_i|, at ordinary points and everywhere in the working range.
+pub const ROUND_TRIP: f64 = 1e-4;
+/// |log_prob - that in f64| over 1 + |log_prob|: a hundredth of what a fit can tell apart with 10^4 points.
+pub const LOG_PROB: f64 = 1e-4;
+/// A gradient's worst error over its largest entry (or 0.1, where all are smaller): below the scatter of the gradient of a batch of 10^4 points.
+pub const GRADIENT: f64 = 1e-2;
+/// Gradients whose entries are all smaller than this count as this large.
+const LEAST_GRADIENT: f64 = 0.1;
+
+/// Parameter vectors, and points for each.
+const VECTORS: usize = 8;
+const POINTS: usize = 4;
+
+/// The worst errors found.
+#[derive(Clone, Debug, Default)]
+pub struct Measured {
+    pub round_trip: f64,
+    pub log_prob: f64,
+    pub gradient: f64,
+    /// What is not a number somewhere in the working range, or does not come back.
+    pub broken: Option<String>,
+}
+
+impl Measured {
+    /// Whether all criteria are met.
+    pub fn certified(&self) -> bool {
+        // Not a number is not below a bound.
+        self.round_trip <= ROUND_TRIP && self.log_prob <= LOG_PROB && self.gradient <= GRADIENT && self.broken.is_none()
+    }
+
+    /// The worse of two.
+    pub fn or(self, other: Measured) -> Measured {
+        Measured {
+            round_trip: worse(self.round_trip, other.round_trip),
+            log_prob: worse(self.log_prob, other.log_prob),
+            gradient: worse(self.gradient, other.gradient),
+            broken: self.broken.or(other.broken),
+        }
+    }
+}
+
+fn worse(a: f64, b: f64) -> f64 {
+    if a.is_nan() || b.is_nan() { f64::NAN } else { a.max(b) }
+}
+
+fn rounded(numbers: &[f64]) -> Vec<f64> {
+    numbers.iter().map(|x| f64::from(*x as f32)).collect()
+}
+
+/// Errors of one density in f32.
+fn compared(subject: &Subject, params: &[f64], intrinsic: &[f64]) -> Measured {
+    let (exact, narrow) = ((subject.wide.density)(params, intrinsic), (subject.narrow.density)(params, intrinsic));
+    let mut measured = Measured {
+        log_prob: (narrow.log_prob - exact.log_prob).abs() / (1.0 + exact.log_prob.abs()),
+        ..Measured::default()
+    };
+    if narrow.fault.is_some() || measured.log_prob.is_nan() {
+        measured.broken = Some(format!("at {intrinsic:?}: {:?}, log_prob {}", narrow.fault, narrow.log_prob));
+    }
+    for (exact, narrow) in exact.gradients.iter().zip(&narrow.gradients) {
+        let largest = exact.iter().fold(LEAST_GRADIENT, |largest: f64, g| largest.max(g.abs()));
+        let off = exact.iter().zip(narrow).map(|(a, b)| (a - b).abs()).fold(0.0, worse);
+        measured.gradient = worse(measured.gradient, off / largest);
+    }
+    measured
+}
+
+pub fn measure(subject: &Subject, seed: u64) -> Measured {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut measured = Measured::default();
+    for _ in 0..VECTORS {
+        let params = rounded(&parameters(subject, &mut rng, spread(subject)));
+        for _ in 0..POINTS {
+            let base = rounded(&ordinary(subject, &mut rng));
+            let point = rounded(&(subject.wide.walk)(&params, &base, false, &[]).point);
+            let [off, _] = off_after_a_round_trip(&subject.narrow, &params, &point);
+            measured.round_trip = worse(measured.round_trip, off);
+            measured = measured.or(compared(subject, &params, &rounded(&(subject.intrinsic)(&point))));
+        }
+    }
+    let params = rounded(&parameters(subject, &mut rng, spread(subject)));
+    for place in range::places(subject) {
+        let point = rounded(&place.point);
+        let told = finite_in(&subject.narrow, subject, &params, &point)
+            .and_then(|()| density_in(&subject.narrow, &params, &rounded(&(subject.intrinsic)(&place.point))));
+        measured.broken = measured.broken.or(told.err());
+        // On simplices some layers are known not to come back from the faces, and the limits are others in f32.
+        if (subject.space)() != Space::Simplex && subject.excused("round trip", &params, &place.point).is_none() {
+            let [off, _] = off_after_a_round_trip(&subject.narrow, &params, &point);
+            measured.round_trip = worse(measured.round_trip, off);
+        }
+    }
+    for _ in 0..VECTORS {
+        let params = rounded(&parameters(subject, &mut rng, FAR_SPREAD));
+        let point = rounded(&ordinary(subject, &mut rng));
+        measured.broken = measured.broken.or(finite_in(&subject.narrow, subject, &params, &point).err());
+    }
+    measured
+}
+
+/// A row of the page: letter, line of notation, why it is refused in f32 (if it is), what was measured.
+pub struct Line {
+    pub letter: char,
+    pub notation: &'static str,
+    pub refused: Option<&'static str>,
+    pub measured: Measured,
+}
+
+impl Line {
+    fn verdict(&self) -> String {
+        self.refused.map_or("certified".into(), |why| format!("refused: {why}"))
+    }
+
+    /// What is wrong with the verdict.
+    pub fn contradiction(&self) -> Option<String> {
+        let Line { notation, measured, .. } = self;
+        match (measured.certified(), self.refused) {
+            (false, None) => Some(format!(
+                "`{notation}` does not meet the criteria in f32: {measured:?}. Mend the layer, or refuse it: `Layer::NEEDS_F64`"
+            )),
+            (true, Some(_)) => Some(format!("`{notation}` meets all criteria in f32 and is refused: {measured:?}")),
+            _ => None,
+        }
+    }
+}
+
+/// Rounded up to one digit.
+fn at_most(error: f64) -> String {
+    if error.is_nan() || error <= 0.0 {
+        return if error == 0.0 { "0".into() } else { "not a number".into() };
+    }
+    let power = error.log10().floor();
+    // A hair is taken off, so that 2e-6 stays itself.
+    let digit = (error / 10f64.powf(power) - 1e-9).ceil();
+    let (digit, power) = if digit > 9.0 { (1.0, power + 1.0) } else { (digit, power) };
+    format!("{digit:.0}e{power:.0}")
+}
+
+/// The page of all lines.
+pub fn page(lines: &[Line]) -> String {
+    let mut page = format!(
+        "# What `f32` is good for\n\n\
+        Written by a test: `UPDATE_DOCS=1 cargo test --release --test laws f32`.\n\n\
+        Every letter, with each option at each kind of value, is measured in `f32` against `f64` at the same parameters and points, both \
+        rounded to `f32` first: {VECTORS} parameter vectors a little away from a start, {POINTS} points for each. A line is certified if\n\n\
+        - a point mapped to the base and back is off by at most {ROUND_TRIP:e} of the larger of 1 and its largest coordinate, at those points \
+        and in the whole working range (|x| up to 1e6, poles, seams, closed ends);\n\
+        - ln p is off by at most {LOG_PROB:e} of 1 + |ln p|, so that a fit to 10^4 points sees nothing of it;\n\
+        - its gradients by the point and by the parameters are off by at most {GRADIENT:e} of their largest entry, less than the scatter of a \
+        gradient over a batch of 10^4 points;\n\
+        - values and gradients are numbers everywhere in the working range, faces of simplices included.\n\n\
+        What is not certified is refused: a flow that contains it does not compile with `f32`, and the message says what to write. Numbers \
+        are the worst errors found, rounded up to one digit.\n"
+    );
+    let mut letter = None;
+    for line in lines {
+        if letter.replace(line.letter) != Some(line.letter) {
+            page += &format!(
+                "\n## `{}`\n\n| notation | round trip | ln p | gradient | verdict |\n|---|---|---|---|---|\n",
+                line.letter
+            );
+        }
+        let Measured { round_trip, log_prob, gradient, .. } = line.measured;
+        let [a, b, c] = [round_trip, log_prob, gradient].map(at_most);
+        page += &format!("| `{}` | {a} | {b} | {c} | {} |\n", line.notation, line.verdict());
+    }
+    page
+}
+
+/// How far a measured error may be above the one told: other libraries of functions round differently.
+const OTHERWISE_ROUNDED: f64 = 4.0;
+
+/// Where the page told and the page found differ: in its text and verdicts exactly, in its numbers where they became larger.
+pub fn differences(told: &str, found: &str) -> Vec<String> {
+    let cells = |line: &str| line.split(" | ").map(str::to_string).collect::<Vec<_>>();
+    let mut wrong = Vec::new();
+    for (told, found) in told.lines().zip(found.lines()) {
+        let (old, new) = (cells(told), cells(found));
+        let number = |cell: &String| cell.parse::<f64>().ok();
+        let grown = |(old, new): (&String, &String)| match (number(old), number(new)) {
+            (Some(old), Some(new)) => new > OTHERWISE_ROUNDED * old.max(f64::from(f32::EPSILON)),
+            _ => old != new,
+        };
+        if old.len() != new.len() || old.iter().zip(&new).any(grown) {
+            wrong.push(format!("told:  {told}\nfound: {found}"));
+        }
+    }
+    if told.lines().count() != found.lines().count() {
+        wrong.push("another number of lines".into());
+    }
+    wrong
+}
+
+#[test]
+fn the_page_is_compared_by_verdicts_and_by_numbers_that_grew() {
+    let measured = |gradient: f64| Measured { round_trip: 1.2e-7, log_prob: 0.0, gradient, broken: None };
+    let line = |gradient, refused| Line { letter: 'q', notation: "e1 : q", refused, measured: measured(gradient) };
+    let told = page(&[line(3e-6, None)]);
+    assert!(told.contains("| `e1 : q` | 2e-7 | 0 | 3e-6 | certified |"), "{told}");
+    for (gradient, refused, same) in
+        [(3e-6, None, true), (5e-6, None, true), (1e-9, None, true), (3e-5, None, false), (3e-6, Some("why"), false)]
+    {
+        let wrong = differences(&told, &page(&[line(gradient, refused)]));
+        assert_eq!(wrong.is_empty(), same, "{gradient} {refused:?}: {wrong:?}");
+    }
+    assert!(line(3e-6, None).contradiction().is_none() && line(0.1, Some("why")).contradiction().is_none());
+    assert!(line(0.1, None).contradiction().is_some() && line(3e-6, Some("why")).contradiction().is_some());
+    assert!(line(f64::NAN, None).contradiction().is_some());
+}
