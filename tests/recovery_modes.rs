@@ -40,10 +40,10 @@ fn the_target_is_what_it_says() {
     // Points drawn from it: means of the coordinates and of ln p, within five standard errors.
     let n = 50_000;
     let drawn: Vec<_> = target::sample(n, &mut StdRng::seed_from_u64(3)).into_iter().map(target::unit).collect();
-    let statistics: [&dyn Fn(&[f64; 3]) -> f64; 4] = [&|x| x[0], &|x| x[1], &|x| x[2], &target::log_prob];
+    let statistics: [fn(&[f64; 3]) -> f64; 4] = [|x| x[0], |x| x[1], |x| x[2], target::log_prob];
     for f in statistics {
         let mean = drawn.iter().map(f).sum::<f64>() / n as f64;
-        let (truth, square) = (expect(f), expect(&|x| f(x).powi(2)));
+        let (truth, square) = (expect(&f), expect(&|x| f(x).powi(2)));
         let error = ((square - truth * truth) / n as f64).sqrt();
         assert!((mean - truth).abs() < 5.0 * error, "{mean} {truth} +- {error}");
     }
