@@ -46,42 +46,44 @@ const FEATURES: [[f64; 2]; 3] = [[0.3, -0.7], [1.1, 0.4], [-0.6, 0.9]];
 
 /// The extended log-likelihood is its formula, and differentiable by weights, features and points; so is the log-mean.
 macro_rules! extended {
-    ($($name:ident: $flow:ty, |$rows:ident, $each:ident| $given:expr, $every:expr;)*) => {$(
+    ($($name:ident: $flow:ty, |$dev:ident, $rows:ident| $given:expr;)*) => {$(
         #[test]
         fn $name() {
-            let dev = Cpu::seed_from_u64(2);
-            let mut pdf = dev.build_module::<$flow, f64>();
+            let $dev = Cpu::seed_from_u64(2);
+            let mut pdf = $dev.build_module::<$flow, f64>();
             excite(&mut pdf);
-            let features = |f: [[f64; 2]; 3]| { let $rows = f; $given };
-            let log_mean = pdf.given(&features(FEATURES)).unwrap().log_mean().unwrap().as_vec();
-            let each = {
-                let $each = [FEATURES[0], FEATURES[0], FEATURES[0], FEATURES[2]];
-                pdf.given(&$every).unwrap().log_prob(&X).unwrap().as_vec()
-            };
-            let value = |m: f64, n: f64, p: f64| p + n * m - m.exp() - libm_ln_factorial(n);
+            macro_rules! at {
+                ($pdf:expr, $features:expr) => {{
+                    let $rows = $features;
+                    $pdf.given($given).unwrap()
+                }};
+            }
+            let log_mean = at!(pdf, FEATURES).log_mean().unwrap().as_vec();
+            let owners = [FEATURES[0], FEATURES[0], FEATURES[0], FEATURES[2]];
+            let each = at!(pdf, owners).log_prob(&X).unwrap().as_vec();
+            let value = |m: f64, n: f64, p: f64| p + n * m - m.exp() - ln_factorial(n);
             let expected = [
                 value(log_mean[0], 3.0, each[0] + each[1] + each[2]),
                 value(log_mean[1], 0.0, 0.0),
                 value(log_mean[2], 1.0, each[3]),
             ];
-            let total = |pdf: &flow_runtime::Built<$flow, f64>| {
-                let at = pdf.given(&features(FEATURES)).unwrap();
-                at.extended_log_likelihood(&X, &COUNTS).unwrap().as_vec()
+            let all = |pdf: &flow_runtime::Built<$flow, f64>, x: &[[f64; 2]; 4]| {
+                at!(pdf, FEATURES).extended_log_likelihood(x, &COUNTS).unwrap().as_vec()
             };
-            total(&pdf).iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{a} {b}"));
+            let mean = |pdf: &_, x: &_| all(pdf, x).iter().sum::<f64>() / 3.0;
+            all(&pdf, &X).iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-12, "{a} {b}"));
 
-            let xt = dev.tensor(X);
-            let at = pdf.given(&features(FEATURES)).unwrap();
-            let likelihood = at.extended_log_likelihood(xt.clone().traced(Gradients::leaky()), &COUNTS).unwrap();
+            let xt = $dev.tensor(X);
+            let traced = xt.clone().traced(Gradients::leaky());
+            let likelihood = at!(pdf, FEATURES).extended_log_likelihood(traced, &COUNTS).unwrap();
             let mut gradients = likelihood.mean::<(), _>().backward();
-            check_weights(&pdf, &mut gradients, |pdf| total(pdf).iter().sum::<f64>() / 3.0);
+            check_weights(&pdf, &mut gradients, |pdf| mean(pdf, &X));
             let by_x = gradients.get(&xt).array();
             for (row, k) in [(0, 0), (2, 1), (3, 0), (3, 1)] {
                 let at = |h: f64| {
                     let mut x = X;
                     x[row][k] += h;
-                    let at = pdf.given(&features(FEATURES)).unwrap();
-                    at.extended_log_likelihood(&x, &COUNTS).unwrap().as_vec().iter().sum::<f64>() / 3.0
+                    mean(&pdf, &x)
                 };
                 assert!((by_x[row][k] - (at(1e-5) - at(-1e-5)) / 2e-5).abs() < 1e-7);
             }
@@ -90,13 +92,13 @@ macro_rules! extended {
 }
 
 extended! {
-    an_output_of_the_first_network: Joint, |f, each| f, each;
-    an_output_of_the_outer_network: Outer, |f, each| f, each;
-    a_network_of_its_own: Separate, |f, each| (f.map(|[a, _]| [a]), f.map(|[_, b]| [b])), (each.map(|[a, _]| [a]), each.map(|[_, b]| [b]));
-    a_density_without_parameters: Constant, |f, each| f, each;
+    an_output_of_the_first_network: Joint, |dev, f| dev.tensor(f);
+    an_output_of_the_outer_network: Outer, |dev, f| dev.tensor(f);
+    a_network_of_its_own: Separate, |dev, f| (dev.tensor(f.map(|[a, _]| [a])), dev.tensor(f.map(|[_, b]| [b])));
+    a_density_without_parameters: Constant, |dev, f| dev.tensor(f);
 }
 
-fn libm_ln_factorial(n: f64) -> f64 {
+fn ln_factorial(n: f64) -> f64 {
     (1..=n as usize).map(|k| (k as f64).ln()).sum()
 }
 

@@ -11,6 +11,8 @@ pub struct Place {
     pub notation: String,
     /// The layer's place in its chain, counted from 0, and its letter; `None` for the parameters of the whole chain.
     pub layer: Option<(usize, &'static str)>,
+    /// What the layer has to add, behind a semicolon; mostly nothing.
+    pub advice: &'static str,
 }
 
 impl fmt::Display for Place {
@@ -84,7 +86,8 @@ pub enum Error {
     },
     /// A value is not finite after a layer.
     #[error(
-        "row {row}: a value is not finite after {place}: the point lies beyond the range of the numbers, or the parameters have diverged"
+        "row {row}: a value is not finite after {place}: the point lies beyond the range of the numbers, or the parameters have diverged{}",
+        .place.advice
     )]
     NotFinite {
         /// The row.
@@ -92,8 +95,8 @@ pub enum Error {
         /// Where.
         place: Place,
     },
-    /// A root search did not converge.
-    #[error("row {row}: the root search of {place} did not converge")]
+    /// A search did not converge.
+    #[error("row {row}: the search of {place} did not converge{}", .place.advice)]
     NotConverged {
         /// The row.
         row: usize,

@@ -63,7 +63,7 @@ pub use rand;
 pub use density::Density;
 pub use error::{Error, Place};
 pub use flow_macros::flow;
-pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation};
+pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
@@ -74,9 +74,9 @@ pub mod __private {
         Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
     };
     pub use crate::layers::{
-        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ExponentialMap, First, FisherFlow, Gaussianization,
-        GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, SegmentedSphere,
-        settings,
+        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ContinuousFlow, ExponentialMap, First, FisherFlow,
+        Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation,
+        SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};

@@ -276,7 +276,8 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
     }
     if let Some((word, written)) = clauses.rank {
         for ((place, list), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
-            ranks(list, network, told.insert((2, place)), errors);
+            let alone = matches!(written, Each::All(_));
+            ranks(list, network, [told.insert((2, place)), alone], errors);
         }
     }
     networks
@@ -303,14 +304,20 @@ fn known_mode(span: Span, mode: i64, errors: &mut Diagnostics) {
     }
 }
 
-/// One rank for all matrices of a network, or one for each; 0 is a full matrix where others are not.
-fn ranks(list: &Widths, network: &mut Network, told: bool, errors: &mut Diagnostics) {
+/// One rank for all matrices of a network, or one for each; 0 is a full matrix where there are others.
+fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], errors: &mut Diagnostics) {
     let (ranks, matrices) = (values(list), network.matrices());
     match (&ranks[..], list.0.first()) {
-        ([0], Some(rank)) if told => errors.report(rank.span, say::zero("the rank", say::ZERO_RANK)),
+        ([0], Some(rank)) if alone => {
+            if first_time {
+                errors.report(rank.span, say::zero("the rank", say::ZERO_RANK));
+            }
+        }
         ([rank], _) => network.ranks = vec![*rank; matrices],
-        (_, Some(first)) if ranks.len() != matrices && told => {
-            errors.report(first.span, say::ranks_length(ranks.len(), matrices, network));
+        (_, Some(first)) if ranks.len() != matrices => {
+            if first_time {
+                errors.report(first.span, say::ranks_length(ranks.len(), matrices, network));
+            }
         }
         _ => network.ranks = ranks,
     }

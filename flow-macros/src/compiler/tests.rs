@@ -404,17 +404,17 @@ fn messages_about_chains() {
     says("e3 + s2 : g", &["the manifold `s2` has no chain of layers, there is 1 chain after the `:`"]);
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
-    says("e3 : b", &["`b` is not a layer letter: on `e3` there are `g`, `t`, `x`"]);
-    says("e3 : G", &["on `e3` there are `g`, `t`, `x`"]);
+    says("e3 : b", &["`b` is not a layer letter: on `e3` there are `c`, `g`, `t`, `x`"]);
+    says("e3 : G", &["on `e3` there are `g`, `c`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
-    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `n`, `v`, `y`"]);
+    says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `c`, `n`, `v`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
-    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `m`, `o`, `y`"]);
-    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `m`, `o`, `y`"]);
-    says("s3 : f", &["`f` acts on `s2`, but `s3` is a higher sphere: use `n`, `y`"]);
-    says("s9 : g", &["but `s9` is a higher sphere: use `n`, `y`"]);
+    says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `c`, `m`, `o`, `y`"]);
+    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `c`, `m`, `o`, `y`"]);
+    says("s3 : f", &["`f` acts on `s2`, but `s3` is a higher sphere: use `c`, `n`, `y`"]);
+    says("s9 : g", &["but `s9` is a higher sphere: use `c`, `n`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
     says("e3 : [A](num_kde = 3)", &["goes into its type"]);
     says("e3 : []", &["`[]` is not a layer"]);
@@ -452,6 +452,10 @@ fn messages_about_options() {
     says("s2 : n(max_rank = 0, highway_mode = 5)", &["from 1 to 4096, or -1", "from 0 to 4"]);
     says("s3 : n(zenith_type_layers = \"rg\")", &["letters `r` or `g` or `x` or `z`, always the same"]);
     says("s2 : n(hidden_dims = \"64 32\")", &["such as \"64-32\""]);
+    says("s2 : c(num_charts = 4)", &["`c` has no option `num_charts`"]);
+    says("e2 : c(solver = \"rk45\")", &["did you mean \"rk4\"?"]);
+    says("e2 : c(rtol = 0)", &["takes a number above 0"]);
+    says("a2 : c", &["`c` acts on `e1`, `e2`, .., `s1`, `s2`, but `a2` is a simplex: use `u`, `w`"]);
     says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
     says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
 }
@@ -478,6 +482,14 @@ fn messages_about_rules_between_options() {
         &["must exceed the number of bins less one"],
     );
     assert!(compiled(&format!("{vertical} vertical_restrict_max_min_width_height_ratio = 4.1)")).is_ok());
+    says(
+        "e2 : c(solver = \"rk4\", rtol = 1e-5)",
+        &["`rtol = 1e-5` does not go with `solver = \"rk4\"` in `c`: rk4 has no error control: give `steps`"],
+    );
+    says("s2 : c(steps = 8)", &["dopri5 chooses its steps: give `rtol` and `atol`, or write `solver = \"rk4\"`"]);
+    says("s1 : c(checkpoints = 2)", &["discrete derivatives keep every step"]);
+    says("s2 : c(probes = 1)", &["the exact divergence has no probes"]);
+    assert!(compiled("s2 : c(solver = \"rk4\", steps = 8, gradients = \"adjoint\", checkpoints = 2)").is_ok());
     for kappa in ["mu", "mu_squared"] {
         says(&format!("s2 : f(kappa_prediction = {kappa:?})"), &["write `rotation_mode = \"xyz\"`"]);
         let with = |more: &str| format!("s2 : f(kappa_prediction = {kappa:?}, rotation_mode = \"xyz\"{more})");

@@ -5,7 +5,7 @@
 
 use super::conditioner::Head;
 use super::network::{Network, NetworkSummary};
-use crate::layers::{Chain, Fault, Letter};
+use crate::layers::{Chain, Fault, Letter, PENALTIES};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real, Scalar};
@@ -84,6 +84,10 @@ pub struct Workspace<T, R> {
     pub log_prob: Vec<T>,
     /// Cotangents of `log_prob`.
     pub cot_log_prob: Vec<T>,
+    /// Rows of what a fit may penalise, where it is asked for.
+    pub penalties: Vec<T>,
+    /// Cotangents of `penalties`.
+    pub cot_penalties: Vec<T>,
     net_input: Vec<T>,
     cot_net_input: Vec<T>,
     activations: Vec<T>,
@@ -157,6 +161,8 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             base: block(B::DIM),
             log_prob: block(1),
             cot_log_prob: cot_block(1),
+            penalties: block(PENALTIES),
+            cot_penalties: cot_block(PENALTIES),
             net_input: block(sizes.net_input),
             cot_net_input: cot_block(sizes.net_input),
             activations: block(sizes.activations),
@@ -260,14 +266,18 @@ pub trait Blocks: Send + Sync + 'static {
     /// Cotangents of shared prepared numbers, added to those of the parameters.
     fn prepare_shared_vjp<T: Scalar>(weights: &[T], shared: &[T], cot_shared: &[T], cot_weights: &mut [T]);
 
-    /// Adds the log-density of the block's points to `log_prob`, and writes their base coordinates if asked to.
-    fn evaluate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
+    /// Adds the log-density of the block's points to `log_prob`, and writes their base coordinates if asked to. `PENALISED`: also adds to `penalties`.
+    fn evaluate<T, R, const PENALISED: bool>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
-    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob`.
-    fn evaluate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
-    where
+    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob` (and in `cot_penalties`).
+    fn evaluate_vjp<T, R, const PENALISED: bool>(
+        model: Model<'_, T>,
+        at: At,
+        space: &mut Workspace<T, R>,
+        totals: &mut Totals<T, R>,
+    ) where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
     /// Base coordinates to embedded coordinates, one manifold after the other, with the log-density of the result.
@@ -356,13 +366,13 @@ impl Blocks for () {
     fn sizes(_: At, _: &mut Sizes) {}
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
-    fn evaluate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
+    fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
-    fn evaluate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
+    fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
@@ -579,6 +589,38 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
         log_prob + M::log_reference(point)
     }
+
+    /// The same with what a fit may penalise, where that is asked for.
+    fn evaluate_penalised<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
+        prepared: &[P],
+        point: &mut [R],
+        scratch: &mut [R],
+        fault: &mut Option<Fault>,
+    ) -> (R, [R; PENALTIES]) {
+        let mut penalties = [R::zero(); PENALTIES];
+        if !PENALISED {
+            return (Self::evaluate_pack(prepared, point, scratch, fault), penalties);
+        }
+        let mut log_prob = R::zero();
+        C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
+        (log_prob + M::log_reference(point), penalties)
+    }
+
+    /// Cotangents of [`Self::evaluate_penalised`]'s walk through the chain.
+    fn pull_back<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot_point: &mut [R],
+        cot_log_prob: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        if PENALISED {
+            C::inverse_penalised_vjp(prepared, scratch, cot_point, cot_log_prob, cot_penalties, cot_prepared);
+        } else {
+            C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+        }
+    }
 }
 
 /// Adds a pack's gradients by prepared numbers: to the shared totals, or through the regulators to the block's parameters.
@@ -644,7 +686,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         Rest::prepare_shared_vjp(rest, rest_shared, rest_cot, cot_rest);
     }
 
-    fn evaluate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
+    fn evaluate<T, R, const PENALISED: bool>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
@@ -656,28 +698,37 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         for first in (0..width).step_by(R::LANES) {
             let mut fault = None;
             load(&space.inputs[Block::<M, C, H>::rows(at, width)], width, first, &mut space.point[..M::EMBED]);
-            let log_prob = if H::SHARED {
+            let (log_prob, penalties) = if H::SHARED {
                 let prepared = &model.shared[at.shared..][..C::PREPARED];
                 let point = &mut space.point[..M::EMBED];
-                Block::<M, C, H>::evaluate_pack(prepared, point, &mut space.lane_scratch[..C::SCRATCH], &mut fault)
+                let scratch = &mut space.lane_scratch[..C::SCRATCH];
+                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
             } else {
                 Block::<M, C, H>::prepare_pack(at, space, first);
                 let prepared = &space.lane_prepared[..C::PREPARED];
                 let point = &mut space.point[..M::EMBED];
-                Block::<M, C, H>::evaluate_pack(prepared, point, &mut space.lane_scratch[..C::SCRATCH], &mut fault)
+                let scratch = &mut space.lane_scratch[..C::SCRATCH];
+                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
             };
             Block::<M, C, H>::note_layer(at, space, first, fault);
             add_to(&[log_prob], &mut space.log_prob, width, first);
+            if PENALISED {
+                add_to(&penalties, &mut space.penalties, width, first);
+            }
             if with_base {
                 M::to_base(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
                 store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
             }
         }
-        Rest::evaluate(model, Block::<M, C, H>::after(at), space, with_base);
+        Rest::evaluate::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, with_base);
     }
 
-    fn evaluate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
-    where
+    fn evaluate_vjp<T, R, const PENALISED: bool>(
+        model: Model<'_, T>,
+        at: At,
+        space: &mut Workspace<T, R>,
+        totals: &mut Totals<T, R>,
+    ) where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
@@ -692,6 +743,10 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             let mut cot_log_prob = [R::zero()];
             load(&space.cot_log_prob, width, first, &mut cot_log_prob);
             let [cot_log_prob] = cot_log_prob;
+            let mut cot_penalties = [R::zero(); PENALTIES];
+            if PENALISED {
+                load(&space.cot_penalties, width, first, &mut cot_penalties);
+            }
             if !H::SHARED {
                 Block::<M, C, H>::prepare_pack(at, space, first);
             }
@@ -701,17 +756,31 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             cot_point.fill(R::zero());
             if H::SHARED {
                 let prepared = &model.shared[at.shared..][..C::PREPARED];
-                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
                 M::log_reference_vjp(point, cot_log_prob, cot_point);
                 let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
-                C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+                Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
+                    prepared,
+                    scratch,
+                    cot_point,
+                    cot_log_prob,
+                    cot_penalties,
+                    cot_prepared,
+                );
             } else {
                 let prepared = &lane_prepared[..C::PREPARED];
-                Block::<M, C, H>::evaluate_pack(prepared, point, scratch, &mut fault);
+                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
                 M::log_reference_vjp(point, cot_log_prob, cot_point);
                 let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                 cot_prepared.fill(R::zero());
-                C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+                Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
+                    prepared,
+                    scratch,
+                    cot_point,
+                    cot_log_prob,
+                    cot_penalties,
+                    cot_prepared,
+                );
                 settle::<M, C, T, R>(space, first);
             }
             Block::<M, C, H>::note_layer(at, space, first, fault);
@@ -721,7 +790,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             no_log_mean::<H, T, R>(space);
             Block::<M, C, H>::condition_vjp(model, at, space, totals);
         }
-        Rest::evaluate_vjp(model, Block::<M, C, H>::after(at), space, totals);
+        Rest::evaluate_vjp::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, totals);
     }
 
     fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)

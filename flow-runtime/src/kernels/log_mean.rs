@@ -155,13 +155,13 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     }
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
-    fn evaluate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
+    fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
-    fn evaluate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
+    fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,

@@ -80,21 +80,25 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         B::prepare_shared_vjp(&weights[N::WEIGHTS..], shared, cot_shared, &mut cot_weights[N::WEIGHTS..]);
     }
 
-    fn evaluate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
+    fn evaluate<T, R, const PENALISED: bool>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
         Self::apply(model, at, space);
-        B::evaluate(model, Self::inside(at), space, with_base);
+        B::evaluate::<T, R, PENALISED>(model, Self::inside(at), space, with_base);
     }
-    fn evaluate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
-    where
+    fn evaluate_vjp<T, R, const PENALISED: bool>(
+        model: Model<'_, T>,
+        at: At,
+        space: &mut Workspace<T, R>,
+        totals: &mut Totals<T, R>,
+    ) where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
         Self::apply(model, at, space);
-        B::evaluate_vjp(model, Self::inside(at), space, totals);
+        B::evaluate_vjp::<T, R, PENALISED>(model, Self::inside(at), space, totals);
         Self::pull(model, at, space, totals);
     }
     fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)

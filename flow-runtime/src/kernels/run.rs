@@ -5,6 +5,7 @@
 
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
 use super::log_mean::LogMean;
+use crate::layers::PENALTIES;
 use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
 use rayon::prelude::*;
 
@@ -112,6 +113,7 @@ where
         let features = Rows { data: job.features, columns: job.feature_count };
         fill(features, [first, count, job.repeat], self.width, &mut self.inputs);
         self.log_prob[..self.width].fill(T::narrow(0.0));
+        self.penalties.fill(T::narrow(0.0));
         self.cot_inputs.fill(T::narrow(0.0));
     }
 
@@ -199,32 +201,68 @@ pub fn evaluate<B: Blocks, T: Number>(
     log_prob: &mut [T],
     base: &mut [T],
 ) -> Result<(), RowFault> {
+    evaluate_all::<B, T, false>(job, points, log_prob, base, &mut [])
+}
+
+/// Log-density of each point and what a fit may penalise (rows of [`PENALTIES`] numbers).
+pub fn evaluate_penalised<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    points: &[T],
+    log_prob: &mut [T],
+    penalties: &mut [T],
+) -> Result<(), RowFault> {
+    evaluate_all::<B, T, true>(job, points, log_prob, &mut [], penalties)
+}
+
+/// Parts of optional rows of results, one for each task: `None` where they are not asked for.
+fn parts_of<T>(rows: &mut [T], task: usize, tasks: usize) -> Vec<Option<&mut [T]>> {
+    let mut parts = if rows.is_empty() { Vec::new() } else { rows.chunks_mut(task).map(Some).collect() };
+    parts.resize_with(tasks, || None);
+    parts
+}
+
+/// Copies rows of a block into rows of results.
+fn leave<T: Copy>(block: &[T], width: usize, columns: usize, count: usize, rows: &mut [T]) {
+    for (lane, row) in rows.chunks_exact_mut(columns).take(count).enumerate() {
+        for (column, out) in row.iter_mut().enumerate() {
+            *out = block[column * width + lane];
+        }
+    }
+}
+
+fn evaluate_all<B: Blocks, T: Number, const PENALISED: bool>(
+    job: Job<'_, T>,
+    points: &[T],
+    log_prob: &mut [T],
+    base: &mut [T],
+    penalties: &mut [T],
+) -> Result<(), RowFault> {
     let rows = log_prob.len();
     let mut shared = zeros(B::SHARED);
     B::prepare_shared(job.weights, &mut shared);
     let model = Model { weights: job.weights, shared: &shared };
-    let with_base = !base.is_empty();
-    let mut bases = if with_base { base.chunks_mut(TASK * B::DIM).map(Some).collect() } else { Vec::new() };
-    bases.resize_with(rows.div_ceil(TASK), || None);
-    let parts = log_prob.chunks_mut(TASK).zip(bases).collect();
-    in_tasks(rows, TASK, parts, |start, len, (log_prob, mut base): (&mut [T], Option<&mut [T]>)| {
+    let (with_base, tasks) = (!base.is_empty(), rows.div_ceil(TASK));
+    let (bases, penalties) = (parts_of(base, TASK * B::DIM, tasks), parts_of(penalties, TASK * PENALTIES, tasks));
+    type Part<'a, T> = (&'a mut [T], (Option<&'a mut [T]>, Option<&'a mut [T]>));
+    let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
+    in_tasks(rows, TASK, parts, |start, len, (log_prob, (mut base, mut penalties)): Part<'_, T>| {
         let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
         let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
         let mut edge = Edge::new::<B>(width);
         for (first, count) in blocks_of(start, len) {
             space.begin(&job, first, count);
             space.enter::<B>(&job, points, first, count, &mut edge);
-            B::evaluate(model, At::start::<B>(job.feature_count), &mut space, with_base);
+            B::evaluate::<T, Lane<T>, PENALISED>(model, At::start::<B>(job.feature_count), &mut space, with_base);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
-            log_prob[first - start..][..count].copy_from_slice(&space.log_prob[..count]);
+            let at = first - start;
+            log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
             if let Some(base) = &mut base {
-                for lane in 0..count {
-                    for d in 0..B::DIM {
-                        base[(first - start + lane) * B::DIM + d] = space.base[d * space.width + lane];
-                    }
-                }
+                leave(&space.base, space.width, B::DIM, count, &mut base[at * B::DIM..]);
+            }
+            if let Some(penalties) = &mut penalties {
+                leave(&space.penalties, space.width, PENALTIES, count, &mut penalties[at * PENALTIES..]);
             }
         }
         Ok(())
@@ -323,11 +361,38 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
+    evaluate_all_vjp::<B, T, false>(job, points, cot_log_prob, &[])
+}
+
+/// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
+pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    points: &[T],
+    cot_log_prob: &[T],
+    cot_penalties: &[T],
+) -> Result<PullBack<T>, RowFault> {
+    evaluate_all_vjp::<B, T, true>(job, points, cot_log_prob, cot_penalties)
+}
+
+fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
+    job: Job<'_, T>,
+    points: &[T],
+    cot_log_prob: &[T],
+    cot_penalties: &[T],
+) -> Result<PullBack<T>, RowFault> {
     let columns = job.coordinates.count::<B>();
     gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
         space.enter::<B>(&job, points, first, count, edge);
         load_cot(space, cot_log_prob, first, count);
-        B::evaluate_vjp(model, At::start::<B>(job.feature_count), space, totals);
+        if PENALISED {
+            space.cot_penalties.fill(T::narrow(0.0));
+            for (lane, row) in cot_penalties.chunks_exact(PENALTIES).skip(first).take(count).enumerate() {
+                for (column, cot) in row.iter().enumerate() {
+                    space.cot_penalties[column * space.width + lane] = *cot;
+                }
+            }
+        }
+        B::evaluate_vjp::<T, Lane<T>, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
         let width = space.width;
         for at in (0..width).step_by(Lane::<T>::LANES) {
             load(&edge.rows, width, at, &mut edge.outer[..columns]);
@@ -497,7 +562,7 @@ impl<B: Blocks, T: Number> Evaluator<B, T> {
     pub fn log_prob(&mut self, job: &Job<'_, T>, shared: &[T], point: &[T]) -> Result<T, RowFault> {
         self.space.begin(job, 0, 1);
         self.space.enter::<B>(job, point, 0, 1, &mut self.edge);
-        B::evaluate::<T, T>(
+        B::evaluate::<T, T, false>(
             Model { weights: job.weights, shared },
             At::start::<B>(job.feature_count),
             &mut self.space,

@@ -1,6 +1,6 @@
 //! Chains: layers one after the other, as nested pairs `(First, (Second, ()))`.
 
-use super::{Layer, StateTensor};
+use super::{Layer, PENALTIES, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real};
@@ -15,19 +15,26 @@ pub struct Fault {
     pub name: &'static str,
     /// The lane.
     pub lane: usize,
-    /// Whether a root search did not converge (else: a value was not finite).
+    /// Whether a search did not converge (else: a value was not finite).
     pub unconverged: bool,
+    /// [`Layer::ADVICE`].
+    pub advice: &'static str,
 }
 
 impl Fault {
     /// Records the first lane set in `bad`, unless something was recorded before.
-    fn note<R: Real>(slot: &mut Option<Fault>, bad: R::Mask, layer: usize, name: &'static str, unconverged: bool) {
+    fn note<M: Manifold, H: Layer<M>, R: Real>(
+        slot: &mut Option<Fault>,
+        bad: R::Mask,
+        layer: usize,
+        unconverged: bool,
+    ) {
         if slot.is_none() && bad.any() {
             let mut lane = 0;
             while !bad.lane(lane) {
                 lane += 1;
             }
-            *slot = Some(Fault { layer, name, lane, unconverged });
+            *slot = Some(Fault { layer, name: H::NAME, lane, unconverged, advice: H::ADVICE });
         }
     }
 }
@@ -84,6 +91,25 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         cot_log_det: R,
         cot_prepared: &mut [R],
     );
+    /// See [`Layer::inverse_penalised`].
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
+    /// See [`Layer::inverse_penalised_vjp`].
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    );
     /// Sampling: the first letter first.
     fn forward<R: Pack, P: Lift<R>>(
         prepared: &[P],
@@ -120,6 +146,25 @@ impl<M: Manifold> Chain<M> for () {
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
     fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut R,
+        _: &mut [R; PENALTIES],
+        _: &mut [R],
+        _: usize,
+        _: &mut Option<Fault>,
+    ) {
+    }
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut [R],
+        _: R,
+        _: [R; PENALTIES],
+        _: &mut [R],
+    ) {
+    }
     fn forward<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
     fn forward_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     fn describe(_: &mut Vec<Letter>) {}
@@ -176,7 +221,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
         H::inverse(head, x, log_det, head_scratch);
-        Fault::note::<R>(fault, !(all_finite(x) & log_det.is_finite()), first, H::NAME, false);
+        Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
     }
 
     fn inverse_vjp<R: Pack, P: Lift<R>>(
@@ -193,6 +238,38 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
     }
 
+    fn inverse_penalised<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        T::inverse_penalised(tail, x, log_det, penalties, tail_scratch, first + 1, fault);
+        H::inverse_penalised(head, x, log_det, penalties, head_scratch);
+        let finite = all_finite(x) & log_det.is_finite() & all_finite(penalties);
+        Fault::note::<M, H, R>(fault, !finite, first, false);
+    }
+
+    fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        H::inverse_penalised_vjp(head, head_scratch, cot, cot_log_det, cot_penalties, head_cot);
+        T::inverse_penalised_vjp(tail, tail_scratch, cot, cot_log_det, cot_penalties, tail_cot);
+    }
+
     fn forward<R: Pack, P: Lift<R>>(
         prepared: &[P],
         z: &mut [R],
@@ -204,8 +281,8 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let unconverged = H::forward(head, z, log_det, head_scratch);
-        Fault::note::<R>(fault, unconverged, first, H::NAME, true);
-        Fault::note::<R>(fault, !(all_finite(z) & log_det.is_finite()), first, H::NAME, false);
+        Fault::note::<M, H, R>(fault, unconverged, first, true);
+        Fault::note::<M, H, R>(fault, !(all_finite(z) & log_det.is_finite()), first, false);
         T::forward(tail, z, log_det, tail_scratch, first + 1, fault);
     }
 

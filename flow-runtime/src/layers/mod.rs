@@ -20,11 +20,13 @@ mod circle_moebius;
 mod circle_spline;
 mod circular_spline;
 mod components;
+mod continuous;
 mod exponential_map;
 mod fisher;
 mod gauss1d;
 mod gaussianization;
 mod gumbel;
+mod hidden_dims;
 mod identity;
 mod interval_spline;
 pub(crate) mod lane_mlp;
@@ -50,17 +52,19 @@ pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
 pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
 pub use circle_spline::{CircleSpline, CircleSplineOptions};
+pub use continuous::{ContinuousFlow, ContinuousOptions, Divergence, FlowSpace, Gradients, Solver};
 pub use exponential_map::{ExpMapType, ExponentialMap, ExponentialMapOptions, MeanParametrization};
 pub use fisher::{FisherFlow, FisherOptions, FisherRotation, KappaPrediction, VerticalChain};
 pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 pub use gumbel::GumbelSoftmax;
+pub use hidden_dims::HiddenDims;
 pub use identity::{Identity, IdentityOptions};
 pub use interval_spline::{IntervalSpline, IntervalSplineOptions};
 pub use options::{Options, decode};
 pub use orientation::{Orientation, OrientationOptions, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
 pub use rotation::SphereRotation;
-pub use segmented::{HiddenDims, SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
+pub use segmented::{SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
 pub use state::StateTensor;
 pub use unit::IntervalIdentity;
 
@@ -69,6 +73,7 @@ pub mod settings {
     pub use super::affine::t;
     pub use super::circle_moebius::m;
     pub use super::circle_spline::o;
+    pub use super::continuous::c;
     pub use super::exponential_map::v;
     pub use super::fisher::f;
     pub use super::gaussianization::g;
@@ -81,6 +86,9 @@ pub mod settings {
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Real};
 use rand::Rng;
+
+/// What a fit may penalise beside the density: kinetic energy and squared derivative of a continuous flow.
+pub const PENALTIES: usize = 2;
 
 /// A bijection of the manifold `M` with parameters: what a letter of the notation stands for.
 ///
@@ -116,6 +124,8 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// The letter or the name, for messages.
     const NAME: &'static str;
+    /// What messages add about points that the layer could not map: a reason of its own, and the way out.
+    const ADVICE: &'static str = "";
 
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
@@ -153,7 +163,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     );
 
     /// Base side to target side, in place; adds ln |d target / d base|. Returns the lanes in which a root search
-    /// did not converge (none for a layer without one).
+    /// did not converge, or an equation was not solved within its steps (none for a layer without either).
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask;
     /// Cotangents of [`Layer::forward`].
     fn forward_vjp<R: Real, P: Lift<R>>(
@@ -163,6 +173,31 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         cot_log_det: R,
         cot_prepared: &mut [R],
     );
+
+    /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
+    /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.
+    fn inverse_penalised<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        penalties: &mut [R; PENALTIES],
+        scratch: &mut [R],
+    ) {
+        let _ = penalties;
+        Self::inverse(prepared, x, log_det, scratch);
+    }
+    /// Cotangents of [`Layer::inverse_penalised`].
+    fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_penalties: [R; PENALTIES],
+        cot_prepared: &mut [R],
+    ) {
+        let _ = cot_penalties;
+        Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
 
     /// Parameters that start a fit near the data, and the data mapped by them towards the base; `None` where the
     /// layer has nothing to learn from data. `points` holds rows of `M::EMBED` numbers and is mapped in place.

@@ -2,10 +2,11 @@
 
 use super::Element;
 use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
-use super::samples::{Sample, TracedSample};
+use super::samples::{Regularised, Sample, TracedSample};
 use super::weights::{BuildWeights, Weights};
 use crate::error::{Error, Place};
 use crate::kernels::{self, Blocks, Coordinates, Job, PullBack, RowFault, Summary};
+use crate::layers::PENALTIES;
 use core::marker::PhantomData;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::nn::{BuildModule, BuildOnDevice};
@@ -152,7 +153,12 @@ fn summary<B: Blocks>() -> Summary {
 pub(crate) fn explain<B: Blocks>(fault: RowFault) -> Error {
     let Summary { blocks, .. } = summary::<B>();
     let notation = blocks.get(fault.manifold).map(|b| b.manifold.clone()).unwrap_or_default();
-    let place = Place { manifold: fault.manifold, notation, layer: fault.layer.map(|l| (l.layer, l.name)) };
+    let place = Place {
+        manifold: fault.manifold,
+        notation,
+        layer: fault.layer.map(|l| (l.layer, l.name)),
+        advice: fault.layer.map_or("", |l| l.advice),
+    };
     match fault.layer {
         Some(layer) if layer.unconverged => Error::NotConverged { row: fault.row, place },
         _ => Error::NotFinite { row: fault.row, place },
@@ -259,6 +265,48 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             });
         }
         Ok(out.put_tape(tape))
+    }
+
+    /// The fused evaluation with penalties as one operation on the tape, with three results.
+    fn regularise_on_tape<B: Dim, FB, FT, T>(
+        &self,
+        features: Rows<FB, E, FT>,
+        points: Rows<B, E, T>,
+        coordinates: Coordinates,
+    ) -> Result<Regularised<B, E, FT::Out>, Error>
+    where
+        FT: Join<T>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        let batch = points.batch;
+        let rows = batch.size();
+        self.check(&features.data, &points.data, rows, coordinates)?;
+        let weights = self.flat_weights();
+        let (mut log_prob, mut penalties) = (vec![E::default(); rows], vec![E::default(); rows * PENALTIES]);
+        let job = Self::job(&weights, &features.data, 1, coordinates);
+        kernels::evaluate_penalised::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut penalties)
+            .map_err(explain::<S::Blocks>)?;
+        let column = |k: usize| tensor(penalties.chunks_exact(PENALTIES).map(|row| row[k]).collect(), (batch,));
+        let (log_prob, kinetic, jacobian) = (tensor(log_prob, (batch,))?, column(0)?, column(1)?);
+        let mut tape = features.tape.join(points.tape);
+        if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
+            let handles = [log_prob.clone(), kinetic.clone(), jacobian.clone()];
+            let module = self.weights.clone();
+            let (features, give_features) = (features.data, features.give);
+            let (points, give_points) = (points.data, points.give);
+            tape.add_backward_op(move |gradients| {
+                for handle in &handles {
+                    gradients.try_alloc_for(handle)?;
+                }
+                let [cot, kinetic, jacobian] = handles.map(|handle| gradients.get(&handle).as_vec());
+                let penalties: Vec<E> = kinetic.into_iter().zip(jacobian).flat_map(|(k, j)| [k, j]).collect();
+                let job = Self::job(&weights, &features, 1, coordinates);
+                let back = kernels::evaluate_penalised_vjp::<S::Blocks, E>(job, &points, &cot, &penalties)
+                    .map_err(unexpected)?;
+                give(gradients, &module, back, give_features, give_points)
+            });
+        }
+        Ok(Regularised { log_prob, kinetic, jacobian, tape })
     }
 
     pub(super) fn job<'a>(weights: &'a [E], features: &'a [E], repeat: usize, coordinates: Coordinates) -> Job<'a, E> {
@@ -476,6 +524,32 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Embedded)
     }
 
+    /// ln p(x) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{Penalty, flow};
+    ///
+    /// let dev = Cpu::default();
+    /// let pdf = dev.build_module::<flow!(e2 : c(solver = "rk4", steps = 8)), f64>();
+    /// let x = dev.tensor([[0.3, -1.2], [0.0, 0.5]]);
+    /// let parts = pdf.log_prob_regularised(x.traced(pdf.alloc_grads()))?;
+    /// assert!(parts.kinetic.array().iter().all(|k| *k > 0.0));
+    /// let loss = parts.penalised(Penalty { kinetic: 0.01, jacobian: 0.01 }).mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`log_prob`](Flow::log_prob).
+    pub fn log_prob_regularised<X: Points<N, E>>(&self, x: X) -> Result<Regularised<X::Batch, E, X::Tape>, Error>
+    where
+        NoneTape: Join<X::Tape, Out = X::Tape>,
+    {
+        self.regularise_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
+    }
+
     /// ln p(x), with the base points and their log-density, without a tape.
     ///
     /// ```
@@ -675,6 +749,18 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self.flow.evaluate_on_tape(self.features, x.into_rows()?, Coordinates::Intrinsic)
     }
 
+    /// ln p(x_i | features_i) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
+    ///
+    /// # Errors
+    /// As [`log_prob`](GivenFlow::log_prob).
+    pub fn log_prob_regularised<X: Points<N, E>>(self, x: X) -> Result<Regularised<X::Batch, E, FT::Out>, Error>
+    where
+        FT: Join<X::Tape>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        self.flow.regularise_on_tape(self.features, x.into_rows()?, Coordinates::Intrinsic)
+    }
+
     /// ln p(x_i | features_i) in embedded coordinates.
     ///
     /// # Errors
@@ -845,13 +931,14 @@ const _: fn() = || {
 mod tests {
     use super::*;
     use crate::kernels::{Block, Dense, Free, Plain, Predicted};
-    use crate::layers::{Affine, Chain, First, Gaussianization, Last, Orientation, settings};
-    use crate::manifolds::{Euclidean, Sphere2};
+    use crate::layers::{Affine, Chain, ContinuousFlow, First, Gaussianization, Last, Layer, Orientation, settings};
+    use crate::manifolds::{Circle, Euclidean, Sphere2};
+    use crate::module::Penalty;
     use crate::module::points::Features;
     use dfdx::nn::{DeviceBuildExt, NumParams, ZeroGrads};
     use dfdx::optim::{Adam, Optimizer};
     use dfdx::tensor::{AsArray, TensorFrom};
-    use dfdx::tensor_ops::{Backward, MeanTo};
+    use dfdx::tensor_ops::{Backward, MeanTo, SumTo};
     use rand::{SeedableRng, rngs::StdRng};
 
     type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
@@ -941,6 +1028,76 @@ mod tests {
             let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
             assert!((by_x[i] - numerical).abs() < 1e-7, "point {i}: {} {numerical}", by_x[i]);
         }
+    }
+
+    #[test]
+    fn gradients_of_penalties_are_differences() {
+        const C: usize = <ContinuousFlow<()> as Layer<Circle>>::PARAMS;
+        type Head = Predicted<0, 3, Plain<(Dense<3, 4>, ()), Dense<4, C>>>;
+        type Pdf =
+            Conditional<(), Features<3>, 1, 2, (Block<Circle, (ContinuousFlow<settings::c::solver<1>>, ()), Head>, ())>;
+        let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+        excited(&mut pdf);
+        let features = [[0.3, -1.2, 0.8], [1.1, 0.2, -0.4]];
+        let x = [[0.3], [2.8]];
+        let f = Cpu::default().tensor_from_vec(features.concat(), (2usize, Const::<3>));
+        let at = pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+        let parts = at.log_prob_regularised(&x).unwrap();
+        let plain = pdf.given(&features).unwrap().log_prob(&x).unwrap();
+        assert_eq!(parts.log_prob.as_vec(), plain.as_vec());
+        let penalty = Penalty { kinetic: 0.4, jacobian: 0.2 };
+        let mut gradients = parts.penalised(penalty).sum::<(), _>().backward();
+        let by_features = gradients.get(&f).as_vec();
+        let by_weights = crate::trainers::flat_gradient(&pdf, &mut gradients).unwrap();
+        let value = |pdf: &Built<Pdf, f64>, features: &[[f64; 3]; 2]| {
+            let parts = pdf.given(features).unwrap().log_prob_regularised(&x).unwrap();
+            let sum = |t: &Tensor<(Const<2>,), f64, Cpu>| t.as_vec().iter().sum::<f64>();
+            sum(&parts.log_prob) - 0.4 * sum(&parts.kinetic) - 0.2 * sum(&parts.jacobian)
+        };
+        let (h, start) = (1e-5, pdf.flat_weights());
+        for (i, exact) in by_weights.iter().enumerate().step_by(7) {
+            let shifted = |h: f64| {
+                let (mut other, mut w) = (pdf.clone(), start.clone());
+                w[i] += h;
+                other.set_flat_weights(&w).unwrap();
+                value(&other, &features)
+            };
+            let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
+            assert!((exact - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "weight {i}: {exact} {numerical}");
+        }
+        for (i, exact) in by_features.iter().enumerate() {
+            let shifted = |h: f64| {
+                let mut other = features;
+                other[i / 3][i % 3] += h;
+                value(&pdf, &other)
+            };
+            let numerical = (shifted(h) - shifted(-h)) / (2.0 * h);
+            assert!((exact - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "feature {i}: {exact} {numerical}");
+        }
+    }
+
+    #[test]
+    fn an_equation_that_takes_too_many_steps_says_what_to_loosen() {
+        type Short = settings::c::max_steps<2, ()>;
+        type Pdf = Unconditional<
+            (),
+            2,
+            2,
+            (
+                Block<
+                    Euclidean<2>,
+                    (ContinuousFlow<Short>, ()),
+                    Free<{ <ContinuousFlow<()> as Layer<Euclidean<2>>>::PARAMS }>,
+                >,
+                (),
+            ),
+        >;
+        let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+        excited(&mut pdf);
+        let at = pdf.log_prob(&[[0.3, -0.2], [1.0, 0.0]]).unwrap_err().to_string();
+        assert!(at.contains("row 0") && at.contains("layer 0 (`c`)") && at.contains("loosen `rtol`"), "{at}");
+        let at = pdf.sample(3, &mut StdRng::seed_from_u64(1)).unwrap_err().to_string();
+        assert!(at.contains("did not converge; its equation may take more steps than `max_steps`"), "{at}");
     }
 
     #[test]

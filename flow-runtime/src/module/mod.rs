@@ -14,7 +14,7 @@ pub(crate) use flow::check_points;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
 pub use freeze::{FeatureRow, Frozen};
 pub use points::{FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
-pub use samples::{Columns, Sample, Traced, TracedSample};
+pub use samples::{Columns, Penalty, Regularised, Sample, Traced, TracedSample};
 pub use weights::{BuildWeights, Weights};
 
 /// The numbers a flow is built with: `f32` and `f64`.

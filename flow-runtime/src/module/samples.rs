@@ -5,6 +5,7 @@ use super::Element;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
 use dfdx::tensor::{Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, TensorFromVec};
+use dfdx::tensor_ops::Device;
 
 /// Detached samples: points drawn from a density, and the log-density of each. No gradient flows through them.
 ///
@@ -61,6 +62,54 @@ impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
     pub fn detached(&self) -> Sample<Tag, S, L, E> {
         Sample { points: self.points.clone(), log_prob: self.log_prob.clone(), tag: PhantomData }
     }
+}
+
+/// Log-densities with what a fit may hold a continuous flow down by (arXiv:2002.02798), point by point: sums over the letters `c` of all chains of the integrals along the
+/// path of |v|^2, the kinetic energy, and of |dv/dy|^2 (Frobenius), the size of the field's derivative. Both are 0 where there is no letter `c`.
+///
+/// There is one tape (or none), which the results share: [`combine`](Regularised::combine) makes one tensor of them.
+#[must_use = "the results may hold a tape: without it the gradients are lost"]
+pub struct Regularised<B: Dim, E: Element, T> {
+    /// ln p of each point.
+    pub log_prob: Tensor<(B,), E, Cpu>,
+    /// The kinetic energy.
+    pub kinetic: Tensor<(B,), E, Cpu>,
+    /// The size of the derivative.
+    pub jacobian: Tensor<(B,), E, Cpu>,
+    pub(crate) tape: T,
+}
+
+impl<B: Dim, E: Element> Regularised<B, E, OwnedTape<E, Cpu>> {
+    /// Anything that is made of log-density, kinetic energy and derivative, with the tape.
+    ///
+    /// The arguments record what is done with them; the tape behind them is joined to the result, so that no part of it can be lost on the way.
+    pub fn combine<R: Shape>(
+        self,
+        with: impl FnOnce(Traced<(B,), E>, Traced<(B,), E>, Traced<(B,), E>) -> Traced<R, E>,
+    ) -> Traced<R, E> {
+        let [log_prob, kinetic, jacobian] =
+            [self.log_prob, self.kinetic, self.jacobian].map(|part| part.put_tape(OwnedTape::default()));
+        let (result, tape) = with(log_prob, kinetic, jacobian).split_tape();
+        result.put_tape(tape.merge(self.tape))
+    }
+
+    /// ln p - kinetic weight * kinetic energy - jacobian weight * derivative, with the tape: what a penalised fit maximises.
+    pub fn penalised(self, penalty: Penalty) -> Traced<(B,), E>
+    where
+        Cpu: Device<E>,
+    {
+        let [kinetic_weight, jacobian_weight] = [penalty.kinetic, penalty.jacobian].map(E::narrow);
+        self.combine(|log_prob, kinetic, jacobian| log_prob - (kinetic * kinetic_weight) - (jacobian * jacobian_weight))
+    }
+}
+
+/// How much a fit holds a continuous flow down: weights of the two parts of [`Regularised`]. A field that is slow and nearly straight takes few steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Penalty {
+    /// Of the kinetic energy.
+    pub kinetic: f64,
+    /// Of the field's derivative.
+    pub jacobian: f64,
 }
 
 /// Points with named columns: what the accessors that `flow!` makes for named manifolds work on.

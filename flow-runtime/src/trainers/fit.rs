@@ -5,7 +5,7 @@ use super::flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
 use super::schedule::Schedule;
 use crate::error::Error;
 use crate::kernels::{At, Blocks};
-use crate::module::{Conditional, Element, Features, Flow, Spec, Unconditional, Weights};
+use crate::module::{Conditional, Element, Features, Flow, Penalty, Spec, Unconditional, Weights};
 use dfdx::nn::ZeroGrads;
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::shapes::Const;
@@ -448,6 +448,17 @@ where
     pub fn fit(&mut self, points: &[[E; N]], fit: &Fit) -> Result<History, FitError> {
         fit.run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))
     }
+
+    /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
+    /// include them.
+    ///
+    /// # Errors
+    /// As [`Fit::run`].
+    pub fn fit_penalised(&mut self, points: &[[E; N]], penalty: Penalty, fit: &Fit) -> Result<History, FitError> {
+        fit.run(self, points.len(), |flow, rows, gradients| {
+            Ok(flow.log_prob_regularised(rows_of(points, rows)?.traced(gradients))?.penalised(penalty))
+        })
+    }
 }
 
 impl<Tag: 'static, const C: usize, const N: usize, const M: usize, B, W, E: Element>
@@ -462,13 +473,39 @@ where
     /// # Errors
     /// As [`Fit::run`]; features and points have different numbers of rows.
     pub fn fit(&mut self, features: &[[E; C]], points: &[[E; N]], fit: &Fit) -> Result<History, FitError> {
-        if features.len() != points.len() {
-            let message = format!("{} rows of features for {} points: one each", features.len(), points.len());
-            return Err(FitError::Setting { setting: "features", message });
-        }
+        same_rows(features.len(), points.len())?;
         fit.run(self, points.len(), |flow, rows, gradients| {
             let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
             flow.given(rows_of(features, rows)?.traced(gradients))?.log_prob(x)
         })
     }
+
+    /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
+    /// include them.
+    ///
+    /// # Errors
+    /// As [`fit`](Flow::fit).
+    pub fn fit_penalised(
+        &mut self,
+        features: &[[E; C]],
+        points: &[[E; N]],
+        penalty: Penalty,
+        fit: &Fit,
+    ) -> Result<History, FitError> {
+        same_rows(features.len(), points.len())?;
+        fit.run(self, points.len(), |flow, rows, gradients| {
+            let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
+            let density = flow.given(rows_of(features, rows)?.traced(gradients))?;
+            Ok(density.log_prob_regularised(x)?.penalised(penalty))
+        })
+    }
+}
+
+/// One row of features for each point.
+fn same_rows(features: usize, points: usize) -> Result<(), FitError> {
+    if features == points {
+        return Ok(());
+    }
+    let message = format!("{features} rows of features for {points} points: one each");
+    Err(FitError::Setting { setting: "features", message })
 }

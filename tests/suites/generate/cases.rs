@@ -285,6 +285,12 @@ fn settings(letter: char, options: &Map<String, Value>) -> Vec<String> {
         .iter()
         .filter_map(|(name, value)| {
             let kind = row.and_then(|row| row.option(name)).map(|option| option.kind);
+            match (letter, name.as_str()) {
+                // Always four charts there (Q4), and the flow that they describe needs none.
+                ('c', "num_charts") => return None,
+                ('c', "step_size") => return Some(format!("steps = {}", (1.0 / as_number(value)?).round())),
+                _ => {}
+            }
             let letter = letter.to_string();
             let inert = WITHOUT_EFFECT.iter().any(|(of, option, at)| *of == letter && option == name && at.is(value));
             (kind.is_some() || !inert).then(|| format!("{name} = {}", literal(value, kind)))

@@ -29,6 +29,7 @@ const BASES: &[(char, &[&str])] = &[
     ('f', &[F_SPLINES, F_SUGGESTED, F_THREE_BINS, F_TWO_BINS, F_CORRELATED, F_CORRELATED_CAP, F_XYZ, F_QUATERNION]),
     ('n', &[N_WIDE]),
     ('y', &["add_rotation = 1"]),
+    ('c', &[C_TIGHT, C_RK4, C_ADJOINT, C_ADJOINT_RK4, C_PROBES]),
     (
         'm',
         &[
@@ -61,6 +62,17 @@ const BASES: &[(char, &[&str])] = &[
         ],
     ),
 ];
+
+/// Layer c is as exact as its solver: a small network, and tolerances below those of the laws.
+const C_TIGHT: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", rtol = 1e-11";
+const C_RK4: &str = "cnf_network_hidden_dims = \"3\", solver = \"rk4\", steps = 64";
+const C_ADJOINT: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", gradients = \"adjoint\", rtol = 1e-11";
+const C_ADJOINT_RK4: &str = "cnf_network_hidden_dims = \"3\", gradients = \"adjoint\", solver = \"rk4\", steps = 64";
+const C_PROBES: &str = "atol = 1e-11, cnf_network_hidden_dims = \"3\", divergence = \"hutchinson\", rtol = 1e-11";
+
+/// Values of options that decide how exact a layer is: such that the laws can be asked of it.
+const EXACT: &[(char, &str, &[&str])] =
+    &[('c', "rtol", &["1e-12"]), ('c', "atol", &["1e-12"]), ('c', "max_steps", &["300"]), ('c', "steps", &["80"])];
 
 const O_FIXED: &str = "fix_first_width_n_height_to_zero = 1, also_fix_second_width_to_zero = 1, \
     independent_width_height_parametrization = 1";
@@ -167,7 +179,10 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
     };
     let mut all: Vec<String> = bases.iter().map(sorted).collect();
     for option in letter.options {
-        for value in values(option) {
+        let exact = EXACT.iter().find(|(of, name, _)| *of == letter.letter && *name == option.name);
+        let values =
+            exact.map_or_else(|| values(option), |(.., values)| values.iter().map(ToString::to_string).collect());
+        for value in values {
             let over = |base: &&str| {
                 let kept = base.split(", ").filter(|one| !one.is_empty() && one.split(' ').next() != Some(option.name));
                 let mut settings: Vec<_> =
@@ -180,9 +195,9 @@ fn settings(letter: &Letter, manifold: &Manifold) -> Vec<String> {
                 let line = format!("{}{} : {}", manifold.prefix, manifold.dims.0, with(letter, 1, settings));
                 lowered(&line).is_ok()
             };
-            // Options of splines do nothing without splines; the others act alone.
+            // Options of splines do nothing without splines; the others act alone. Layer c is exact enough with its own bases only.
             let mut bases = bases.clone();
-            if letter.letter == 'f' && is_of_splines(option) {
+            if letter.letter == 'c' || letter.letter == 'f' && is_of_splines(option) {
                 bases.rotate_left(1);
             }
             if option.name == "correlated_max_rank" {

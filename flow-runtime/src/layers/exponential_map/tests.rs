@@ -341,7 +341,7 @@ fn a_search_that_was_too_short_is_reported() {
     let mut rng = StdRng::seed_from_u64(8);
     let params = strong::<Short>(&mut rng, 4, 20.0, 1.0);
     let start = random_point::<Sphere2>(&mut rng, 1.0);
-    let fault = |unconverged| Some(Fault { layer: 0, name: "v", lane: 0, unconverged });
+    let fault = |unconverged| Some(Fault { layer: 0, name: "v", lane: 0, unconverged, advice: "" });
     assert_eq!(walked::<(Short, ()), f64>(&params, &start, false).2, fault(true));
     assert_eq!(walked::<(Short<v::natural_direction<1>>, ()), f64>(&params, &start, true).2, fault(false));
     // The closed directions search nothing.

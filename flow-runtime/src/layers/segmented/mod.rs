@@ -42,7 +42,7 @@ mod point;
 mod tests;
 mod zenith;
 
-pub use options::{HiddenDims, SegmentedOptions, Zenith, ZenithLetter, n};
+pub use options::{SegmentedOptions, Zenith, ZenithLetter, n};
 
 use super::lane_mlp::Mlp;
 use super::rotation::{
@@ -50,10 +50,10 @@ use super::rotation::{
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
 use super::{Layer, Options, SphereRotation, Spherical, StateTensor, moebius};
+use crate::layers::hidden_dims::MOST_HIDDEN;
 use crate::manifolds::{Sphere, Sphere2};
 use crate::numeric::{Lift, Real};
 use core::marker::PhantomData;
-use options::MOST_HIDDEN;
 use point::{Angles, Point};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;

@@ -1,5 +1,6 @@
 //! Options of layer n.
 
+use crate::layers::HiddenDims;
 use crate::layers::{SphereRotation, decode};
 
 /// A map of a polar angle in layer n.
@@ -41,38 +42,6 @@ impl Zenith {
             i += 1;
         }
         Zenith { letter, repeats }
-    }
-}
-
-/// Most hidden layers that a text of 16 characters can name.
-pub(super) const MOST_HIDDEN: usize = 8;
-
-/// Widths of the hidden layers of the networks in layer n.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HiddenDims {
-    pub(super) widths: [usize; MOST_HIDDEN],
-    pub(super) layers: usize,
-}
-
-impl HiddenDims {
-    /// From a text such as `64` or `64-32`; the empty text is no hidden layer.
-    pub const fn from_code(code: u128) -> HiddenDims {
-        let mut dims = HiddenDims { widths: [0; MOST_HIDDEN], layers: 0 };
-        let (mut i, length) = (0, decode::text_len(code));
-        while i < length {
-            let mut width = 0;
-            while i < length && decode::text_at(code, i) != b'-' {
-                let digit = decode::text_at(code, i);
-                assert!(digit.is_ascii_digit(), "hidden_dims is a list of widths such as 64 or 64-32");
-                width = 10 * width + (digit - b'0') as usize;
-                i += 1;
-            }
-            assert!(width > 0 && i + 1 != length, "hidden_dims is a list of widths such as 64 or 64-32");
-            dims.widths[dims.layers] = width;
-            dims.layers += 1;
-            i += 1;
-        }
-        dims
     }
 }
 

@@ -1,6 +1,7 @@
 //! Tests of layer n.
 
 use super::*;
+use crate::layers::HiddenDims;
 use crate::layers::laws::{self, Tolerance, check};
 use crate::manifolds::Manifold;
 use crate::numeric::Scalar;
