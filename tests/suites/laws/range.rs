@@ -231,6 +231,9 @@ fn tangents(point: &[f64]) -> Vec<Vec<f64>> {
     if let [x, y] = point {
         return vec![vec![-y, *x]];
     }
+    if point.len() > 3 {
+        return orthonormal(point);
+    }
     // The axis furthest from the point, made orthogonal to it; the cross product.
     let least = (0..3).min_by(|a, b| point[*a].abs().total_cmp(&point[*b].abs())).unwrap_or(0);
     let mut u: Vec<f64> = (0..3).map(|i| f64::from(i == least) - point[least] * point[i]).collect();
@@ -242,6 +245,26 @@ fn tangents(point: &[f64]) -> Vec<Vec<f64>> {
     });
     let v = v.collect();
     vec![u, v]
+}
+
+/// All axes but the one nearest to the point, made orthogonal to it and to each other.
+fn orthonormal(point: &[f64]) -> Vec<Vec<f64>> {
+    let mut axes: Vec<usize> = (0..point.len()).collect();
+    axes.sort_by(|a, b| point[*a].abs().total_cmp(&point[*b].abs()));
+    axes.pop();
+    let mut known = vec![point.to_vec()];
+    for axis in axes {
+        let mut u: Vec<f64> = (0..point.len()).map(|i| f64::from(i == axis)).collect();
+        // Twice, for rounding.
+        for other in known.iter().chain(&known) {
+            let along: f64 = u.iter().zip(other).map(|(a, b)| a * b).sum();
+            u.iter_mut().zip(other).for_each(|(a, b)| *a -= along * b);
+        }
+        let norm = u.iter().map(|u| u * u).sum::<f64>().sqrt();
+        u.iter_mut().for_each(|u| *u /= norm);
+        known.push(u);
+    }
+    known.split_off(1)
 }
 
 /// ln |det|.
