@@ -228,6 +228,49 @@ fn given_parameters_are_those_of_the_package() {
     parts.base.array()[0].iter().zip(base).for_each(|(a, b)| assert!((a - b).abs() < 1e-10, "{a} {b}"));
 }
 
+/// The sampling direction of the same numbers.
+#[test]
+fn given_parameters_lead_where_those_of_the_package_lead() {
+    use flow_runtime::kernels::{Blocks, Coordinates, Job, generate};
+    use flow_runtime::module::Spec;
+    fn lead<S: Spec>(base: &[f64], expected: &[f64], density: f64) {
+        let features: Vec<f64> =
+            (0..<S::Blocks as Blocks>::GIVEN).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
+        let (mut x, mut log_prob) = (vec![0.0; base.len()], [0.0]);
+        let feature_count = features.len();
+        let coordinates = Coordinates::Intrinsic;
+        let job = Job { weights: &[], features: &features, feature_count, repeat: 1, coordinates };
+        generate::<S::Blocks, f64>(job, base, &mut x, &mut log_prob).unwrap();
+        x.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-9, "{a} {b}"));
+        assert!((log_prob[0] - density).abs() < 1e-9, "{} {density}", log_prob[0]);
+    }
+    lead::<flow!(e1 + s1 + s2 + i1 : gg + m + f + r | hidden 6, amortize)>(
+        &[0.4, -0.9, 0.3, 1.1, -0.2],
+        &[0.484209268549, 4.42921137823, 1.20698371301, 4.65027339693, 0.671102456171],
+        -5.0779562025,
+    );
+    lead::<flow!(e2 + s2 : ggt + ff | hidden 6, amortize)>(
+        &[0.4, -0.9, 0.3, 1.1],
+        &[-2.7085628201, 0.617072181592, 2.60354363015, 4.23288908988],
+        -6.78102651353,
+    );
+}
+
+/// Data start an outer network as they start free parameters: what its chains would have is its last bias.
+#[test]
+fn data_start_an_outer_network() {
+    let dev = Cpu::seed_from_u64(4);
+    let mut pdf = dev.build_module::<flow!(e2 + e1 : t + t | cond 2, hidden 3, amortize 8), f64>();
+    let mut alone = dev.build_module::<flow!(e2 + e1 : t + t), f64>();
+    let points: Vec<[f64; 3]> =
+        (0..200).map(|i| i as f64).map(|i| [7.0 + i.sin(), 0.1 * (2.0 * i).cos(), -3.0]).collect();
+    pdf.initialize_from(&points, 1).unwrap();
+    alone.initialize_from(&points, 1).unwrap();
+    let x = [[7.2, 0.05, -3.0]];
+    let (a, b) = (pdf.given(&[[0.3, 0.1]]).unwrap().log_prob(&x).unwrap(), alone.log_prob(&x).unwrap());
+    assert!((a.array()[0] - b.array()[0]).abs() < 0.1, "{} {}", a.array()[0], b.array()[0]);
+}
+
 /// An outer network starts where the density would start alone: near the same density for all features.
 #[test]
 fn an_outer_network_starts_at_the_parameters_of_its_chains() {

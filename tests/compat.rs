@@ -164,6 +164,10 @@ mod documented {
     type Bounds = flow!(i1[-3, 3] + a2 : rr + w);
     type Lists = flow!(e2 + s2 : gg + f | cond (3, 5), hidden (64, 128-64));
     type Ranks = flow!(e2 : gg | cond 32, rank 10);
+    type Highway = flow!(e2 : gg | cond 32, highway 1);
+    type Counted = flow!(e2 : gg | cond 32, poisson);
+    type AllGiven = flow!(e2 + e1 : gg + t | amortize);
+    type Amortised = flow!(e2 + e1 : gg + t | cond 2, hidden 64, highway 1, amortize 128(rank = 5));
     type Everywhere = flow!(e2 : gg | g(num_kde = 20));
     type OneManifold = flow!(e2 + e1 : gg + gg(num_kde = 20));
     type OneLetter = flow!(e2 : gg t(cov_type = "full"));

@@ -1,8 +1,8 @@
 //! Log-means beside densities: their sources, the extended likelihood, its gradients.
 
 use dfdx::prelude::*;
-use flow_runtime::trainers::{AdamState, flat_gradient, flat_values, set_flat_values};
-use flow_runtime::{Adam, Error, flow};
+use flow_runtime::trainers::{flat_gradient, flat_values, set_flat_values};
+use flow_runtime::{Adam, Error, Fit, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Poisson, StandardNormal};
@@ -174,6 +174,66 @@ fn what_does_not_belong_together_is_named() {
     assert!(matches!(bad, Error::LogMean { row: 0, .. }) && bad.to_string().contains("diverged"), "{bad}");
 }
 
+/// Several manifolds without features, and parameters that are given together with the log-mean.
+#[test]
+fn log_means_without_features_and_among_given_numbers() {
+    let dev = Cpu::seed_from_u64(2);
+    type Several = flow!(e1 + s1 : gt + m | poisson, hidden 4);
+    let mut pdf = dev.build_module::<Several, f64>();
+    excite(&mut pdf);
+    let m = pdf.log_mean().unwrap();
+    let sum: f64 = pdf.log_prob(&X).unwrap().as_vec().iter().sum();
+    let expected = sum + 4.0 * m - m.exp() - ln_factorial(4.0);
+    assert!((pdf.extended_log_likelihood(&X).unwrap().array() - expected).abs() < 1e-12);
+    let x = dev.tensor(X).traced(pdf.alloc_grads());
+    let mut gradients = pdf.extended_log_likelihood(x).unwrap().backward();
+    check_weights(&pdf, &mut gradients, |pdf| pdf.extended_log_likelihood(&X).unwrap().array());
+
+    // t: two numbers; the network 1 -> 2 -> 4 of y: 16; the log-mean.
+    type Given = flow!(e1 + s1 : t + y(add_rotation = 1) | hidden 2, amortize, poisson);
+    let pdf = dev.build_module::<Given, f64>();
+    let numbers: [f64; 19] = core::array::from_fn(|j| 0.6 * (1.0 + 1.3 * j as f64).sin());
+    assert_eq!(pdf.given(&[numbers]).unwrap().log_mean().unwrap().array(), [numbers[18]]);
+    let given = dev.tensor([numbers]);
+    let at = pdf.given(given.clone().traced(Gradients::leaky())).unwrap();
+    let gradients = at.extended_log_likelihood(&X, &[4]).unwrap().mean::<(), _>().backward();
+    for j in 0..19 {
+        let with = |h: f64| {
+            let mut numbers = numbers;
+            numbers[j] += h;
+            pdf.given(&[numbers]).unwrap().extended_log_likelihood(&X, &[4]).unwrap().array()[0]
+        };
+        let numerical = (with(1e-5) - with(-1e-5)) / 2e-5;
+        assert!((gradients.get(&given).array()[0][j] - numerical).abs() < 1e-6, "{j}");
+    }
+}
+
+#[test]
+fn samples_of_a_flow_with_a_joint_log_mean_have_its_gradients() {
+    let dev = Cpu::seed_from_u64(2);
+    let mut pdf = dev.build_module::<Joint, f64>();
+    excite(&mut pdf);
+    let traced = dev.tensor(FEATURES).traced(pdf.alloc_grads());
+    let sample = pdf.given(traced).unwrap().rsample(&mut StdRng::seed_from_u64(3)).unwrap();
+    let mut gradients = sample.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>()).backward();
+    check_weights(&pdf, &mut gradients, |pdf| {
+        let sample = pdf.given(&FEATURES).unwrap().sample(&mut StdRng::seed_from_u64(3)).unwrap();
+        let mean = |all: Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
+        mean(sample.points.as_vec()) + mean(sample.log_prob.as_vec())
+    });
+}
+
+#[test]
+fn numbers_beyond_their_type_are_errors() {
+    let mut pdf = Cpu::default().build_module::<flow!(e1 : x | poisson), f32>();
+    pdf.set_flat_weights(&[100.0]).unwrap();
+    assert!(matches!(pdf.log_mean().unwrap_err(), Error::LogMean { row: 0, .. }));
+    assert!(pdf.extended_log_likelihood(&[[0.0_f32]]).is_err());
+    let pdf = Cpu::default().build_module::<Joint, f64>();
+    let error = pdf.given(&FEATURES).unwrap().extended_log_likelihood(&X, &[usize::MAX, 2, 3]).unwrap_err();
+    assert!(matches!(error, Error::Counts { found: 4, .. }), "{error}");
+}
+
 /// Counts with mean exp(1 + 0.8 f) and positions around f: both are learnt from the extended likelihood.
 #[test]
 fn counts_and_positions_are_learnt_together() {
@@ -188,20 +248,18 @@ fn counts_and_positions_are_learnt_together() {
         x.extend((0..n).map(|_| [f + 0.3 * rng.sample::<f64, _>(StandardNormal)]));
     }
     let mut pdf = Cpu::seed_from_u64(6).build_module::<Pdf, f64>();
-    let (adam, mut state) = (Adam { rate: 0.02, ..Adam::default() }, AdamState::default());
-    for step in 0..600 {
-        let traced = Cpu::default().tensor_from_vec(features.concat(), (400, Const::<1>)).traced(pdf.alloc_grads());
-        let likelihood = pdf.given(traced).unwrap().extended_log_likelihood(&x, &counts).unwrap();
-        let mut gradients = likelihood.mean::<(), _>().negate().backward();
-        let gradient = flat_gradient(&pdf, &mut gradients).unwrap();
-        let mut weights = flat_values(&pdf).unwrap();
-        adam.update(&mut state, &mut weights, &gradient, if step < 400 { 1.0 } else { 0.2 });
-        set_flat_values(&mut pdf, &weights).unwrap();
-    }
+    let fit = Fit { epochs: 60, batch: 50, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
+    pdf.fit_counts(&features, &x, &counts, &fit).unwrap();
     for f in [-0.8, 0.0, 0.8] {
         let log_mean = pdf.given(&[[f]]).unwrap().log_mean().unwrap().array()[0];
         assert!((log_mean - (1.0 + 0.8 * f)).abs() < 0.2, "{f}: {log_mean}");
         let peak = pdf.given(&[[f], [f]]).unwrap().log_prob(&[[f], [f + 0.3]]).unwrap().array();
         assert!((peak[0] - peak[1] - 0.5).abs() < 0.2, "{f}: {peak:?}");
     }
+    let error = pdf.fit_counts(&features, &x[1..], &counts, &fit).unwrap_err().to_string();
+    assert!(error.contains("`counts` adds up to"), "{error}");
+    // Without features the mean count is that of the data.
+    let mut free = Cpu::seed_from_u64(6).build_module::<flow!(e1 : t | poisson), f64>();
+    free.fit(&x, &Fit { epochs: 1, ..Fit::default() }).unwrap();
+    assert!((free.log_mean().unwrap() - (x.len() as f64).ln()).abs() < 1e-12);
 }

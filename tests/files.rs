@@ -27,6 +27,37 @@ fn what_is_saved_comes_back() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
+/// Networks, log-means and outer networks come back; those that differ in a clause alone are told apart.
+#[test]
+fn clauses_are_part_of_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.safetensors");
+    macro_rules! differ {
+        ($saved:ty, $other:ty, $($told:literal)+) => {{
+            let saved = Cpu::seed_from_u64(1).build_module::<$saved, f64>();
+            saved.save(&path).unwrap();
+            let mut loaded = Cpu::seed_from_u64(2).build_module::<$saved, f64>();
+            loaded.load(&path).unwrap();
+            assert_eq!(loaded.flat_weights(), saved.flat_weights());
+            let mut other = Cpu::seed_from_u64(2).build_module::<$other, f64>();
+            let before = other.flat_weights();
+            let message = other.load(&path).unwrap_err().to_string();
+            assert!(message.contains("another flow") $(&& message.contains($told))+, "{message}");
+            assert_eq!(other.flat_weights(), before);
+        }};
+    }
+    differ!(flow!(e1 : t | cond 2, highway 1), flow!(e1 : t | cond 2), "2-128-2 highway 1" "2-128-2,");
+    differ!(flow!(e1 : t | cond 2, poisson), flow!(e1 : t | cond 2), "poisson" "2-128-3");
+    differ!(flow!(e1 : t | cond 2, poisson 8), flow!(e1 : t | cond 2, poisson 9), "poisson 2-8-1" "poisson 2-9-1");
+    differ!(flow!(e1 : t | cond 2, amortize 8), flow!(e1 : t | cond 2, amortize 8(highway = 1)), "amortize 2-8-2" "highway 1");
+    differ!(flow!(e1 : t | cond 2, amortize 30), flow!(e1 : t | cond 2, amortize 30(rank = 1)), "amortize 2-30-2" "weights");
+    differ!(
+        flow!(e1 + e1 + e1 : x + t + x | cond (1, 2, 3)),
+        flow!(e1 + e1 + e1 : x + t + x | cond (3, 2, 1)),
+        "cond (1, 2, 3)" "cond (3, 2, 1)"
+    );
+}
+
 #[test]
 fn another_flow_is_refused_with_the_difference_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();

@@ -398,10 +398,12 @@ fn poisson(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) ->
     let for_all = |all: bool| networks.first().filter(|_| all);
     let highway = for_all(matches!(clauses.highway, Some((_, Each::All(_))))).map_or(0, |network| network.highway);
     let mut network = Network { hidden, highway, ranks: Vec::new() };
-    if let Some((_, Each::All(list))) = clauses.rank
-        && let [rank] = &list.0[..]
-    {
-        network.ranks = vec![rank.value; network.matrices()];
+    match clauses.rank {
+        Some((_, Each::All(list))) => match &list.0[..] {
+            [rank] => network.ranks = vec![rank.value; network.matrices()],
+            _ => errors.report(word.span(), say::poisson_with_ranks()),
+        },
+        Some((_, Each::List(..))) | None => {}
     }
     Some(Poisson::Separate(network))
 }

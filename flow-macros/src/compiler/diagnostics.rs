@@ -285,6 +285,9 @@ pub fn empty_options(word: &str) -> String {
 
 /// An option of the first letter of a word; `None` for a letter without options.
 fn example_option(word: &str) -> Option<String> {
+    if word == "amortize" {
+        return Some("rank = 5".into());
+    }
     let row = word.chars().next().and_then(table::letter).unwrap_or(&LETTERS[0]);
     row.options.first().map(|option| format!("{} = {}", option.name, option.default))
 }
@@ -363,7 +366,13 @@ pub const ZERO_COND_LIST: &str = "every manifold of a list is given at least one
 pub const ZERO_HIDDEN: &str = "write a width of at least 1, or `none` for a network without hidden layers";
 pub const ZERO_RANK: &str = "leave the clause out for full matrices";
 
+/// What the clause `highway` sets.
+pub const HIGHWAY: &str = "the mode of the highway";
+
 pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
+    if what == HIGHWAY {
+        return format!("`{text}` does not fit: {what} is a whole number from 0 to 4");
+    }
     format!("`{text}` does not fit: {what} is a whole number from 1 to {most}")
 }
 
@@ -422,6 +431,16 @@ pub fn outer_without_cond() -> String {
 
 pub fn outer_with_list() -> String {
     "with `amortize` one network reads all given features: write their number, `cond 32`".into()
+}
+
+pub fn poisson_in_parentheses() -> String {
+    "the width of the network of `poisson` stands without parentheses, `poisson 64`; its rank and its highway are those of the clauses \
+     `rank` and `highway`"
+        .into()
+}
+
+pub fn poisson_with_ranks() -> String {
+    "a list of ranks is one for each matrix of a network between manifolds, and the network of `poisson` has others: write one rank for all".into()
 }
 
 pub fn poisson_without_cond() -> String {

@@ -433,7 +433,8 @@ fn clause(piece: Piece) -> Result<Clause> {
             "cond" => ClauseKind::Cond(each(input, &word, "the number of given features", "32", count)?),
             "hidden" => ClauseKind::Hidden(each(input, &word, "the width of a layer", "128-128", widths)?),
             "rank" => ClauseKind::Rank(each(input, &word, "the rank", "8", ranks)?),
-            "highway" => ClauseKind::Highway(each(input, &word, "the mode of the highway", "1", count)?),
+            "highway" => ClauseKind::Highway(each(input, &word, say::HIGHWAY, "1", count)?),
+            "poisson" if input.peek(token::Paren) => return Err(input.error(say::poisson_in_parentheses())),
             "poisson" => ClauseKind::Poisson(own_widths(input)?),
             "amortize" => {
                 let widths = own_widths(input)?;

@@ -145,6 +145,7 @@ fn highways() {
             && each.contains("Beside<(Dense<{ 3 + <Euclidean<1> as Manifold>::EMBED }, 128>")
     );
     says("e1 : t | cond 3, highway 5", &["a highway has no mode 5"]);
+    says("e1 : t | cond 3, highway -1", &["a whole number from 0 to 4"]);
     says("e1 : t | highway 1", &["`highway` is about networks, and this density has none"]);
     says("e1 : t | cond 3, rank 1-2-3", &["3 ranks, but a network with 1 hidden layer has 2 matrices"]);
     says("e1 : t | cond 3, hidden 5-4, highway 2, rank 1-2", &["2 hidden layers and highway 2 has 5 matrices"]);
@@ -167,6 +168,8 @@ fn log_means() {
     ));
     says("e1 : t | poisson 16", &["a network for the log-mean reads given features, and none are given"]);
     says("e1 : t | cond 3, poisson 0", &["the width of a layer is 0"]);
+    says("e1 : t | cond 3, poisson (64)", &["stands without parentheses, `poisson 64`"]);
+    says("e1 : t | cond 3, poisson 64, rank 2-3", &["write one rank for all"]);
 }
 
 #[test]
@@ -183,7 +186,8 @@ fn every_parameter_from_outside() {
     says("e1 + e1 : t + t | cond (1, 2), amortize", &["one network reads all given features"]);
     says("e1 : t | cond 2, amortize 6(width = 3)", &["has no option `width`: it has `rank` and `highway`"]);
     says("e1 : t | cond 2, amortize(rank = \"full\")", &["`rank` of `amortize` is a whole number"]);
-    says("e1 : t | cond 2, amortize(rank = 2, rank = 3)", &["rank"]);
+    says("e1 : t | cond 2, amortize(rank = 2, rank = 3)", &["`rank` is written twice"]);
+    says("e1 : t | cond 2, amortize()", &["for example `amortize(rank = 5)`"]);
     says("e1 : t | cond 2, amortize(highway = 7)", &["a highway has no mode 7"]);
     says("e1 : t | cond 2, hidden 5, amortize", &["`hidden` is about the networks between the manifolds"]);
 }

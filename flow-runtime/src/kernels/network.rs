@@ -115,7 +115,8 @@ fn uniform<G: Rng + ?Sized>(rng: &mut G, inputs: usize, weights: &mut [f64]) {
     weights.iter_mut().for_each(|w| *w = rng.random_range(-bound..=bound) / DAMPING);
 }
 
-/// Numbers for a matrix: uniform for a full one, normal for the factors of a product (layers.md 3.3).
+/// Numbers for a matrix: uniform for a full one, normal for the factors of a product (layers.md 3.3; biases are uniform throughout, which the
+/// damping makes a matter of taste).
 fn initial_matrix<L: Linear, G: Rng + ?Sized>(rng: &mut G, weights: &mut [f64]) {
     if L::WEIGHTS == L::IN * L::OUT {
         uniform(rng, L::IN, weights);
@@ -742,6 +743,38 @@ mod tests {
         check::<Ladder<Mode4, Dense<3, 2>>>();
         assert_eq!(Ladder::<Mode4, Dense<3, 2>>::describe().to_string(), "3-4-5-3-2 highway 4");
         assert_eq!(Ladder::<Mode3, Dense<3, 2>>::describe().highway, 3);
+    }
+
+    /// The networks inside layers were written apart from these, for one point at a time.
+    #[test]
+    fn every_mode_is_that_of_the_networks_inside_layers() {
+        use crate::layers::lane_mlp::Mlp;
+        fn same<N: Network>(widths: &[usize], rank: usize, highway: usize) {
+            let mlp = Mlp { widths, rank, highway };
+            assert_eq!(mlp.params(), N::WEIGHTS, "{widths:?} {rank} {highway}");
+            let (weights, input) = (numbers(N::WEIGHTS, 0.3), numbers(N::IN, 0.9));
+            let out = run::<N, Shared>(1, &weights, &input).1;
+            let each = run::<N, Each>(1, &weights, &input).1;
+            let (mut hidden, mut expected) = (vec![0.0; mlp.hidden()], vec![0.0; N::OUT]);
+            mlp.evaluate(&weights, &input, &mut hidden, &mut expected);
+            for i in 0..N::OUT {
+                assert!((out[i] - expected[i]).abs() < 1e-14 && (each[i] - expected[i]).abs() < 1e-14);
+            }
+        }
+        type Hidden2 = (Dense<3, 4>, (Dense<4, 5>, ()));
+        same::<Plain<Hidden2, Dense<5, 2>>>(&[3, 4, 5, 2], 0, 0);
+        same::<Beside<Hidden2, Dense<5, 2>, Dense<3, 2>>>(&[3, 4, 5, 2], 0, 1);
+        type First = Rung<INPUT, Dense<3, 4>, Dense<4, 2>>;
+        same::<Ladder<(First, (Rung<INPUT, Dense<3, 5>, Dense<5, 2>>, ())), Dense<3, 2>>>(&[3, 4, 5, 2], 0, 2);
+        same::<Ladder<(First, (Rung<SUM, Dense<2, 5>, Dense<5, 2>>, ())), Dense<3, 2>>>(&[3, 4, 5, 2], 0, 3);
+        same::<Ladder<(First, (Rung<BOTH, Dense<5, 5>, Dense<5, 2>>, ())), Dense<3, 2>>>(&[3, 4, 5, 2], 0, 4);
+        type Thin<const I: usize, const O: usize, const K: usize, const LEN: usize> = LowRank<I, O, K, LEN>;
+        type Narrow = Thin<7, 9, { low_rank(2, 7, 9) }, { low_rank_len(2, 7, 9) }>;
+        type Back = Thin<9, 6, { low_rank(2, 9, 6) }, { low_rank_len(2, 9, 6) }>;
+        type Past = Thin<7, 6, { low_rank(2, 7, 6) }, { low_rank_len(2, 7, 6) }>;
+        same::<Plain<(Narrow, ()), Back>>(&[7, 9, 6], 2, 0);
+        same::<Beside<(Narrow, ()), Back, Past>>(&[7, 9, 6], 2, 1);
+        same::<Ladder<(Rung<INPUT, Narrow, Back>, ()), Past>>(&[7, 9, 6], 2, 4);
     }
 
     #[test]

@@ -9,7 +9,8 @@
 //!
 //! Without given features lambda is one free number. With `cond` it depends on all features that the head sees: as one more output of the network of the
 //! first manifold (`poisson`; with a `cond` list that network sees the features of the first manifold alone), or from a network of its own that reads
-//! all features (`poisson 128`). It starts at exp(0.1), about one.
+//! all features (`poisson 128`). It starts at exp(0.1), about one. [`Flow::fit_counts`] fits both together; `fit` of a conditional density leaves
+//! the mean alone.
 
 use super::Element;
 use super::flow::{
@@ -26,7 +27,8 @@ use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape, Tensor};
 
 /// Refuses log-means without a finite exponential.
 fn check_means<E: Element>(log_means: &[E]) -> Result<(), Error> {
-    let bad = log_means.iter().position(|m| !m.widen().exp().is_finite() || !m.widen().is_finite());
+    let in_range = |m: &E| m.widen().is_finite() && E::narrow(m.widen().exp()).widen().is_finite();
+    let bad = log_means.iter().position(|m| !in_range(m));
     match bad {
         Some(row) => Err(Error::LogMean { row, value: log_means[row].widen() }),
         None => Ok(()),
@@ -90,7 +92,7 @@ where
         if counts.len() != rows {
             return Err(Error::Length { argument: "counts", expected: rows, found: counts.len() });
         }
-        let counted = counts.iter().sum();
+        let counted = counts.iter().fold(0_usize, |sum, n| sum.saturating_add(*n));
         if counted != count {
             return Err(Error::Counts { counted, found: count });
         }
@@ -109,7 +111,11 @@ where
             .map(|(m, n)| *n as f64 * m.widen() - m.widen().exp() - ln_factorial(*n))
             .collect();
         owners.iter().zip(&log_prob).for_each(|(row, p)| sums[*row] += p.widen());
-        let out = tensor(sums.into_iter().map(E::narrow).collect(), shape)?;
+        let sums: Vec<E> = sums.into_iter().map(E::narrow).collect();
+        if let Some(row) = sums.iter().position(|sum| !sum.widen().is_finite()) {
+            return Err(Error::LogMean { row, value: log_means[row].widen() });
+        }
+        let out = tensor(sums, shape)?;
         if T::OWNS_TAPE {
             let (handle, module, counts) = (out.clone(), self.weights.clone(), counts.to_vec());
             tape.add_backward_op(move |gradients| {

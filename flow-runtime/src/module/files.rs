@@ -73,14 +73,20 @@ fn structure<S: Spec>() -> String {
     let mut line = blocks.join(" + ");
     let mut clauses = Vec::new();
     if S::Features::COUNT > 0 {
-        clauses.push(format!("cond {}", S::Features::COUNT));
+        let mut entries = Vec::new();
+        S::Features::entries(&mut entries);
+        let entries: Vec<String> = entries.iter().map(usize::to_string).collect();
+        clauses.push(match &entries[..] {
+            [one] => format!("cond {one}"),
+            list => format!("cond ({})", list.join(", ")),
+        });
     }
     if let Some(outer) = &summary.outer {
-        clauses.push(format!("amortize {outer}"));
+        clauses.push(format!("amortize {outer} [{} weights]", outer.weights));
     }
     clauses.extend(summary.log_mean.map(|source| match source {
         LogMeanSummary::Free | LogMeanSummary::Joint => "poisson".to_string(),
-        LogMeanSummary::Separate(network) => format!("poisson {network}"),
+        LogMeanSummary::Separate(network) => format!("poisson {network} [{} weights]", network.weights),
     }));
     if !clauses.is_empty() {
         line += &format!(" | {}", clauses.join(", "));

@@ -145,6 +145,8 @@ impl<const N: usize, E: Element> Points<N, E> for &Vec<[E; N]> {
 pub trait FeatureSpec: Send + Sync + 'static {
     /// Number of features, all entries together.
     const COUNT: usize;
+    /// Appends the number of each entry.
+    fn entries(entries: &mut Vec<usize>);
 }
 
 /// `N` given features.
@@ -152,12 +154,20 @@ pub struct Features<const N: usize>;
 
 impl<const N: usize> FeatureSpec for Features<N> {
     const COUNT: usize = N;
+    fn entries(entries: &mut Vec<usize>) {
+        entries.push(N);
+    }
 }
 impl FeatureSpec for () {
     const COUNT: usize = 0;
+    fn entries(_: &mut Vec<usize>) {}
 }
 impl<A: FeatureSpec, Rest: FeatureSpec> FeatureSpec for (A, Rest) {
     const COUNT: usize = A::COUNT + Rest::COUNT;
+    fn entries(entries: &mut Vec<usize>) {
+        A::entries(entries);
+        Rest::entries(entries);
+    }
 }
 
 /// Features that fit what a flow is given: one batch of rows, or for a list a tuple of batches (all with a tape, or none).

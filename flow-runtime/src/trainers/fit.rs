@@ -4,7 +4,7 @@ use super::adam::{Adam, AdamState};
 use super::flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
 use super::schedule::Schedule;
 use crate::error::Error;
-use crate::kernels::{At, Blocks};
+use crate::kernels::{At, Blocks, LogMean, LogMeanSummary};
 use crate::module::{Conditional, Element, Features, Flow, Penalty, Spec, Unconditional, Weights};
 use dfdx::nn::ZeroGrads;
 use dfdx::nn::tensor_collection::TensorCollection;
@@ -441,12 +441,23 @@ where
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the density to points in intrinsic coordinates.
+    /// Fits the density to points in intrinsic coordinates. The log-mean of a flow with `poisson` becomes that of the number of points, which is the maximum
+    /// of its extended likelihood.
     ///
     /// # Errors
     /// As [`Fit::run`].
     pub fn fit(&mut self, points: &[[E; N]], fit: &Fit) -> Result<History, FitError> {
-        fit.run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))
+        let history = fit
+            .run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))?;
+        if self.summary().log_mean == Some(LogMeanSummary::Free) {
+            let mut weights = self.flat_weights();
+            if let Some(log_mean) = weights.last_mut() {
+                *log_mean = E::narrow((points.len() as f64).ln());
+            }
+            // As many as were read.
+            let _ = self.set_flat_weights(&weights);
+        }
+        Ok(history)
     }
 
     /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
@@ -468,7 +479,8 @@ where
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the conditional density to points in intrinsic coordinates, one row of features each.
+    /// Fits the conditional density to points in intrinsic coordinates, one row of features each. A log-mean (`poisson`) has no part in this:
+    /// see [`fit_counts`](Flow::fit_counts).
     ///
     /// # Errors
     /// As [`Fit::run`]; features and points have different numbers of rows.
@@ -497,6 +509,57 @@ where
             let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
             let density = flow.given(rows_of(features, rows)?.traced(gradients))?;
             Ok(density.log_prob_regularised(x)?.penalised(penalty))
+        })
+    }
+}
+
+impl<Tag: 'static, const C: usize, const N: usize, const M: usize, B, W, E: Element>
+    Flow<Conditional<Tag, Features<C>, N, M, B>, W, E, Cpu>
+where
+    Cpu: Device<E>,
+    B: LogMean,
+    W: Weights<E> + TensorCollection<E, Cpu>,
+{
+    /// Fits density and log-mean of a flow with `poisson` together: the largest extended likelihood. Row r of the features has `counts[r]` points, and
+    /// `points` holds those of the first row first, then those of the second, and so on.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{Fit, flow};
+    ///
+    /// let mut pdf = Cpu::default().build_module::<flow!(e1 : t | cond 1, hidden 8, poisson), f64>();
+    /// let features: Vec<[f64; 1]> = (0..40).map(|i| [0.05 * i as f64 - 1.0]).collect();
+    /// let counts: Vec<usize> = (0..40).map(|i| i / 10).collect();
+    /// let points: Vec<[f64; 1]> = (0..counts.iter().sum()).map(|i| [(i as f64).sin()]).collect();
+    /// let history = pdf.fit_counts(&features, &points, &counts, &Fit { epochs: 2, ..Fit::default() })?;
+    /// assert_eq!(history.epochs.len(), 2);
+    /// # Ok::<(), flow_runtime::FitError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`Fit::run`]; `counts` has another length than the features, or does not add up to the number of points.
+    pub fn fit_counts(
+        &mut self,
+        features: &[[E; C]],
+        points: &[[E; N]],
+        counts: &[usize],
+        fit: &Fit,
+    ) -> Result<History, FitError> {
+        same_rows(features.len(), counts.len())?;
+        let (mut starts, mut counted) = (Vec::with_capacity(counts.len()), 0_usize);
+        for count in counts {
+            starts.push(counted);
+            counted = counted.saturating_add(*count);
+        }
+        if counted != points.len() {
+            let message = Error::Counts { counted, found: points.len() }.to_string();
+            return Err(FitError::Setting { setting: "counts", message });
+        }
+        fit.run(self, features.len(), |flow, rows, gradients| {
+            let of = |row: &usize| &points[starts[*row]..][..counts[*row]];
+            let x: Vec<[E; N]> = rows.iter().flat_map(of).copied().collect();
+            let counts: Vec<usize> = rows.iter().map(|row| counts[*row]).collect();
+            flow.given(rows_of(features, rows)?.traced(gradients))?.extended_log_likelihood(&x, &counts)
         })
     }
 }

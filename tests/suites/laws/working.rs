@@ -92,15 +92,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         },
     },
     Exception {
-        letter: "f",
-        laws: &["round trip", "log-determinants", "jacobian", "gradients"],
-        why: "with correlated splines the map is torn at the poles of its axis: on it there is a value for each direction",
-        at: |subject, _, x| {
-            let torn = |options: &str| options.contains("add_correlated_rq_spline_flow = true");
-            (subject.letters)().iter().any(|letter| torn(&letter.options)) && x[0].hypot(x[1]) < 2e-3
-        },
-    },
-    Exception {
         letter: "o",
         laws: &["jacobian", "gradients"],
         why: "the second derivative of a spline that is not smooth jumps at the angle 0; beside the layer its sides are compared",

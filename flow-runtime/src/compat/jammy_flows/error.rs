@@ -93,8 +93,7 @@ fn told(problems: &[Problem]) -> String {
     let another = |problem: &Problem| {
         matches!(problem, Problem::Missing { .. } | Problem::Surplus { .. } | Problem::Shape { .. })
     };
-    let advice =
-        "\nletters, options, `cond`, `hidden` and `rank` of the flow have to be those of the density in Python";
+    let advice = "\nletters, options and clauses (`cond`, `hidden`, `rank`, `highway`, `poisson`, `amortize`) of the flow have to be those of the density in Python";
     let lines: String = problems.iter().map(|problem| format!("\n  {problem}")).collect();
     if problems.iter().any(another) { lines + advice } else { lines }
 }
