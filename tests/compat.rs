@@ -321,7 +321,7 @@ fn everything_that_does_not_fit_is_in_one_error_and_changes_nothing() {
         "\n  `mlp_predictors.0.4.weight` has the shape [6, 399]: expected [399, 6]\n",
         "\n  `mlp_predictors.1.0.bias` holds NaN at place 3: not a finite number\n",
         "\n  `layer_list.0.0.vs` of shape [1, 3, 3] is surplus: the flow has no place for it\n",
-        "letters, options, `cond`, `hidden` and `rank`",
+        "letters, options and clauses (`cond`, `hidden`, `rank`, `highway`, `poisson`, `amortize`)",
     ] {
         assert!(message.contains(told), "{message}");
     }
