@@ -397,12 +397,22 @@ fn maps_of_equal_area() {
     let areas: f64 = map.cells.iter().map(|cell| cell.area()).sum();
     assert!((areas / (4.0 * PI) - 1.0).abs() < 1e-12);
 
-    // A peak a thousand times narrower than the first cells, found by draws: the width of an arc minute.
-    let mut sharp = Cpu::default().build_module::<flow!(s2 + e1 : y + t | cond 1), f64>();
-    let weights = sharp.flat_weights();
+    // A peak of an arc minute, far narrower than the first cells: draws point it out.
+    let (mut sharp, ..) = fisher();
+    let mut weights = sharp.flat_weights();
+    let kappa = 1.2e7_f64;
+    *weights.last_mut().unwrap() = kappa.ln();
     sharp.set_flat_weights(&weights).unwrap();
+    let map = first(estimators::equal_area_map(&sharp, &mut StdRng::seed_from_u64(1)));
+    for (mass, area) in masses.iter().zip(map.areas(&masses).unwrap()) {
+        let exact = -2.0 * PI * (1.0 - mass).ln() / kappa;
+        assert!((area / exact - 1.0).abs() < 0.01, "{mass}: {area} {exact}");
+    }
+
+    // The same everywhere, under two conditions and before another manifold.
+    let even = Cpu::default().build_module::<flow!(s2 + e1 : y + t | cond 1), f64>();
     let maps =
-        estimators::equal_area_map(&sharp.given(&[[0.1], [0.7]]).unwrap(), &mut StdRng::seed_from_u64(1)).unwrap();
+        estimators::equal_area_map(&even.given(&[[0.1], [0.7]]).unwrap(), &mut StdRng::seed_from_u64(1)).unwrap();
     assert!(maps.len() == 2 && (maps[1].areas(&[0.3]).unwrap()[0] / (1.2 * PI) - 1.0).abs() < 1e-9);
     let plane = plane();
     let error = estimators::equal_area_map(&plane, &mut StdRng::seed_from_u64(1)).unwrap_err().to_string();

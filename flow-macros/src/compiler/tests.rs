@@ -416,7 +416,7 @@ fn messages_about_chains() {
     says("i1[-1, 1] : gg", &["`g` acts on `e1`, `e2`, .., but `i1` is an interval: use `r`, `z`"]);
     says("a2 : r", &["`r` acts on `i1`, but `a2` is a simplex: use `u`, `w`"]);
     says("s1 : f", &["`f` acts on `s2`, but `s1` is the circle: use `c`, `m`, `o`, `y`"]);
-    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `c`, `m`, `o`, `y`"]);
+    says("s1 : n", &["`n` acts on `s2`, `s3`, `s4`, .., but `s1` is the circle: use `m`, `o`, `y`, `c`"]);
     says("s3 : f", &["`f` acts on `s2`, but `s3` is a higher sphere: use `c`, `n`, `y`"]);
     says("s9 : g", &["but `s9` is a higher sphere: use `c`, `n`, `y`"]);
     says("e3 : (num_kde = 3) g", &["follow no word"]);
@@ -459,7 +459,7 @@ fn messages_about_options() {
     says("s2 : c(num_charts = 4)", &["`c` has no option `num_charts`"]);
     says("e2 : c(solver = \"rk45\")", &["did you mean \"rk4\"?"]);
     says("e2 : c(rtol = 0)", &["takes a number above 0"]);
-    says("a2 : c", &["`c` acts on `e1`, `e2`, .., `s1`, `s2`, but `a2` is a simplex: use `u`, `w`"]);
+    says("a2 : c", &["`c` acts on `e1`, `e2`, .., `s1`, `s2`, `s3`, `s4`, .., but `a2` is a simplex: use `u`, `w`"]);
     says("s2 : f(circular_add_rotation = 1)", &["takes 0, the only value"]);
     says("s2 : f(boundary_cos_theta_identity_region = 1)", &["from 0 to below 1"]);
 }

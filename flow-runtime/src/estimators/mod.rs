@@ -15,7 +15,7 @@
 //! | maps of equal area | `equal_area_map` (feature `healpix`) | |
 //! | unnormalised targets | [`importance`], [`importance_expectation`] | [`reverse_kl_traced`], [`log_normalisation_traced`] |
 //! | calibration | [`base_coverage`], [`highest_density_coverage`], [`integral_transform`], [`rank_calibration`], [`goodness_of_fit`] | |
-//! | losses | | [`log_likelihood_traced`], [`elbo_traced`], [`importance_weighted_traced`], [`semi_supervised`] |
+//! | losses | | [`log_likelihood_traced`], [`Flow::extended_log_likelihood`](crate::Flow::extended_log_likelihood), [`elbo_traced`], [`importance_weighted_traced`], [`semi_supervised`] |
 //!
 //! # Samples with and without gradients
 //! The gradient of an expectation goes through the samples. Samples that carry it and samples that do not are different types
