@@ -44,6 +44,7 @@ pub trait LogMean: Blocks {
 macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
+            #[inline(always)]
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -51,6 +52,7 @@ macro_rules! passes_on {
             {
                 Rest::log_mean(model, Block::<M, C, $head>::after(at), space);
             }
+            #[inline(always)]
             fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -70,6 +72,7 @@ passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, C
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -78,6 +81,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
         condition::<Predicted<FROM, COUNT, N, 1>, T, R>(model, at, space, COUNT + at.embed);
         space.last_to_log_prob(N::OUT);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -90,6 +94,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
 }
 
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -98,6 +103,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::log_mean(model, Self::inside(at), space);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -110,6 +116,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
 }
 
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -123,6 +130,7 @@ impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
             space.last_to_log_prob(1);
         }
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -155,35 +163,45 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     }
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    #[inline(always)]
     fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None
