@@ -1,6 +1,7 @@
 //! Builders (the types that `flow!` writes) and built flows.
 
 use super::Element;
+use super::named::{Embedded, Label};
 use super::points::{FeatureSpec, GiveBack, GivenFeatures, Join, Points, Rows};
 use super::samples::{Detached, Regularised, Sample, TracedSample};
 use super::weights::{BuildWeights, Weights};
@@ -27,6 +28,8 @@ pub struct Unconditional<Tag, const N: usize, const M: usize, B>(PhantomData<(Ta
 pub struct Conditional<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
 
 /// What the two kinds of flows have in common.
+///
+/// Its constants are there on the type itself too: `type Pdf = flow!(e3 + s2 : gg + n);` has `Pdf::DIM`.
 pub trait Spec: 'static {
     /// The name, `()` without one.
     type Tag;
@@ -34,6 +37,46 @@ pub trait Spec: 'static {
     type Features: FeatureSpec;
     /// Manifolds, chains and heads.
     type Blocks: Blocks;
+
+    /// Intrinsic coordinates of a point.
+    const DIM: usize = Self::Blocks::DIM;
+    /// Embedded coordinates of a point.
+    const EMBEDDED_DIM: usize = Self::Blocks::EMBED;
+    /// Features that are given.
+    const FEATURES: usize = Self::Features::COUNT;
+    /// Trainable numbers: free parameters and weights of networks.
+    const PARAMS: usize = Self::Blocks::WEIGHTS;
+
+    /// The table that a built flow prints: manifolds, layers, networks, and how many parameters they have.
+    fn structure() -> String
+    where
+        Self: Sized,
+        Self::Tag: Label,
+    {
+        super::structure::structure::<Self>()
+    }
+}
+
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Unconditional<Tag, N, M, B> {
+    /// Intrinsic coordinates of a point.
+    pub const DIM: usize = N;
+    /// Embedded coordinates of a point.
+    pub const EMBEDDED_DIM: usize = M;
+    /// Features that are given: none.
+    pub const FEATURES: usize = 0;
+    /// Trainable numbers: free parameters and weights of networks.
+    pub const PARAMS: usize = B::WEIGHTS;
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Conditional<Tag, F, N, M, B> {
+    /// Intrinsic coordinates of a point.
+    pub const DIM: usize = N;
+    /// Embedded coordinates of a point.
+    pub const EMBEDDED_DIM: usize = M;
+    /// Features that are given.
+    pub const FEATURES: usize = F::COUNT;
+    /// Trainable numbers: free parameters and weights of networks.
+    pub const PARAMS: usize = B::WEIGHTS;
 }
 
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Spec for Unconditional<Tag, N, M, B> {
@@ -49,7 +92,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Sp
 }
 
 /// A struct that `flow!` wrote: the flow it names, and the line it was written as.
-pub trait Notation {
+pub trait Notation: Label {
     /// The flow.
     type Flow;
     /// The notation, in canonical form.
@@ -415,7 +458,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// The fused sampling as one operation on the tape, with two results.
     #[allow(clippy::too_many_arguments, reason = "one operation")]
-    fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+    fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape, C>(
         &self,
         features: Vec<E>,
         give_features: Option<GiveBack<E>>,
@@ -424,13 +467,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         tape: OwnedTape<E, Cpu>,
         rng: &mut G,
-    ) -> Result<TracedSample<S::Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<S::Tag, Sh, L, E, C>, Error> {
         let generated = self.generate(&features, repeat, coordinates, rng)?;
         self.record(generated, (features, give_features), repeat, shapes, coordinates, tape)
     }
 
     /// Puts generated points, their log-densities and the weights they were generated with on a tape.
-    pub(super) fn record<Tag, Sh: Shape, L: Shape>(
+    pub(super) fn record<Tag, Sh: Shape, L: Shape, C>(
         &self,
         (rows, densities, weights): (Vec<E>, Vec<E>, Vec<E>),
         (features, give_features): (Vec<E>, Option<GiveBack<E>>),
@@ -438,7 +481,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         shapes: (Sh, L),
         coordinates: Coordinates,
         mut tape: OwnedTape<E, Cpu>,
-    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<Tag, Sh, L, E, C>, Error> {
         let points = tensor(rows.clone(), shapes.0)?;
         let log_prob = tensor(densities, shapes.1)?;
         let (points_handle, density_handle, module) = (points.clone(), log_prob.clone(), self.weights.clone());
@@ -636,7 +679,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
         let shapes: Single<usize, M> = ((n, Const), (n,));
         let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Embedded, rng)?;
         Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
@@ -683,7 +726,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         n: usize,
         rng: &mut G,
         gradients: Gradients<E, Cpu>,
-    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
         let shapes: Single<usize, M> = ((n, Const), (n,));
         self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Embedded, tape_of(gradients)?, rng)
     }
@@ -840,7 +883,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     pub fn sample_embedded<G: Rng + ?Sized>(
         &self,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+    ) -> Result<Sample<Tag, (FB, Const<M>), (FB,), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Single<FB, M> = ((batch, Const), (batch,));
         let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Embedded, rng)?;
@@ -870,7 +913,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+    ) -> Result<Sample<Tag, (FB, usize, Const<M>), (FB, usize), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
         let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Embedded, rng)?;
@@ -882,13 +925,13 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
 impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
     GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>
 {
-    fn trace<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+    fn trace<G: Rng + ?Sized, Sh: Shape, L: Shape, C>(
         self,
         n: usize,
         shapes: (Sh, L),
         coordinates: Coordinates,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<Tag, Sh, L, E, C>, Error> {
         let Rows { data, tape, give, .. } = self.features;
         self.flow.generate_on_tape(data, give, n, shapes, coordinates, tape, rng)
     }
@@ -910,7 +953,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     pub fn rsample_embedded<G: Rng + ?Sized>(
         self,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+    ) -> Result<TracedSample<Tag, (FB, Const<M>), (FB,), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Single<FB, M> = ((batch, Const), (batch,));
         self.trace(1, shapes, Coordinates::Embedded, rng)
@@ -938,7 +981,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self,
         n: usize,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+    ) -> Result<TracedSample<Tag, (FB, usize, Const<M>), (FB, usize), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
         self.trace(n, shapes, Coordinates::Embedded, rng)
