@@ -76,13 +76,13 @@ fn parts_on_a_tape_pass_gradients_on() {
     let dev = Cpu::default();
     let pdf = dev.build_module::<Event, f64>();
     let features = dev.tensor([[0.1, -0.2, 0.3, 0.4], [1.0, 0.5, -1.0, 0.0]]);
-    let weights = dev.tensor([1.0, -2.0, 0.5, 0.5, 0.5, 3.0, 3.0]).broadcast::<Rank2<2, 7>, _>();
+    let weights = dev.tensor([1.0, -2.0, 0.5, 0.5, 0.5, 3.0, 3.0]).broadcast::<Rank2<2, 7>, Axis<0>>();
     let gradient = |named: bool| {
         let given = pdf.given(features.clone().traced(pdf.alloc_grads())).unwrap();
         let sample = given.rsample(&mut seeded()).unwrap();
         let mut gradients = if named {
             sample.combine_named(|at, log_prob| {
-                let direction = at.direction() * dev.tensor([1.0, -2.0]).broadcast::<Rank2<2, 2>, _>();
+                let direction = at.direction() * dev.tensor([1.0, -2.0]).broadcast::<Rank2<2, 2>, Axis<0>>();
                 let again = (at.vertex() + at.vertex()) * 0.25;
                 let share = at.share() * 3.0;
                 let sum = |x: Tensor<(Const<2>,), f64, Cpu, OwnedTape<f64, Cpu>>| x.sum::<(), _>();

@@ -31,6 +31,7 @@
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
+//! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
@@ -55,6 +56,7 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.

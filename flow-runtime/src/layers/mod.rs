@@ -30,7 +30,6 @@ mod hidden_dims;
 mod identity;
 mod interval_spline;
 pub(crate) mod lane_mlp;
-pub mod laws;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;
@@ -47,6 +46,7 @@ mod triangular;
 mod unit;
 mod width;
 
+pub use crate::testing::laws;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};

@@ -1,30 +1,13 @@
-//! What every layer must satisfy, written once and run over every letter.
-//!
-//! For random parameters and points: the two directions invert each other, their log-determinants cancel, the
-//! log-determinant is that of the numerical Jacobian, and every derivative equals central differences.
+//! The laws of layers one by one, at parameters and points of the caller's choice. Each returns how far it is off.
 
-use super::{Chain, Fault, Letter, StateTensor};
+pub use super::Tolerance;
+use super::{Broken, Law, Laws, Points, check_chain};
+use crate::layers::{Chain, Fault, Letter, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::{Lanes, Pack, Scalar};
-use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
+use rand::{Rng, RngExt, rngs::StdRng};
 use rand_distr::StandardNormal;
 use std::collections::HashSet;
-
-/// How far the laws may be off.
-#[derive(Clone, Copy, Debug)]
-pub struct Tolerance {
-    /// |forward(inverse(x)) - x|, relative to 1 + max |x_i|, and the same for the sum of both log-determinants.
-    pub round_trip: f64,
-    /// Log-determinant against the numerical Jacobian.
-    pub jacobian: f64,
-    /// Derivatives against central differences, relative to the largest derivative of the same kind.
-    pub gradient: f64,
-}
-
-impl Tolerance {
-    /// For `f64`.
-    pub const F64: Tolerance = Tolerance { round_trip: 1e-9, jacobian: 1e-6, gradient: 1e-6 };
-}
 
 /// A chain evaluated at one point in `T`, with everything its derivatives need.
 struct Walk<T: Scalar> {
@@ -64,7 +47,7 @@ fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
 
 /// The largest difference of two vectors, relative to the larger of 1 and their largest number: a rotation spreads the rounding
 /// of a large coordinate over the small ones beside it.
-fn distance(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
     let largest = b.iter().fold(0.0, |largest: f64, b| largest.max(b.abs()));
     a.iter()
         .zip(b)
@@ -93,7 +76,7 @@ pub fn random_point<M: Manifold>(rng: &mut (impl Rng + ?Sized), width: f64) -> V
 }
 
 /// Orthonormal directions along the manifold at a point: what its projection makes of the axes.
-fn tangents<M: Manifold>(point: &[f64]) -> Vec<Vec<f64>> {
+pub(super) fn tangents<M: Manifold>(point: &[f64]) -> Vec<Vec<f64>> {
     let n = M::EMBED;
     if M::DIM == n {
         return (0..n).map(|i| (0..n).map(|j| f64::from(i == j)).collect()).collect();
@@ -126,7 +109,7 @@ fn tangents<M: Manifold>(point: &[f64]) -> Vec<Vec<f64>> {
 }
 
 /// The point reached by walking `step` along the tangent `direction`.
-fn moved<M: Manifold>(point: &[f64], direction: &[f64], step: f64) -> Vec<f64> {
+pub(super) fn moved<M: Manifold>(point: &[f64], direction: &[f64], step: f64) -> Vec<f64> {
     let ahead: Vec<f64> = point.iter().zip(direction).map(|(p, d)| p + step * d).collect();
     let mut on = vec![0.0; M::EMBED];
     M::project(&ahead, &mut on);
@@ -141,7 +124,7 @@ const SHORTER: f64 = 1.0 / 64.0;
 const ROOM: f64 = 100.0;
 
 /// A step along a tangent that keeps well inside a boundary: where walking straight on leaves the manifold in the second order only.
-fn step_along<M: Manifold>(point: &[f64], direction: &[f64]) -> f64 {
+pub(super) fn step_along<M: Manifold>(point: &[f64], direction: &[f64]) -> f64 {
     let mut step = STEP;
     let straight = |by: f64| {
         let on = moved::<M>(point, direction, by);
@@ -155,7 +138,7 @@ fn step_along<M: Manifold>(point: &[f64], direction: &[f64]) -> f64 {
 }
 
 /// Derivative of `f` at 0 by a five-point central difference.
-fn difference(step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+pub(super) fn difference(step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     (8.0 * (f(step) - f(-step)) - (f(2.0 * step) - f(-2.0 * step))) / (12.0 * step)
 }
 
@@ -164,6 +147,12 @@ fn difference(step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
 fn difference_near(exact: f64, tolerance: f64, step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
     let far = difference(step, &mut f);
     if beyond((far - exact).abs(), tolerance * (1.0 + far.abs())) { difference(step * SHORTER, f) } else { far }
+}
+
+/// The volume that vectors span: the root of the determinant of their Gram matrix.
+pub(super) fn volume(vectors: &[Vec<f64>]) -> f64 {
+    let dot = |a: &Vec<f64>, b: &Vec<f64>| a.iter().zip(b).map(|(a, b)| a * b).sum();
+    determinant(vectors.iter().map(|a| vectors.iter().map(|b| dot(a, b)).collect()).collect()).sqrt()
 }
 
 fn determinant(mut m: Vec<Vec<f64>>) -> f64 {
@@ -183,36 +172,66 @@ fn determinant(mut m: Vec<Vec<f64>>) -> f64 {
     det.abs()
 }
 
+/// Letters and manifold, as a report names them.
+pub(super) fn subject<M: Manifold, C: Chain<M>>() -> String {
+    format!("`{}` on `{}`", names::<M, C>(), M::notation())
+}
+
+/// The letters of a chain.
+fn names<M: Manifold, C: Chain<M>>() -> String {
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    letters.iter().map(|letter| letter.name).collect::<Vec<_>>().join(" ")
+}
+
+/// What a law was asked about: the message of a law that is broken begins with it.
+fn broken<M: Manifold, C: Chain<M>>(law: Law, params: &[f64], point: &[f64], (off, allowed): (f64, f64), detail: String) -> Broken {
+    Broken { law, layer: names::<M, C>(), manifold: M::notation(), point: point.to_vec(), params: params.to_vec(), off, allowed, detail }
+}
+
 /// Round trip in `T` from `start`: the point must come back and the log-determinants must cancel.
+///
+/// # Errors
+/// They do not.
 pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
     params: &[f64],
     start: &[f64],
     tolerance: f64,
-) -> Result<(), String> {
+) -> Result<f64, Broken> {
+    let told = broken::<M, C>;
+    let (given_params, given) = (params, start);
     let (params, start) = (narrow::<T>(params), narrow::<T>(start));
     let there = walk::<M, C, T>(&params, &start, true);
     let back = walk::<M, C, T>(&params, &there.point, false);
     for (name, w) in [("inverse", &there), ("forward", &back)] {
         if let Some(fault) = w.fault {
-            return Err(format!("{name} at {start:?}: {fault:?}"));
+            let what = if fault.unconverged { "did not converge" } else { "gave a number that is not finite" };
+            let detail = format!("`{name}` of layer {} (`{}`) {what} in {}", fault.layer, fault.name, T::NAME);
+            return Err(told(Law::RoundTrip, given_params, given, (f64::NAN, tolerance), detail));
         }
     }
     let off = distance(&widen(&back.point), &widen(&start));
     let sum = (there.log_det + back.log_det).widen().abs() / (1.0 + there.log_det.widen().abs());
     if off <= tolerance && sum <= tolerance {
-        Ok(())
-    } else {
-        Err(format!(
-            "round trip of {start:?} in {}: point off by {off:e}, log-determinants by {sum:e}; base side {:?}, back {:?}",
-            T::NAME,
-            there.point,
-            back.point
-        ))
+        return Ok(off.max(sum));
     }
+    let (law, by) = if off <= tolerance { (Law::LogDetsCancel, sum) } else { (Law::RoundTrip, off) };
+    let detail = format!(
+        "in {}: inverse gives {:?}, forward of that gives {:?}; the log-determinants are {} and {}",
+        T::NAME,
+        there.point,
+        back.point,
+        there.log_det,
+        back.log_det
+    );
+    Err(told(law, given_params, given, (by, tolerance), detail))
 }
 
 /// Log-determinant of the inverse against its numerical Jacobian at `start`.
-pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<(), String> {
+///
+/// # Errors
+/// They differ.
+pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<f64, Broken> {
     let here = walk::<M, C, f64>(params, start, true);
     let from = tangents::<M>(start);
     let to = tangents::<M>(&here.point);
@@ -227,24 +246,32 @@ pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], toleran
         determinant(matrix).ln()
     };
     // See `difference_near`.
-    let off = |numerical: f64| beyond((numerical - here.log_det).abs(), tolerance * (1.0 + here.log_det.abs()));
-    if !off(numerical(1.0)) || !off(numerical(SHORTER)) {
-        Ok(())
-    } else {
-        let numerical = numerical(SHORTER);
-        Err(format!("log-determinant at {start:?}: {} but the numerical Jacobian gives {numerical}", here.log_det))
+    let off = |numerical: f64| (numerical - here.log_det).abs() / (1.0 + here.log_det.abs());
+    let first = off(numerical(1.0));
+    if !beyond(first, tolerance) {
+        return Ok(first);
     }
+    let numerical = numerical(SHORTER);
+    let off = off(numerical);
+    if !beyond(off, tolerance) {
+        return Ok(off);
+    }
+    let detail = format!("`inverse` adds {} where its numerical Jacobian gives {numerical}", here.log_det);
+    Err(broken::<M, C>(Law::LogDet, params, start, (off, tolerance), detail))
 }
 
 /// All derivatives of one direction against central differences: a random combination of the result's coordinates and
 /// the log-determinant, differentiated with respect to the point and every parameter.
+///
+/// # Errors
+/// They differ.
 pub fn gradients<M: Manifold, C: Chain<M>>(
     rng: &mut StdRng,
     params: &[f64],
     start: &[f64],
     inverse: bool,
     tolerance: f64,
-) -> Result<(), String> {
+) -> Result<f64, Broken> {
     let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
     let det_weight: f64 = rng.sample(StandardNormal);
     let objective = |params: &[f64], start: &[f64]| {
@@ -263,6 +290,12 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
     C::prepare_vjp(params, &w.prepared, &cot_prepared, &mut cot_params);
 
     let direction = if inverse { "inverse" } else { "forward" };
+    let compared = |pairs: &[(f64, f64)], law: Law, of: &str| {
+        compare(pairs, tolerance).map_err(|(off, e)| {
+            let detail = format!("`{direction}_vjp`, derivatives by {of}: {e}");
+            broken::<M, C>(law, params, start, (off, tolerance), detail)
+        })
+    };
     let mut pairs = Vec::new();
     for d in tangents::<M>(start) {
         let exact: f64 = cot.iter().zip(&d).map(|(a, b)| a * b).sum();
@@ -270,7 +303,7 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
         let numerical = difference_near(exact, tolerance, step, |h| objective(params, &moved::<M>(start, &d, h)));
         pairs.push((exact, numerical));
     }
-    compare(&pairs, tolerance).map_err(|e| format!("{direction} at {start:?}, derivative by the point: {e}"))?;
+    let by_point = compared(&pairs, Law::PointGradient, "the point")?;
     let mut pairs = Vec::new();
     for k in 0..C::PARAMS {
         let numerical = difference_near(cot_params[k], tolerance, STEP, |h| {
@@ -280,31 +313,41 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
         });
         pairs.push((cot_params[k], numerical));
     }
-    compare(&pairs, tolerance).map_err(|e| format!("{direction} at {start:?}, derivative by the parameters: {e}"))
+    Ok(by_point.max(compared(&pairs, Law::ParameterGradient, "the parameters (and `prepare_vjp`)")?))
 }
 
 /// Whether a difference is too large; NaN is.
-fn beyond(off: f64, tolerance: f64) -> bool {
+pub(super) fn beyond(off: f64, tolerance: f64) -> bool {
     off.is_nan() || off > tolerance
 }
 
-fn compare(pairs: &[(f64, f64)], tolerance: f64) -> Result<(), String> {
+/// How far pairs of an exact and a numerical derivative are apart, relative to the largest.
+fn compare(pairs: &[(f64, f64)], tolerance: f64) -> Result<f64, (f64, String)> {
     let largest = pairs.iter().map(|(_, n)| n.abs()).fold(1.0, f64::max);
+    let mut worst = 0.0_f64;
     for (i, (exact, numerical)) in pairs.iter().enumerate() {
         let off = (exact - numerical).abs();
         if beyond(off, tolerance * largest) {
-            return Err(format!("number {i} is {exact} but differences give {numerical} (largest {largest})"));
+            let told = format!("number {i} is {exact} but differences give {numerical} (largest {largest})");
+            return Err((off / largest, told));
         }
+        worst = worst.max(off / largest);
     }
-    Ok(())
+    Ok(worst)
 }
 
+/// How far a lane may be off: vector and scalar functions round differently.
+pub(super) const LANES_OFF: f64 = 1e-9;
+
 /// A pack of points, each with its own parameters, gives in every lane what the scalar path gives.
+///
+/// # Errors
+/// A lane differs.
 pub fn lanes_agree<M: Manifold, C: Chain<M>>(
     rng: &mut StdRng,
     params: &[Vec<f64>],
     points: &[Vec<f64>],
-) -> Result<(), String> {
+) -> Result<f64, Broken> {
     type R = Lanes<f64, 4>;
     let pick =
         |rows: &[Vec<f64>], n: usize| -> Vec<R> { (0..n).map(|j| R::from_fn(|l| rows[l % rows.len()][j])).collect() };
@@ -313,6 +356,7 @@ pub fn lanes_agree<M: Manifold, C: Chain<M>>(
     let mut scratch = vec![R::from_fn(|_| 0.0); C::SCRATCH];
     C::prepare(&packed, &mut prepared);
     let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
+    let mut worst = 0.0_f64;
     for inverse in [true, false] {
         let mut x = pick(points, M::EMBED);
         let mut log_det = R::from_fn(|_| 0.0);
@@ -344,76 +388,69 @@ pub fn lanes_agree<M: Manifold, C: Chain<M>>(
                 .max(distance(&of(&cot), &single))
                 .max(distance(&of(&cot_prepared), &single_prepared))
                 .max((log_det.lane(lane) - w.log_det).abs() / (1.0 + w.log_det.abs()));
-            if beyond(off, 1e-9) {
-                return Err(format!("lane {lane}, inverse {inverse}: off by {off:e} from the scalar path"));
+            if beyond(off, LANES_OFF) {
+                let direction = if inverse { "inverse" } else { "forward" };
+                let detail = format!("lane {lane} of `{direction}` and its derivatives differs from the scalar path");
+                let point = &points[lane % points.len()];
+                return Err(broken::<M, C>(Law::Lanes, params, point, (off, LANES_OFF), detail));
             }
+            worst = worst.max(off);
         }
     }
-    Ok(())
+    Ok(worst)
 }
 
 /// Every law on a chain: random parameters (`spread` away from a start) and points.
+///
+/// # Errors
+/// The first law that is broken.
 pub fn check<M: Manifold, C: Chain<M>>(
     seed: u64,
     rounds: usize,
     spread: f64,
     tolerance: Tolerance,
-) -> Result<(), String> {
-    check_at::<M, C>(seed, rounds, spread, tolerance, |rng, _| random_point::<M>(rng, 2.0))
+) -> Result<(), Broken> {
+    let laws = Laws { seed, rounds, spread, tolerance, ..Laws::default() };
+    check_chain::<M, C>(&laws).map(|_| ())
 }
 
 /// The same at samples of the chain itself: for a map that takes most other points to the very rim of the reference density.
+///
+/// # Errors
+/// As [`check`].
 pub fn check_samples<M: Manifold, C: Chain<M>>(
     seed: u64,
     rounds: usize,
     spread: f64,
     tolerance: Tolerance,
-) -> Result<(), String> {
-    check_at::<M, C>(seed, rounds, spread, tolerance, |rng, params| {
-        walk::<M, C, f64>(params, &random_point::<M>(rng, 1.0), false).point
-    })
+) -> Result<(), Broken> {
+    let laws = Laws { seed, rounds, spread, tolerance, at: Points::Samples };
+    check_chain::<M, C>(&laws).map(|_| ())
+}
+
+/// A sample of the chain with these parameters.
+pub(super) fn sample<M: Manifold, C: Chain<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
+    walk::<M, C, f64>(params, &random_point::<M>(rng, 1.0), false).point
 }
 
 /// The tensors that each layer states make up its parameters, and have names of their own.
-pub fn state<M: Manifold, C: Chain<M>>() -> Result<(), String> {
+///
+/// # Errors
+/// They do not.
+pub fn state<M: Manifold, C: Chain<M>>() -> Result<(), Broken> {
     let mut letters = Vec::new();
     C::describe(&mut letters);
+    let told = |detail| Err(broken::<M, C>(Law::State, &[], &[], (f64::NAN, 0.0), detail));
     for Letter { name, params, state, .. } in letters {
         let numbers: usize = state.iter().map(StateTensor::numbers).sum();
         if numbers != params {
-            return Err(format!("`{name}` has {params} parameters, but its tensors {state:?} hold {numbers}"));
+            return told(format!("`{name}` has {params} parameters, but its tensors {state:?} hold {numbers}"));
         }
         let names: HashSet<&str> = state.iter().flat_map(|tensor| [Some(tensor.name), tensor.copy]).flatten().collect();
         let copies = state.iter().filter(|tensor| tensor.copy.is_some()).count();
         if names.len() != state.len() + copies {
-            return Err(format!("`{name}` has several tensors of one name: {state:?}"));
+            return told(format!("`{name}` has several tensors of one name: {state:?}"));
         }
     }
     Ok(())
-}
-
-fn check_at<M: Manifold, C: Chain<M>>(
-    seed: u64,
-    rounds: usize,
-    spread: f64,
-    tolerance: Tolerance,
-    point: impl Fn(&mut StdRng, &[f64]) -> Vec<f64>,
-) -> Result<(), String> {
-    state::<M, C>()?;
-    let mut rng = StdRng::seed_from_u64(seed);
-    for round in 0..rounds {
-        let params = random_params::<M, C>(&mut rng, spread);
-        let start = point(&mut rng, &params);
-        let at = |e: String| format!("round {round}: {e}");
-        round_trip::<M, C, f64>(&params, &start, tolerance.round_trip).map_err(at)?;
-        if C::NEEDS_F64.is_none() {
-            round_trip::<M, C, f32>(&params, &start, 1e-4).map_err(at)?;
-        }
-        jacobian::<M, C>(&params, &start, tolerance.jacobian).map_err(at)?;
-        gradients::<M, C>(&mut rng, &params, &start, true, tolerance.gradient).map_err(at)?;
-        gradients::<M, C>(&mut rng, &params, &start, false, tolerance.gradient).map_err(at)?;
-    }
-    let params: Vec<Vec<f64>> = (0..4).map(|_| random_params::<M, C>(&mut rng, spread)).collect();
-    let points: Vec<Vec<f64>> = params.iter().map(|params| point(&mut rng, params)).collect();
-    lanes_agree::<M, C>(&mut rng, &params, &points)
 }
