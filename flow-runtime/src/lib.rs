@@ -20,9 +20,12 @@
 //! # Ok::<(), flow_runtime::Error>(())
 //! ```
 //!
+//! New here? The [`guide`] goes from x = a z + b to densities on products of manifolds; it has a page for each letter.
+//!
 //! # Map of the crate
 //! | module | what is in it |
 //! |---|---|
+//! | [`guide`] | how to use all this, page by page |
 //! | [`numeric`] | numbers, lanes of numbers, numbers with derivatives; special functions; root finding |
 //! | [`manifolds`] | coordinates, embeddings, base maps |
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
@@ -48,6 +51,7 @@ pub mod compat;
 pub mod density;
 mod error;
 pub mod estimators;
+pub mod guide;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
