@@ -75,6 +75,8 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::density::Density;
+    pub use crate::estimators::Marginal;
     pub use crate::kernels::{
         BOTH, Beside, Block, Blocks, Dense, Free, Given, INPUT, Inner, Ladder, LogMeanHead, LowRank, Network, Outer,
         Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
@@ -85,7 +87,10 @@ pub mod __private {
         SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
-    pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
+    pub use crate::module::{
+        Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
+        Part, Spec, Unconditional,
+    };
     pub use dfdx;
 }
 

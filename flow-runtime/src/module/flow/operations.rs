@@ -209,7 +209,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// The fused sampling as one operation on the tape, with two results.
     #[allow(clippy::too_many_arguments, reason = "one operation")]
-    pub(super) fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+    pub(super) fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape, C>(
         &self,
         features: Vec<E>,
         give_features: Option<GiveBack<E>>,
@@ -218,13 +218,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         tape: OwnedTape<E, Cpu>,
         rng: &mut G,
-    ) -> Result<TracedSample<S::Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<S::Tag, Sh, L, E, C>, Error> {
         let generated = self.generate(&features, repeat, coordinates, rng)?;
         self.record(generated, (features, give_features), repeat, shapes, coordinates, tape)
     }
 
     /// Puts generated points, their log-densities and the weights they were generated with on a tape.
-    pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape>(
+    pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape, C>(
         &self,
         (rows, densities, weights): (Vec<E>, Vec<E>, Vec<E>),
         (features, give_features): (Vec<E>, Option<GiveBack<E>>),
@@ -232,7 +232,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         shapes: (Sh, L),
         coordinates: Coordinates,
         mut tape: OwnedTape<E, Cpu>,
-    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<Tag, Sh, L, E, C>, Error> {
         let points = tensor(rows.clone(), shapes.0)?;
         let log_prob = tensor(densities, shapes.1)?;
         let (points_handle, density_handle, module) = (points.clone(), log_prob.clone(), self.weights.clone());
