@@ -66,7 +66,10 @@ fn rows_are_made_of_parts_and_taken_apart_by_name() {
     assert_eq!(Event::points(&tensor).vertex().array(), [[0.3, -1.2, 0.5], [0.0, 0.7, -0.2]]);
     let embedded = [0.0, 0.6, 0.8, 1.0, 2.0, 3.0, 0.5, 0.3, 0.2];
     let points = Event::embedded_points(embedded);
-    assert_eq!((points.direction(), points.vertex(), points.share()), ([0.0, 0.6, 0.8], [1.0, 2.0, 3.0], [0.5, 0.3, 0.2]));
+    assert_eq!(
+        (points.direction(), points.vertex(), points.share()),
+        ([0.0, 0.6, 0.8], [1.0, 2.0, 3.0], [0.5, 0.3, 0.2])
+    );
     assert_eq!(points.into_rows(), embedded);
 }
 
@@ -86,7 +89,10 @@ fn parts_on_a_tape_pass_gradients_on() {
                 let again = (at.vertex() + at.vertex()) * 0.25;
                 let share = at.share() * 3.0;
                 let sum = |x: Tensor<(Const<2>,), f64, Cpu, OwnedTape<f64, Cpu>>| x.sum::<(), _>();
-                sum(direction.sum::<_, Axis<1>>()) + sum(again.sum::<_, Axis<1>>()) + sum(share.sum::<_, Axis<1>>()) + sum(log_prob)
+                sum(direction.sum::<_, Axis<1>>())
+                    + sum(again.sum::<_, Axis<1>>())
+                    + sum(share.sum::<_, Axis<1>>())
+                    + sum(log_prob)
             })
         } else {
             sample.combine(|points, log_prob| (points * weights.clone()).sum::<(), _>() + log_prob.sum::<(), _>())
@@ -120,7 +126,8 @@ fn marginals_by_name_are_those_by_number() {
         given.marginal_vertex().log_prob_embedded(&vertices, 400, &mut rng).unwrap()
     };
     let runs: Vec<Vec<f64>> = (0..8).map(mean).collect();
-    let rows: Vec<f64> = (0..2).flat_map(|i| [&[0.0, 0.6, 0.8], &vertices[i], &[0.2, 0.3, 0.5]].map(|x| x.to_vec()).concat()).collect();
+    let rows: Vec<f64> =
+        (0..2).flat_map(|i| [&[0.0, 0.6, 0.8], &vertices[i], &[0.2, 0.3, 0.5]].map(|x| x.to_vec()).concat()).collect();
     let other = estimators::marginal_log_prob(&given, &rows, &[Event::VERTEX], 4000, &mut seeded()).unwrap();
     for (i, other) in other.iter().enumerate() {
         let found = Estimate::of(&runs.iter().map(|run| run[i]).collect::<Vec<_>>());
@@ -148,7 +155,10 @@ fn constants_are_what_is_built() {
     assert_eq!(Event::PARAMS, Event::DIRECTION_PARAMS + Event::VERTEX_PARAMS + Event::SHARE_PARAMS);
     let summary = pdf.summary();
     let layers = |k: usize| summary.blocks[k].letters.iter().map(|letter| letter.params).sum::<usize>();
-    assert_eq!([Event::DIRECTION_LAYER_PARAMS, Event::VERTEX_LAYER_PARAMS, Event::SHARE_LAYER_PARAMS], [0, 1, 2].map(layers));
+    assert_eq!(
+        [Event::DIRECTION_LAYER_PARAMS, Event::VERTEX_LAYER_PARAMS, Event::SHARE_LAYER_PARAMS],
+        [0, 1, 2].map(layers)
+    );
     assert_eq!([Event::DIRECTION, Event::VERTEX, Event::SHARE], [0, 1, 2]);
     let spaces = pdf.given(&[[0.0; 4]]).unwrap().spaces();
     let columns = [Event::DIRECTION_COLUMNS, Event::VERTEX_COLUMNS, Event::SHARE_COLUMNS];

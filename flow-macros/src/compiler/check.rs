@@ -1,8 +1,8 @@
 //! The notation as written to a density whose every part exists and fits, or messages.
 
 use super::ast::{
-    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Ground, Kind, Layer, Link, Manifold,
-    Network, Poisson, Setting, Space, Spec, Widths, Written,
+    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Ground, Kind, Layer,
+    Link, Manifold, Network, Poisson, Setting, Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};

@@ -253,7 +253,8 @@ fn parts(header: &Header, blocks: &[Block], private: &TokenStream) -> Option<Tok
         return None;
     }
     let (parts, densities) = (parts_name(header), marginals_name(header));
-    let doc = format!("The parts of points of [`{name}`] by their names: of samples, and of rows in [`{name}::points`].");
+    let doc =
+        format!("The parts of points of [`{name}`] by their names: of samples, and of rows in [`{name}::points`].");
     let densities_doc = format!("The distributions of the parts of [`{name}`] by their names.");
     Some(quote! {
         #[doc = #doc]
@@ -299,7 +300,10 @@ fn docs(spec: &Spec, labels: &[String]) -> String {
         let manifold = Manifold { name: None, ..manifold.clone() };
         let link = |constant: &str| format!("[`{label}{constant}`](Self::{label}{constant})");
         let (layer_params, params) = (link("_LAYER_PARAMS"), link("_PARAMS"));
-        page += &format!("| {} | {name} | {layers} | {options} | {layer_params} | {params} |\n", code(&manifold.to_string()));
+        page += &format!(
+            "| {} | {name} | {layers} | {options} | {layer_params} | {params} |\n",
+            code(&manifold.to_string())
+        );
     }
     page += "| total | | | | | [`PARAMS`](Self::PARAMS) |\n";
     let (defaults, clauses): (Vec<_>, Vec<_>) =

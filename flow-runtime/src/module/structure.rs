@@ -33,13 +33,8 @@ impl Counts for () {
 }
 
 impl<M: Manifold, C: Chain<M>, H: Head, Rest: Counts> Counts for (Block<M, C, H>, Rest) {
-    const FIRST: Option<&'static Part> = Some(&Part {
-        dim: M::DIM,
-        embed: M::EMBED,
-        layer_params: C::PARAMS,
-        params: H::WEIGHTS,
-        rest: Rest::FIRST,
-    });
+    const FIRST: Option<&'static Part> =
+        Some(&Part { dim: M::DIM, embed: M::EMBED, layer_params: C::PARAMS, params: H::WEIGHTS, rest: Rest::FIRST });
 }
 
 impl<H, Rest: Counts> Counts for (LogMeanHead<H>, Rest) {
@@ -109,7 +104,9 @@ fn rows(summary: &Summary, names: &[Option<&str>]) -> Vec<Row> {
         LogMeanSummary::Free => Row::new("log-mean: a free number", None, Some(1)),
         LogMeanSummary::Joint if summary.outer.is_some() => Row::new("log-mean: given for each point", None, None),
         LogMeanSummary::Joint => Row::new("log-mean: last output of the first network", None, None),
-        LogMeanSummary::Separate(network) => Row::new(format!("log-mean: network {network}"), None, Some(network.weights)),
+        LogMeanSummary::Separate(network) => {
+            Row::new(format!("log-mean: network {network}"), None, Some(network.weights))
+        }
     }));
     rows
 }
