@@ -81,7 +81,7 @@ fn parts_on_a_tape_pass_gradients_on() {
     let features = dev.tensor([[0.1, -0.2, 0.3, 0.4], [1.0, 0.5, -1.0, 0.0]]);
     let weights = dev.tensor([1.0, -2.0, 0.5, 0.5, 0.5, 3.0, 3.0]).broadcast::<Rank2<2, 7>, Axis<0>>();
     let gradient = |named: bool| {
-        let given = pdf.given(features.clone().traced(pdf.alloc_grads())).unwrap();
+        let given = pdf.given(features.clone().traced(Gradients::leaky())).unwrap();
         let sample = given.rsample(&mut seeded()).unwrap();
         let mut gradients = if named {
             sample.combine_named(|at, log_prob| {

@@ -71,6 +71,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     tails.fit(&rows, &fit)?;
     no_tails.fit(&rows, &fit)?;
     let exact = rows.iter().map(|[x]| -1.5 * (2.0 + (2.0 * (x - 3.0)).powi(2)).ln() + 2.0_f64.ln()).collect();
-    println!("heavy tails, mean ln p: {:.3} with the base density, {:.3} without, {:.3} exactly", mean(tails.log_prob(&rows)?.as_vec()), mean(no_tails.log_prob(&rows)?.as_vec()), mean(exact));
+    println!(
+        "heavy tails, mean ln p: {:.3} with the base density, {:.3} without, {:.3} exactly",
+        mean(tails.log_prob(&rows)?.as_vec()),
+        mean(no_tails.log_prob(&rows)?.as_vec()),
+        mean(exact)
+    );
     Ok(())
 }

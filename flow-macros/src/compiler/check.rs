@@ -2,7 +2,7 @@
 
 use super::ast::{
     Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Ground, Kind, Layer,
-    Link, Manifold, Network, Poisson, Setting, Space, Spec, Widths, Written,
+    Link, Manifold, Network, Places, Poisson, Setting, Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};
@@ -39,7 +39,23 @@ pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
     let blocks = blocks.map(|(((manifold, space), chain), network)| {
         Some(Block { name: manifold.as_ref()?.name.clone(), space: space.ok()?, chain: chain?, network })
     });
-    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson })
+    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson, places: places(spec) })
+}
+
+/// Where the words of the clauses stand; where the macro stands for those that are not written.
+fn places(spec: &Spec) -> Places {
+    let word = |name: &str| {
+        let clause = spec.clauses.iter().find(|clause| clause.word == name);
+        clause.map_or_else(Span::call_site, |clause| clause.word.span())
+    };
+    Places {
+        cond: word("cond"),
+        hidden: word("hidden"),
+        rank: word("rank"),
+        highway: word("highway"),
+        poisson: word("poisson"),
+        amortize: word("amortize"),
+    }
 }
 
 // ---- manifolds ---------------------------------------------------------------------------------------------------

@@ -344,9 +344,10 @@ fn bare(link: &Link) -> String {
 ///
 /// A `compile_error!` in the place of a type leaves the unit type, about which rustc would have much to say; in the length
 /// of an array it leaves an unknown type, about which it keeps silent.
-pub fn wrong_type(errors: &[syn::Error]) -> TokenStream {
+/// `unfinished` is what an editor is given beside them.
+pub fn wrong_type(errors: &[syn::Error], unfinished: &TokenStream) -> TokenStream {
     let errors = errors.iter().map(syn::Error::to_compile_error);
-    quote!([(); { #(#errors)* }])
+    quote!([(); { #unfinished #(#errors)* }])
 }
 
 /// The errors where an item stands, with a struct of the wanted name that builds as something unknown.
@@ -361,7 +362,7 @@ pub fn wrong_item(
     };
     let private = quote!(#root::__private);
     let Header { attributes, visibility, name } = header;
-    let flow = wrong_type(errors);
+    let flow = wrong_type(errors, &TokenStream::new());
     let own = quote!(<#name as #private::Notation>::Flow);
     let label = label(name, [].into_iter(), &private);
     let build = build_on_device(

@@ -4,6 +4,7 @@
 pub mod ast;
 mod check;
 mod diagnostics;
+mod editor;
 mod expand;
 mod lower;
 mod parse;
@@ -18,9 +19,16 @@ use quote::quote;
 
 /// What the macro expands to, with its errors as `compile_error!`s. `root` is the path of the runtime crate.
 pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
-    translate(tokens, root).unwrap_or_else(|Wrong { input, errors }| match *input {
-        Input { is_item: true, header, spec } => expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root),
-        Input { is_item: false, .. } => expand::wrong_type(&errors),
+    translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, errors }| {
+        let unfinished =
+            if editor::is_editor() { editor::unfinished_options(&tokens, root) } else { TokenStream::new() };
+        match *input {
+            Input { is_item: true, header, spec } => {
+                let items = expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root);
+                quote!(#unfinished #items)
+            }
+            Input { is_item: false, .. } => expand::wrong_type(&errors, &unfinished),
+        }
     })
 }
 

@@ -185,8 +185,23 @@ fn names<M: Manifold, C: Chain<M>>() -> String {
 }
 
 /// What a law was asked about: the message of a law that is broken begins with it.
-fn broken<M: Manifold, C: Chain<M>>(law: Law, params: &[f64], point: &[f64], (off, allowed): (f64, f64), detail: String) -> Broken {
-    Broken { law, layer: names::<M, C>(), manifold: M::notation(), point: point.to_vec(), params: params.to_vec(), off, allowed, detail }
+fn broken<M: Manifold, C: Chain<M>>(
+    law: Law,
+    params: &[f64],
+    point: &[f64],
+    (off, allowed): (f64, f64),
+    detail: String,
+) -> Broken {
+    Broken {
+        law,
+        layer: names::<M, C>(),
+        manifold: M::notation(),
+        point: point.to_vec(),
+        params: params.to_vec(),
+        off,
+        allowed,
+        detail,
+    }
 }
 
 /// Round trip in `T` from `start`: the point must come back and the log-determinants must cancel.

@@ -217,7 +217,8 @@ impl<M: Manifold> At<'_, M> {
         let bad = [M::check_embedded(&vec![f64::NAN; M::EMBED]), M::check_intrinsic(&vec![f64::NAN; M::DIM])];
         let missed = bad.iter().any(Option::is_none);
         self.note(Law::Points, if missed { f64::INFINITY } else { 0.0 }, 0.0, || {
-            "a point of NaN is accepted: `check_embedded` and `check_intrinsic` have to say what is wrong with it".into()
+            "a point of NaN is accepted: `check_embedded` and `check_intrinsic` have to say what is wrong with it"
+                .into()
         })
     }
 }

@@ -132,8 +132,15 @@ fn every_broken_law_is_named_with_the_place() {
     assert_eq!(broken.law, Law::RoundTrip);
     assert!(broken.off > 1e-5 && broken.point.len() == 2 && broken.params.len() == 1);
     let text = broken.to_string();
-    assert!(text.starts_with("`scale` on `e2` breaks the law that forward(inverse(x)) = x: in f64: inverse gives ["), "{text}");
-    assert!(text.contains("\n  off by ") && text.contains("allowed 1.0e-9\n  at the point [") && text.contains("\n  with the parameters ["));
+    assert!(
+        text.starts_with("`scale` on `e2` breaks the law that forward(inverse(x)) = x: in f64: inverse gives ["),
+        "{text}"
+    );
+    assert!(
+        text.contains("\n  off by ")
+            && text.contains("allowed 1.0e-9\n  at the point [")
+            && text.contains("\n  with the parameters [")
+    );
     assert_eq!(format!("{broken:?}"), text);
 
     assert_eq!(of::<{ wrong::ONE_LOG_DET }>().unwrap_err().law, Law::LogDetsCancel);
@@ -141,11 +148,20 @@ fn every_broken_law_is_named_with_the_place() {
     assert_eq!(of::<{ wrong::POINT_DERIVATIVE }>().unwrap_err().law, Law::PointGradient);
     assert_eq!(of::<{ wrong::PARAMETER_DERIVATIVE }>().unwrap_err().law, Law::ParameterGradient);
     let broken = of::<{ wrong::ONLY_FORWARD_DERIVATIVE }>().unwrap_err();
-    assert!(broken.law == Law::PointGradient && broken.detail.starts_with("`forward_vjp`, derivatives by the point: "), "{broken}");
+    assert!(
+        broken.law == Law::PointGradient && broken.detail.starts_with("`forward_vjp`, derivatives by the point: "),
+        "{broken}"
+    );
     let broken = of::<{ wrong::STATE }>().unwrap_err();
-    assert!(broken.law == Law::State && broken.detail.contains("`scale` has 1 parameters, but its tensors"), "{broken}");
+    assert!(
+        broken.law == Law::State && broken.detail.contains("`scale` has 1 parameters, but its tensors"),
+        "{broken}"
+    );
     let broken = of::<{ wrong::NOT_FINITE }>().unwrap_err();
-    assert!(broken.detail.contains("`forward` of layer 0 (`scale`) gave a number that is not finite in f64"), "{broken}");
+    assert!(
+        broken.detail.contains("`forward` of layer 0 (`scale`) gave a number that is not finite in f64"),
+        "{broken}"
+    );
     assert_eq!(of::<{ wrong::LANES }>().unwrap_err().law, Law::Lanes);
 
     // In a chain with a sound layer too.
@@ -227,5 +243,8 @@ fn every_broken_law_of_a_manifold_is_named() {
     assert_eq!(of::<5>(), Law::RoundTrip);
     assert_eq!(of::<6>(), Law::Points);
     let text = check_manifold::<Bad<4>>(&Laws::default()).unwrap_err().to_string();
-    assert!(text.starts_with("`[Bad]` breaks the law that the reference density is a standard normal of the base: "), "{text}");
+    assert!(
+        text.starts_with("`[Bad]` breaks the law that the reference density is a standard normal of the base: "),
+        "{text}"
+    );
 }
