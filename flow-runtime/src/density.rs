@@ -3,12 +3,12 @@
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
 use crate::module::{
-    Conditional, Element, FeatureSpec, Flow, GivenFlow, Traced, TracedSample, Unconditional, Weights, draw_base,
-    embed_rows, spaces,
+    Conditional, Element, FeatureSpec, Flow, GivenFlow, Join, Points, Traced, TracedSample, Unconditional, Weights,
+    draw_base, embed_rows, spaces,
 };
 use core::ops::Range;
 use dfdx::shapes::{Const, Dim};
-use dfdx::tensor::{Cpu, NoneTape};
+use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
 use rand::Rng;
 
 /// Points drawn from a density, as plain rows.
@@ -135,6 +135,18 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
         points: Traced<(usize, Const<M>), E>,
         part: Range<usize>,
     ) -> Result<Traced<(usize,), E>, Error>;
+
+    /// The base coordinates of rows of intrinsic coordinates ([`Density::pull`]) with gradients to weights, features, and points that carry a tape.
+    ///
+    /// # Errors
+    /// As [`Density::pull`].
+    fn base_traced<X>(self, points: X) -> Result<Traced<(usize, Const<N>), E>, Error>
+    where
+        X: Points<N, E>,
+        OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>;
+
+    /// The same density without a tape, for what needs numbers only.
+    fn plain(&self) -> impl Density<E>;
 
     /// The same density twice, for what uses it twice. What is made of the two must come together again in one result.
     ///

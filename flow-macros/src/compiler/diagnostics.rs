@@ -92,7 +92,7 @@ pub const BRACES: &str = "braces have no meaning in the notation: options stand 
 pub const ONE_FLOW: &str = "one `flow!` holds one notation, and only that of a `struct` may end in `;`: leave it out";
 
 pub fn path_without_brackets() -> String {
-    "unexpected `::`: the type of a layer of your own stands in brackets, `gg [my::Layer<3>]`".into()
+    "unexpected `::`: a type of your own stands in brackets, `[my::Torus] : [my::Layer<3>]`".into()
 }
 
 // ---- the struct of a named flow ----------------------------------------------------------------------------------
@@ -139,6 +139,20 @@ pub fn unknown_manifold(kind: &str) -> String {
         return format!("`{kind}` is not a manifold: did you mean `{lower}`?");
     }
     format!("`{kind}` is not a manifold of this version: there are {}", manifolds())
+}
+
+pub fn not_an_own_manifold(written: &str, reason: &str) -> String {
+    format!(
+        "`[{written}]` is not a manifold: brackets hold the type of a manifold of your own, `[my::Torus]` ({reason})"
+    )
+}
+
+/// Letters know the manifolds of the table only.
+pub fn letters_on_own(word: &str, kind: &str) -> String {
+    format!(
+        "`{word}` are letters of the manifolds that come with them, but `{kind}` is a manifold of your own: write layers of \
+         your own, `[my::Layer]`"
+    )
 }
 
 pub fn no_dimension(kind: &str) -> String {

@@ -5,7 +5,7 @@
 
 use super::ancestor;
 use super::ast::{
-    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Link, Literal, Manifold, NONE, Setting, Spec,
+    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Kind, Link, Literal, Manifold, NONE, Setting, Spec,
     Widths, Written, print,
 };
 use super::check::space;
@@ -180,7 +180,16 @@ fn is(token: &TokenTree, sign: char) -> bool {
 
 /// What stands before the first `sign`, the sign, and what stands after it.
 fn cut(mut tokens: Vec<TokenTree>, sign: char) -> (Vec<TokenTree>, Option<(Span, Vec<TokenTree>)>) {
-    let Some(place) = tokens.iter().position(|token| is(token, sign)) else { return (tokens, None) };
+    // The two colons of a path are none of these.
+    let double = |place: usize| {
+        let next = |at: usize| tokens.get(at).is_some_and(|token| is(token, sign));
+        let joint = |at: usize| matches!(&tokens[at], TokenTree::Punct(sign) if sign.spacing() == Spacing::Joint);
+        next(place + 1) && joint(place) || place > 0 && next(place - 1) && joint(place - 1)
+    };
+    let Some(place) = (0..tokens.len()).find(|place| is(&tokens[*place], sign) && !(sign == ':' && double(*place)))
+    else {
+        return (tokens, None);
+    };
     let rest = tokens.split_off(place + 1);
     let span = tokens.pop().map_or_else(Span::call_site, |token| token.span());
     (tokens, Some((span, rest)))
@@ -283,13 +292,23 @@ fn manifold(piece: Piece) -> Result<Manifold> {
         return Err(wrong(&piece.tokens, say::ancestor_bounds(&text, &better)));
     }
     piece.read("a manifold", "e3", |input| {
-        let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
-        let (name, kind) = if input.peek(Token![@]) {
-            let at: Token![@] = input.parse()?;
-            let kind = input.call(Ident::parse_any);
-            (Some(first), kind.map_err(|_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3")))?)
+        let (name, kind) = if input.peek(token::Bracket) {
+            (None, own_manifold(input)?)
         } else {
-            (None, first)
+            let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
+            if input.peek(Token![@]) {
+                let at: Token![@] = input.parse()?;
+                let kind = if input.peek(token::Bracket) {
+                    own_manifold(input)?
+                } else {
+                    let word = input.call(Ident::parse_any);
+                    let missing = |_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3"));
+                    Kind::Word(word.map_err(missing)?)
+                };
+                (Some(first), kind)
+            } else {
+                (None, Kind::Word(first))
+            }
         };
         after_kind(input, &kind)?;
         let bounds = if input.peek(token::Bracket) { Some(bounds(input)?) } else { None };
@@ -298,9 +317,23 @@ fn manifold(piece: Piece) -> Result<Manifold> {
     })
 }
 
+/// `[my::Torus]`.
+fn own_manifold(input: ParseStream) -> Result<Kind> {
+    let inside;
+    let brackets = syn::bracketed!(inside in input);
+    let tokens: TokenStream = inside.parse()?;
+    let own = if tokens.is_empty() {
+        Err("nothing is written there".to_string())
+    } else {
+        syn::parse2(tokens.clone()).map_err(|error| error.to_string())
+    };
+    own.map(Kind::Own)
+        .map_err(|reason| Error::new(brackets.span.join(), say::not_an_own_manifold(&print(tokens), &reason)))
+}
+
 /// What people write after a manifold in the place of what belongs there.
-fn after_kind(input: ParseStream, kind: &Ident) -> Result<()> {
-    let text = kind.unraw().to_string();
+fn after_kind(input: ParseStream, kind: &Kind) -> Result<()> {
+    let text = kind.to_string();
     let next = next(input);
     if input.peek(token::Paren) || input.peek(token::Brace) {
         let inside = next[1..next.len() - 1].trim();

@@ -321,11 +321,9 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
     let text = "/// An event.\n #[derive(Clone)] pub(crate) struct Event = vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4;";
     let tokens = compile(text.parse().unwrap(), &quote!(rt)).unwrap();
     let items = file(tokens);
-    let [syn::Item::Struct(event), syn::Item::Impl(_), syn::Item::Impl(_), syn::Item::Trait(parts), syn::Item::Impl(_)] =
-        items.as_slice()
-    else {
-        panic!("{}", items.len());
-    };
+    let [syn::Item::Struct(event), rest @ ..] = items.as_slice() else { panic!("{}", items.len()) };
+    let parts =
+        rest.iter().find_map(|item| if let syn::Item::Trait(parts) = item { Some(parts) } else { None }).unwrap();
     assert!(event.ident == "Event" && matches!(event.vis, syn::Visibility::Restricted(_)));
     assert_eq!(event.attrs.len(), 3);
     assert_eq!(parts.ident, "EventParts");
