@@ -2,6 +2,8 @@
 //!
 //! This is the shell around the module `compiler`, which does the work; flow-runtime re-exports the macro and gives the types it names
 //! their meaning.
+//!
+#![doc = include_str!("../mistakes.md")]
 
 mod compiler;
 
@@ -31,7 +33,9 @@ use quote::quote;
 /// manifolds declares a trait `EventPdfParts` with their columns, `sample.vertex()`.
 #[proc_macro]
 pub fn flow(input: TokenStream) -> TokenStream {
-    compiler::expand(input.into(), &runtime()).into()
+    // Where the user wrote it: errors come in that order.
+    let place = |span: Span| (span.unwrap().line(), span.unwrap().column());
+    compiler::expand(input.into(), &runtime(), place).into()
 }
 
 /// The path of the runtime, under the name that the caller's Cargo.toml gives it.

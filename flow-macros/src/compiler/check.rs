@@ -90,6 +90,11 @@ fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Ground, ()>> {
             }
             return Ok(Ground::Own(own.clone()));
         }
+        let name = manifold.name.as_ref().map(|name| name.unraw().to_string());
+        if let Some(name) = name.filter(|name| space(&text).is_err() && space(name).is_ok()) {
+            errors.report(kind.span(), say::name_after_kind(&name, &text));
+            return Err(());
+        }
         let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
         let mut ends = table::BOUNDS;
         if let Some(written) = bounds {
@@ -296,6 +301,7 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
             network.highway = mode.value;
         }
     }
+    highway_beside_layers(clauses, &networks, errors);
     if let Some((word, written)) = clauses.rank {
         for ((place, list), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
             let alone = matches!(written, Each::All(_));
@@ -303,6 +309,26 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
         }
     }
     networks
+}
+
+/// Beside a linear map a highway is nothing (layers.md 3.2).
+fn highway_beside_layers(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) {
+    let separate = clauses.poisson.and_then(|(_, widths)| widths.as_ref()).is_some_and(|widths| !widths.0.is_empty());
+    match clauses.highway {
+        Some((_, Each::All(mode))) if mode.value > 0 && mode.value as i64 <= LAST_MODE && !separate => {
+            if networks.iter().all(|network| network.hidden.is_empty()) && !networks.is_empty() {
+                errors.report(mode.span, say::highway_of_none(mode.value));
+            }
+        }
+        Some((_, Each::List(_, modes))) => {
+            for (mode, network) in modes.iter().zip(networks) {
+                if mode.value > 0 && mode.value as i64 <= LAST_MODE && network.hidden.is_empty() {
+                    errors.report(mode.span, say::highway_of_none(mode.value));
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 fn values(widths: &Widths) -> Vec<usize> {
@@ -332,7 +358,7 @@ fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], e
     match (&ranks[..], list.0.first()) {
         ([0], Some(rank)) if alone => {
             if first_time {
-                errors.report(rank.span, say::zero("the rank", say::ZERO_RANK));
+                errors.report(rank.span, say::zero(say::RANK, say::ZERO_RANK));
             }
         }
         ([rank], _) => network.ranks = vec![*rank; matrices],
@@ -386,7 +412,7 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
                 known_mode(value.span, *mode, errors);
                 network.highway = usize::try_from(*mode).unwrap_or_default();
             }
-            ("rank", Written::Int(0)) => errors.report(value.span, say::zero("the rank", say::ZERO_RANK)),
+            ("rank", Written::Int(0)) => errors.report(value.span, say::zero(say::RANK, say::ZERO_OUTER_RANK)),
             ("rank", Written::Int(number)) if *number > 0 => rank = usize::try_from(*number).unwrap_or_default(),
             _ => errors.report(value.span, say::outer_option(&text, &value.text)),
         }
@@ -566,7 +592,16 @@ fn known_options(
             errors.report(name.span(), say::unknown_option(&text, word, rows));
         }
         if let Written::Bare(bare) = &value.value {
-            errors.report(value.span, say::quotes_missing(&text, bare));
+            let kind = owners.first().map(|(_, option)| option.kind);
+            let of_texts = kind.is_none_or(|kind| {
+                use table::Kind::{Choice, Letters, Widths};
+                matches!(kind, Choice(_) | Letters { .. } | Widths)
+            });
+            let message = match owners.first() {
+                Some((letter, option)) if !of_texts => say::wrong_value(*letter, option, bare),
+                _ => say::quotes_missing(&text, bare, kind),
+            };
+            errors.report(value.span, message);
             continue;
         }
         // Letters of one word may take different values of an option; the first that does not take it is named.

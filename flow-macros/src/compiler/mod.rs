@@ -1,6 +1,7 @@
 //! The compiler of the notation: parse, check, lower, expand. It takes and returns tokens of `proc_macro2` and knows nothing of
 //! the macro around it, so that tests and build scripts can call it.
 
+mod ancestor;
 pub mod ast;
 mod check;
 mod diagnostics;
@@ -14,12 +15,14 @@ mod tests;
 
 use ast::{Density, Header, Input, Spec};
 use diagnostics::Diagnostics;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
-/// What the macro expands to, with its errors as `compile_error!`s. `root` is the path of the runtime crate.
-pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
-    translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, errors }| {
+/// What the macro expands to, with its errors as `compile_error!`s in the order of their places. `root` is the path of the runtime
+/// crate, `place` gives line and column of a token.
+pub fn expand(tokens: TokenStream, root: &TokenStream, place: impl Fn(Span) -> (usize, usize)) -> TokenStream {
+    translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, mut errors }| {
+        errors.sort_by_key(|error| place(error.span()));
         let unfinished =
             if editor::is_editor() { editor::unfinished_options(&tokens, root) } else { TokenStream::new() };
         match *input {
