@@ -34,7 +34,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let energies = Gamma::new(2.0, 3.0)?;
     let rows: Vec<[f64; 3]> = (0..4000)
         .map(|_| {
-            let energy = rng.sample(energies);
+            let energy: f64 = rng.sample(energies);
             let [x, y]: [f64; 2] = [rng.sample(StandardNormal), rng.sample(StandardNormal)];
             Shower::point([energy], [x / energy.sqrt(), y / energy.sqrt()])
         })

@@ -46,6 +46,9 @@ impl Manifold for Positive {
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         base[0] = target[0];
     }
+    fn to_base_vjp<R: Real>(_: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        cot_target[0] += cot_base[0];
+    }
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         target[0] = base[0];
     }

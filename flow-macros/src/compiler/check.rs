@@ -122,7 +122,10 @@ fn bounds(written: &Bounds, errors: &mut Diagnostics) -> [f64; 2] {
     ends.map(|end| end + 0.0)
 }
 
-/// Names become methods.
+/// What the constants of a named flow are called, beside those of its manifolds.
+const CONSTANTS: &[&str] = &["notation", "dim", "embedded_dim", "features", "params"];
+
+/// Names become methods and constants.
 fn names(spec: &Spec, errors: &mut Diagnostics) {
     let mut seen = HashSet::new();
     for name in spec.manifolds.iter().flatten().filter_map(|manifold| manifold.name.as_ref()) {
@@ -134,6 +137,8 @@ fn names(spec: &Spec, errors: &mut Diagnostics) {
         if !plain(&text) {
             let better = snake_case(name.unraw().to_string().as_str());
             errors.report(name.span(), say::name_style(&text, plain(&better).then_some(better)));
+        } else if CONSTANTS.contains(&text.as_str()) || text.ends_with("_params") || text.ends_with("_columns") {
+            errors.report(name.span(), say::name_taken(&text));
         } else if !seen.insert(text) {
             errors.report(name.span(), say::name_twice(&name.to_string()));
         }

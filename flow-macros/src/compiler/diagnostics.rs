@@ -229,6 +229,15 @@ pub fn name_style(name: &str, better: Option<String>) -> String {
     )
 }
 
+pub fn name_taken(name: &str) -> String {
+    let constant = name.to_uppercase();
+    format!(
+        "`{name}` cannot name a manifold: the name becomes a constant of the flow, and `{constant}` is another one; choose \
+         another name, for example `my_{}`",
+        name.trim_end_matches("_params").trim_end_matches("_columns")
+    )
+}
+
 pub fn name_twice(name: &str) -> String {
     format!("two manifolds are named `{name}`: give each its own name")
 }

@@ -19,8 +19,8 @@ pub fn is_editor() -> bool {
 
 /// Imports of the names that are no options of their letters, as if they were; nothing if there are none.
 // An import has a path without arguments, so that an editor completes the name alone.
-pub fn unfinished_options(tokens: &TokenStream, root: &TokenStream) -> TokenStream {
-    let tokens: Vec<TokenTree> = tokens.clone().into_iter().collect();
+pub fn unfinished_options(tokens: TokenStream, root: &TokenStream) -> TokenStream {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
     tokens.windows(2).flat_map(|pair| of_word(pair, root)).map(|path| quote!(use #path as _;)).collect()
 }
 

@@ -97,20 +97,25 @@ fn labels(blocks: &[Block]) -> Vec<String> {
             (None, Ground::Own(_)) => "MANIFOLD".into(),
         })
         .collect();
-    let unique = |place: usize| {
-        let alone = plain.iter().filter(|other| **other == plain[place]).count() == 1;
-        if alone || blocks[place].name.is_some() { plain[place].clone() } else { format!("{}_{place}", plain[place]) }
-    };
-    (0..blocks.len()).map(unique).collect()
+    let mut labels = plain.clone();
+    for place in (0..blocks.len()).filter(|place| blocks[*place].name.is_none()) {
+        if plain.iter().filter(|other| **other == plain[place]).count() > 1 {
+            labels[place] += &format!("_{place}");
+        }
+        while plain.contains(&labels[place]) && labels[place] != plain[place] {
+            labels[place].push('_');
+        }
+    }
+    labels
 }
 
 /// The number of a named manifold and its columns, and how many parameters each has.
 fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &TokenStream) -> TokenStream {
     let of = |(place, (block, label)): (usize, (&Block, &String))| {
-        let what = code(&title(block));
+        let (what, place_number) = (code(&title(block)), lower::number(place));
         let constant = |suffix: &str| Ident::new(&format!("{label}{suffix}"), block_span(block));
         let (params, layer_params) = (constant("_PARAMS"), constant("_LAYER_PARAMS"));
-        let part = quote!(#private::Part::of::<#own>(#place));
+        let part = quote!(#private::Part::of::<#own>(#place_number));
         let doc = format!("Numbers trained for {what}: free parameters, or weights of the network that predicts them.");
         let layers_doc = format!("Numbers that the layers of {what} take.");
         let named = block.name.as_ref().map(|_| {
@@ -121,7 +126,7 @@ fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &T
             let end = lower::sum(None, &blocks[..=place], quote!(DIM), private);
             quote! {
                 #[doc = #number_doc]
-                pub const #number: usize = #place;
+                pub const #number: usize = #place_number;
                 #[doc = #columns_doc]
                 pub const #columns: ::core::ops::Range<usize> = #start..#end;
             }

@@ -64,7 +64,8 @@ fn nest_at(span: Span, items: impl DoubleEndedIterator<Item = TokenStream>) -> T
     items.rev().fold(quote_spanned!(span=> ()), |rest, item| quote_spanned!(span=> (#item, #rest)))
 }
 
-fn number(value: usize) -> Literal {
+/// A number without a suffix.
+pub fn number(value: usize) -> Literal {
     Literal::usize_unsuffixed(value)
 }
 
@@ -186,7 +187,10 @@ fn network(
     outputs: &TokenStream,
     private: &TokenStream,
 ) -> TokenStream {
-    let (dense, low_rank) = (Ident::new("Dense", if network.highway > 0 { places.hidden } else { Span::call_site() }), Ident::new("LowRank", places.rank));
+    let (dense, low_rank) = (
+        Ident::new("Dense", if network.highway > 0 { places.hidden } else { Span::call_site() }),
+        Ident::new("LowRank", places.rank),
+    );
     let mut ranks = network.ranks.iter();
     let mut matrix = |inputs: &TokenStream, outputs: &TokenStream| {
         let (columns, rows) = (argument(inputs), argument(outputs));

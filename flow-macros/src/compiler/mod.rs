@@ -24,7 +24,7 @@ pub fn expand(tokens: TokenStream, root: &TokenStream, place: impl Fn(Span) -> (
     translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, mut errors }| {
         errors.sort_by_key(|error| place(error.span()));
         let unfinished =
-            if editor::is_editor() { editor::unfinished_options(&tokens, root) } else { TokenStream::new() };
+            if editor::is_editor() { editor::unfinished_options(tokens, root) } else { TokenStream::new() };
         match *input {
             Input { is_item: true, header, spec } => {
                 let items = expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root);

@@ -6,6 +6,7 @@ use super::ast::print;
 use super::*;
 use proc_macro2::TokenTree;
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const ROOT: &str = "rt";
 
@@ -332,11 +333,80 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
     assert!(
         whole.contains("NOTATION: &'static str = \"vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4\"")
     );
-    assert!(whole.contains("fn energy(&self)-> Self::Columns<{ <Euclidean<1> as Manifold>::DIM }>"));
+    assert!(whole.contains("fn energy(&self)-> Self::Part<1, { <Euclidean<1> as Manifold>::EMBED }>"));
     assert!(whole.contains(
-        "{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, { <Euclidean<1> as Manifold>::DIM }>(self)"
+        "<{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, 1, \
+         { <Euclidean<3> as Manifold>::EMBED + <Sphere2 as Manifold>::EMBED }, { <Euclidean<1> as Manifold>::EMBED }>(self)"
     ));
-    assert!(whole.contains("| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` |"));
+    assert!(whole.contains("fn marginal_energy(&self)-> Marginal<'_, Self, 1, { <Euclidean<1> as Manifold>::EMBED }>"));
+    assert!(whole.contains(
+        "| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` | [`VERTEX_LAYER_PARAMS`](Self::VERTEX_LAYER_PARAMS) | \
+         [`VERTEX_PARAMS`](Self::VERTEX_PARAMS) |"
+    ));
+    assert!(whole.contains("| total | | | | | [`PARAMS`](Self::PARAMS) |"));
+    for constant in
+        ["VERTEX: usize = 0", "S2_PARAMS: usize = Part::of", "ENERGY: usize = 2", "PARAMS: usize = <Event as Spec>"]
+    {
+        assert!(whole.contains(&format!("pub const {constant}")), "{constant}");
+    }
+    // One of the three has no name, so that a point cannot be made of named parts.
+    assert!(!whole.contains("fn point<") && whole.contains("fn points<__X: NamedRows<{ Event::DIM }>>"));
+    let named = compiled("struct Event = vertex@e3 + direction@s2 : g + f").unwrap();
+    assert!(
+        named.contains(
+            "fn point<__E: ::core::marker::Copy +::core::default::Default>(vertex: [__E; 3], direction: [__E; 2])"
+        ),
+        "{named}"
+    );
+}
+
+#[test]
+fn constants_have_names_of_their_own() {
+    let names = |text: &str| -> HashSet<String> {
+        let whole = compiled(text).unwrap();
+        let all: Vec<String> =
+            whole.split("pub const ").skip(1).map(|rest| rest.split(':').next().unwrap().into()).collect();
+        let unique: HashSet<String> = all.iter().cloned().collect();
+        assert_eq!(all.len(), unique.len(), "{all:?}");
+        unique
+    };
+    let found = names("struct P = e1 + e1 + s2 + [my::T] + [my::T] : t + t + f + [my::L] + [my::L]");
+    for label in ["E1_0", "E1_1", "S2", "MANIFOLD_3", "MANIFOLD_4"] {
+        assert!(found.contains(&format!("{label}_PARAMS")), "{found:?}");
+    }
+    // Names come first.
+    let found = names("struct P = e1 + e1 + e1_1@s2 + e1_0@s1 : t + t + f + y");
+    assert!(found.contains("E1_1_PARAMS") && found.contains("E1_1__PARAMS") && found.contains("E1_1"), "{found:?}");
+}
+
+#[test]
+fn manifolds_of_the_users_own() {
+    becomes(
+        "[my::Torus] + e1 : [my::Shear] + t",
+        "Unconditional<(), { <my::Torus as Manifold>::DIM + <Euclidean<1> as Manifold>::DIM }, \
+         { <my::Torus as Manifold>::EMBED + <Euclidean<1> as Manifold>::EMBED }, \
+         (Block<my::Torus, (my::Shear, ()), Free<{ <(my::Shear, ()) as Chain<my::Torus>>::PARAMS }>>, \
+         (Block<Euclidean<1>, (Affine<1, Only, ()>, ()), \
+         Predicted<0, 0, Plain<(Dense<{ <my::Torus as Manifold>::EMBED }, 128>, ()), \
+         Dense<128, { <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>>>>, ()))>",
+    );
+    let named = compiled("struct P = angle@[my::Torus<2>] : [my::Shear]").unwrap();
+    assert!(named.contains("fn angle(&self)-> Self::Part<{ <my::Torus<2> as Manifold>::DIM }, "), "{named}");
+    assert!(named.contains("| `[my::Torus<2>]` | `angle` | `[my::Shear]` |"), "{named}");
+}
+
+#[test]
+fn options_that_are_being_typed_are_shown_to_editors() {
+    let shown = |text: &str| print(editor::unfinished_options(text.parse().unwrap(), &quote!(rt)));
+    let import = |path: &str| format!("use rt::__private::settings::{path} as _;");
+    assert_eq!(shown("e3 : gg(num_k = 3) | cond 4"), import("g::num_k"));
+    assert_eq!(shown("struct P = a@e3 : xgt(num_kde = 3, cov_type = \"full\", cl)"), import("x::cl"));
+    assert_eq!(shown("e3 : gg(n) t(c) | g(x = 2)"), ["g::n", "t::c", "g::x"].map(import).join(" "));
+    // Sound options, no options, no letters: nothing is unfinished.
+    for text in ["e3 : gg(num_kde = 3)", "e3 : g | hidden (3, 4)", "e1 : q(x)", "i1 : z(x)", "e3 : g | cond (a, b)"] {
+        assert_eq!(shown(text), "", "{text}");
+    }
+    assert!(!editor::is_editor());
 }
 
 #[test]

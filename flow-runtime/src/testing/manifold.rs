@@ -185,6 +185,8 @@ impl<M: Manifold> At<'_, M> {
         M::intrinsic_vjp(&point, &weights[..M::DIM], 0.7, &mut cot_intrinsic);
         let mut cot_reference = vec![0.0; M::EMBED];
         M::log_reference_vjp(&point, 1.0, &mut cot_reference);
+        let mut cot_base = vec![0.0; M::EMBED];
+        M::to_base_vjp(&point, &weights[..M::DIM], &mut cot_base);
         for (k, direction) in tangents::<M>(&point).iter().enumerate() {
             let step = step_along::<M>(&point, direction);
             let numerical = difference(step, |h| {
@@ -192,6 +194,12 @@ impl<M: Manifold> At<'_, M> {
                 dot(&angles, &weights) + 0.7 * ln
             });
             self.slope(dot(&cot_intrinsic, direction), numerical, || format!("`intrinsic` along tangent {k}"))?;
+            let numerical = difference(step, |h| {
+                let mut base = vec![0.0; M::DIM];
+                M::to_base(&moved::<M>(&point, direction, h), &mut base);
+                dot(&base, &weights)
+            });
+            self.slope(dot(&cot_base, direction), numerical, || format!("`to_base` along tangent {k}"))?;
             let numerical = difference(step, |h| M::log_reference(&moved::<M>(&point, direction, h)));
             self.slope(dot(&cot_reference, direction), numerical, || format!("`log_reference` along tangent {k}"))?;
         }

@@ -219,6 +219,12 @@ impl<const W: usize> Manifold for Bad<W> {
             base[0] = base[0].scale(0.9);
         }
     }
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        Unit::to_base_vjp(target, cot_base, cot_target);
+        if W == 7 {
+            cot_target[0] += R::constant(0.1);
+        }
+    }
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         Unit::from_base(base, target);
     }
@@ -242,6 +248,7 @@ fn every_broken_law_of_a_manifold_is_named() {
     assert_eq!(of::<4>(), Law::Reference);
     assert_eq!(of::<5>(), Law::RoundTrip);
     assert_eq!(of::<6>(), Law::Points);
+    assert_eq!(of::<7>(), Law::PointGradient);
     let text = check_manifold::<Bad<4>>(&Laws::default()).unwrap_err().to_string();
     assert!(
         text.starts_with("`[Bad]` breaks the law that the reference density is a standard normal of the base: "),

@@ -54,6 +54,8 @@ const MANIFOLD_MISTAKES: &[Mistake] = &[
     ("not_an_own_manifold", "[] : g", "e3 : g"),
     ("name_style", "Vertex@e3 : g", "vertex@e3 : g"),
     ("name_style", "fn@e3 : g", "function@e3 : g"),
+    ("name_taken", "features@e3 : g", "my_features@e3 : g"),
+    ("name_taken", "vertex@e3 + vertex_params@e1 : g + t", "vertex@e3 + my_vertex@e1 : g + t"),
     ("name_twice", "vertex@e3 + vertex@s2 : g + f", "vertex@e3 + direction@s2 : g + f"),
     ("no_at", "vertex e3 : g", "vertex@e3 : g"),
     ("name_after_kind", "e3@vertex : g", "vertex@e3 : g"),
