@@ -12,7 +12,7 @@ use dfdx::prelude::*;
 use flow_runtime::layers::{Affine, Gaussianization, Identity, Only};
 use flow_runtime::manifolds::{Euclidean, Sphere2};
 use flow_runtime::testing::{Law, Laws, Points, check_chain, check_layer, check_manifold};
-use flow_runtime::{Fit, flow};
+use flow_runtime::{Adam, Fit, flow};
 use planar::Planar;
 use positive::{OfLog, Positive};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -89,7 +89,7 @@ fn they_train_beside_letters() {
             [a + 2.0 * (3.0 * a).tanh(), 0.5 * b]
         })
         .collect();
-    let fit = Fit { epochs: 60, batch: 100, ..Fit::default() };
+    let fit = Fit { epochs: 60, batch: 100, optimizer: Adam { rate: 0.02, ..Adam::default() }, ..Fit::default() };
     let dev = Cpu::default();
     let mut straight = dev.build_module::<Straight, f64>();
     straight.fit(&rows, &fit).unwrap();
@@ -111,14 +111,12 @@ fn they_train_beside_letters() {
     assert!(gradient[gradient.len() - 7..].iter().all(|g| *g != 0.0), "{:?}", &gradient[gradient.len() - 7..]);
 }
 
-/// A layer on another manifold is another layer.
-struct Nowhere;
-
 #[test]
 fn a_broken_layer_says_which_law() {
     use flow_runtime::layers::Layer;
     use flow_runtime::numeric::{Lift, Mask, Real};
-    // The identity, but that its log-determinant is not 0.
+    /// The identity, but that its log-determinant is not 0.
+    struct Nowhere;
     impl Layer<Sphere2> for Nowhere {
         const PARAMS: usize = 0;
         const PREPARED: usize = 0;

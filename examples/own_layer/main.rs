@@ -12,7 +12,7 @@ use base::HeavyTails;
 use dfdx::prelude::*;
 use flow_runtime::manifolds::Euclidean;
 use flow_runtime::testing::{Laws, check_layer};
-use flow_runtime::{Fit, flow};
+use flow_runtime::{Adam, Fit, flow};
 use planar::Planar;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{StandardNormal, StudentT};
@@ -50,7 +50,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         features.push([f]);
         rows.push([a + 2.0 * f * (3.0 * a).tanh(), 0.5 * b + (3.0 * a).tanh()]);
     }
-    let fit = Fit { epochs: 40, ..Fit::default() };
+    let fit = Fit { epochs: 60, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
     let mut bent = dev.build_module::<Bent, f64>();
     let mut normal = dev.build_module::<Normal, f64>();
     bent.fit(&features, &rows, &fit)?;

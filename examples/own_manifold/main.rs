@@ -10,7 +10,7 @@ mod positive;
 use dfdx::prelude::*;
 use flow_runtime::layers::{Affine, Gaussianization, Last, Only};
 use flow_runtime::testing::{Laws, check_layer, check_manifold};
-use flow_runtime::{Fit, flow};
+use flow_runtime::{Adam, Fit, flow};
 use positive::{OfLog, Positive};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::{Gamma, StandardNormal};
@@ -40,7 +40,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .collect();
     let mut pdf = Cpu::default().build_module::<Shower, f64>();
-    pdf.fit(&rows, &Fit { epochs: 40, ..Fit::default() })?;
+    let adam = Adam { rate: 0.01, ..Adam::default() };
+    pdf.fit(&rows, &Fit { epochs: 60, optimizer: adam, ..Fit::default() })?;
     println!("{pdf}\n");
 
     let sample = pdf.sample(4000, &mut rng)?;

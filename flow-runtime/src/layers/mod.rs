@@ -107,6 +107,11 @@ pub const PENALTIES: usize = 2;
 /// `cot_log_det` is the cotangent of the added log-determinant; cotangents of prepared numbers (or parameters) are
 /// **added**. On spheres and simplices ambient cotangents are meant: only their tangential part at the point matters.
 ///
+/// # A layer of your own
+/// Any type with this trait stands in the notation in brackets, `flow!(e3 : gg [my::Planar<3>] | cond 4)`, and is trained with the letters.
+/// [`testing::check_layer`](crate::testing::check_layer) says whether it keeps what it promises. A base density of your own is a layer that stands first in its
+/// chain and maps the normal density to another one. Both are in the example `own_layer` of the repository.
+///
 /// # Working range
 /// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space), everywhere on spheres, and up to the closed ends of
 /// intervals. On simplices finite up to the closed faces.
