@@ -125,6 +125,11 @@ fn bounds(written: &Bounds, errors: &mut Diagnostics) -> [f64; 2] {
 /// What the constants of a named flow are called, beside those of its manifolds.
 const CONSTANTS: &[&str] = &["notation", "dim", "embedded_dim", "features", "params"];
 
+/// Whether the constants of a manifold with this name would be nothing else's.
+pub fn is_free(name: &str) -> bool {
+    !CONSTANTS.contains(&name) && !name.ends_with("_params") && !name.ends_with("_columns")
+}
+
 /// Names become methods and constants.
 fn names(spec: &Spec, errors: &mut Diagnostics) {
     let mut seen = HashSet::new();
@@ -137,7 +142,7 @@ fn names(spec: &Spec, errors: &mut Diagnostics) {
         if !plain(&text) {
             let better = snake_case(name.unraw().to_string().as_str());
             errors.report(name.span(), say::name_style(&text, plain(&better).then_some(better)));
-        } else if CONSTANTS.contains(&text.as_str()) || text.ends_with("_params") || text.ends_with("_columns") {
+        } else if !is_free(&text) {
             errors.report(name.span(), say::name_taken(&text));
         } else if !seen.insert(text) {
             errors.report(name.span(), say::name_twice(&name.to_string()));

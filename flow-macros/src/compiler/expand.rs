@@ -2,9 +2,10 @@
 //! same kind, so that rustc has nothing to add.
 
 use super::ast::{Block, ClauseKind, Density, Ground, Header, Link, Manifold, Spec, list, print};
-use super::lower;
+use super::{check, lower};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
+use std::collections::HashSet;
 use syn::ext::IdentExt;
 
 /// The items of a named flow.
@@ -355,6 +356,32 @@ pub fn wrong_type(errors: &[syn::Error], unfinished: &TokenStream) -> TokenStrea
     quote!([(); { #unfinished #(#errors)* }])
 }
 
+/// What would be there for named manifolds, as something unknown.
+fn wrong_constants(names: &[&Ident], own: &TokenStream) -> Option<TokenStream> {
+    let sound =
+        names.iter().map(|name| name.unraw().to_string()).filter(|name| check::is_free(name) && name.is_ascii());
+    let unique: HashSet<String> = sound.map(|name| name.to_uppercase()).collect();
+    let constants = unique.iter().map(|label| {
+        let constant = |suffix: &str| format_ident!("{label}{suffix}");
+        let [number, columns, params, layer_params] = ["", "_COLUMNS", "_PARAMS", "_LAYER_PARAMS"].map(constant);
+        quote! {
+            pub const #number: usize = 0;
+            pub const #columns: ::core::ops::Range<usize> = 0..0;
+            pub const #params: usize = 0;
+            pub const #layer_params: usize = 0;
+        }
+    });
+    let parts: Vec<_> = (0..names.len()).map(|place| format_ident!("__P{place}")).collect();
+    (!names.is_empty()).then(|| {
+        quote! {
+            #(#constants)*
+            pub fn point<#(#parts),*>(#(_: #parts),*) -> #own { loop {} }
+            pub fn points<__X>(_: __X) -> #own { loop {} }
+            pub fn embedded_points<__X>(_: __X) -> #own { loop {} }
+        }
+    })
+}
+
 /// The errors where an item stands, with a struct of the wanted name that builds as something unknown.
 pub fn wrong_item(
     header: Option<&Header>,
@@ -381,7 +408,13 @@ pub fn wrong_item(
             })
         },
     );
-    let named = spec.is_some_and(|spec| spec.manifolds.iter().flatten().any(|manifold| manifold.name.is_some()));
+    let names: Vec<&Ident> = spec
+        .iter()
+        .flat_map(|spec| spec.manifolds.iter().flatten())
+        .filter_map(|manifold| manifold.name.as_ref())
+        .collect();
+    let named = !names.is_empty();
+    let constants = wrong_constants(&names, &own);
     let parts = named.then(|| {
         let (parts, densities) = (parts_name(header), marginals_name(header));
         quote! {
@@ -401,8 +434,14 @@ pub fn wrong_item(
             const NOTATION: &'static str = "";
         }
         #label
+        impl #private::Spec for #name {
+            type Tag = #name;
+            type Features = ();
+            type Blocks = ();
+        }
         #[allow(dead_code, missing_docs)]
         impl #name {
+            #constants
             pub const NOTATION: &'static str = "";
             pub const DIM: usize = 0;
             pub const EMBEDDED_DIM: usize = 0;
