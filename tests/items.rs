@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 use flow_runtime::estimators::{self, Estimate};
-use flow_runtime::module::Spec;
+use flow_runtime::module::{Numbers, Spec};
 use flow_runtime::{Density, Notation, flow};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -164,6 +164,10 @@ fn constants_are_what_is_built() {
         [0, 1, 2].map(layers)
     );
     assert_eq!([Event::DIRECTION, Event::VERTEX, Event::SHARE], [0, 1, 2]);
+    // What documentation shows.
+    let shown: (<Event as Numbers>::LayerParams, <Event as Numbers>::Params, <Event as Numbers>::Total) =
+        (([(); 10], [(); 60], [(); 8316]), ([(); 130], [(); 604], [(); 74932]), [(); 75666]);
+    assert_eq!(shown.2.len(), Event::PARAMS);
     let spaces = pdf.given(&[[0.0; 4]]).unwrap().spaces();
     let columns = [Event::DIRECTION_COLUMNS, Event::VERTEX_COLUMNS, Event::SHARE_COLUMNS];
     assert!(columns.iter().zip(&spaces).all(|(columns, space)| *columns == space.columns));

@@ -91,7 +91,7 @@ pub mod __private {
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{
         Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
-        Part, Spec, Unconditional,
+        Numbers, Part, Spec, Unconditional,
     };
     pub use dfdx;
 }

@@ -25,6 +25,7 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
     let facts = facts(name, &notation, &private);
     let label = label(name, density.blocks.iter().map(|block| block.name.as_ref()), &private);
     let constants = constants(&density.blocks, &labels, &own, &private);
+    let numbers = numbers(name, &density.blocks, &labels, &private);
     let points = points(name, &density.blocks, &private);
     let parts = parts(header, &density.blocks, &private);
     quote! {
@@ -42,6 +43,7 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
             type Blocks = <#own as #private::Spec>::Blocks;
         }
         #label
+        #numbers
         // Not every program reads every constant.
         #[allow(dead_code)]
         impl #name {
@@ -141,6 +143,29 @@ fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &T
         }
     };
     blocks.iter().zip(labels).enumerate().map(of).collect()
+}
+
+/// The counts as lengths of arrays, which rustdoc evaluates.
+fn numbers(name: &Ident, blocks: &[Block], labels: &[String], private: &TokenStream) -> TokenStream {
+    let arrays = |suffix: &str| -> TokenStream {
+        let lengths = labels.iter().map(|label| format_ident!("{label}{suffix}"));
+        quote!((#([(); #name::#lengths],)*))
+    };
+    let (layer_params, params) = (arrays("_LAYER_PARAMS"), arrays("_PARAMS"));
+    let all = list(blocks.iter().map(|block| code(&title(block))), ", ");
+    let layers_doc = format!("How many numbers the layers take: of {all}.");
+    let doc = format!("How many numbers are trained: for {all}.");
+    quote! {
+        /// The numbers of the table, as lengths.
+        impl #private::Numbers for #name {
+            #[doc = #layers_doc]
+            type LayerParams = #layer_params;
+            #[doc = #doc]
+            type Params = #params;
+            /// How many numbers are trained in all.
+            type Total = [(); #name::PARAMS];
+        }
+    }
 }
 
 /// `direction@s2`.
@@ -311,7 +336,8 @@ fn docs(spec: &Spec, labels: &[String]) -> String {
             code(&manifold.to_string())
         );
     }
-    page += "| total | | | | | [`PARAMS`](Self::PARAMS) |\n";
+    page += "| total | | | | | [`PARAMS`](Self::PARAMS) |\n\n\
+             The numbers themselves are the lengths in the implementation of `Numbers` below.\n";
     let (defaults, clauses): (Vec<_>, Vec<_>) =
         spec.clauses.iter().partition(|clause| matches!(clause.kind, ClauseKind::Defaults(_)));
     if !clauses.is_empty() {
