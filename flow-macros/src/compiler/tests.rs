@@ -350,7 +350,7 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
         assert!(whole.contains(&format!("pub const {constant}")), "{constant}");
     }
     // One of the three has no name, so that a point cannot be made of named parts.
-    assert!(!whole.contains("fn point<") && whole.contains("fn points<__X: NamedRows<{ Event::DIM }>>"));
+    assert!(!whole.contains("fn point<") && whole.contains("fn points<__X:NamedRows<{ Event::DIM }>>"));
     let named = compiled("struct Event = vertex@e3 + direction@s2 : g + f").unwrap();
     assert!(named.contains("(vertex:[__E; 3], direction:[__E; 2])"), "{named}");
 }
