@@ -275,7 +275,10 @@ fn end(input: ParseStream, place: &str) -> Result<()> {
 fn unexpected(input: ParseStream, place: &str) -> Error {
     let token = next(input);
     match token.as_str() {
-        _ if place == say::IN_HEADER => input.error(say::unexpected(&token, place)),
+        _ if place == say::IN_HEADER => {
+            let sign = if token.starts_with('{') { "{" } else { &token };
+            input.error(say::unexpected(sign, place))
+        }
         ":" if input.peek(Token![::]) => input.error(say::path_without_brackets()),
         ":" | "|" => input.error(say::second(if token == ":" { ':' } else { '|' })),
         ";" if place != say::IN_OPTIONS => input.error(say::unexpected(";", say::ONE_FLOW)),

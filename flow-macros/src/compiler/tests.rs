@@ -332,10 +332,11 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
     assert!(
         whole.contains("NOTATION: &'static str = \"vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4\"")
     );
-    assert!(whole.contains("fn energy(&self)-> Self::Columns<{ <Euclidean<1> as Manifold>::DIM }>"));
-    assert!(whole.contains(
-        "{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, { <Euclidean<1> as Manifold>::DIM }>(self)"
-    ));
+    let (dim, embed) = ("1", "{ <Euclidean<1> as Manifold>::EMBED }");
+    assert!(whole.contains(&format!("fn energy(&self)-> Self::Part<{dim}, {embed}>")), "{whole}");
+    let start = |of: &str| format!("{{ <Euclidean<3> as Manifold>::{of} + <Sphere2 as Manifold>::{of} }}");
+    let columns = format!("part:: <{}, {dim}, {}, {embed}>(self)", start("DIM"), start("EMBED"));
+    assert!(whole.contains(&columns), "{columns}: {whole}");
     assert!(whole.contains("| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` |"));
 }
 

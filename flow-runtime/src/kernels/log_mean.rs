@@ -67,6 +67,7 @@ passes_on!([N: Network] Inner<N>);
 passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, COUNT, N, 0>);
 
 /// The last output of the head of the first block.
+#[diagnostic::do_not_recommend]
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
@@ -89,6 +90,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
@@ -109,6 +111,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where

@@ -25,6 +25,11 @@ use crate::numeric::Real;
 /// Log-determinants of layers are those of the surface measure (Lebesgue measure on Euclidean space, length on the
 /// circle, area on the sphere, the simplex as a surface in R^{D+1}). `*_vjp` functions take the cotangents of a function's outputs and **add** the
 /// cotangents of its inputs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a manifold",
+    label = "no manifold",
+    note = "a manifold of your own needs `impl Manifold for {Self}`; those with letters are listed in the table of the README"
+)]
 pub trait Manifold: Send + Sync + 'static {
     /// Number of intrinsic coordinates, and of base coordinates.
     const DIM: usize;

@@ -17,6 +17,7 @@ pub use files::FileError;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
 pub(crate) use flow::{check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
+pub use instead::FeaturesFirst;
 pub use named::{Columns, Cut, Embedded, Intrinsic, Label, Named, NamedDensity, NamedRows, System, TracedPoints};
 pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, spaces};

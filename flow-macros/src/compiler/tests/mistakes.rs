@@ -431,11 +431,14 @@ fn cases() -> Vec<(PathBuf, String)> {
     for (theme, (function, written, _)) in all() {
         let path = root().join("tests/ui/fail").join(theme).join(format!("{function}.rs"));
         if files.last().is_none_or(|(last, _)| *last != path) {
-            files.push((path, "use flow_runtime::flow;\n\nfn main() {}\n".into()));
+            let import = if theme == "items" { "" } else { "use flow_runtime::flow;\n\n" };
+            files.push((path, format!("{import}fn main() {{}}\n")));
         }
         let text = &mut files.last_mut().expect("a file").1;
         let case = if theme == "items" {
-            format!("\nflow! {{\n    {written}\n}}\n")
+            // Two may have the same name.
+            let number = text.matches("\nmod ").count() + 1;
+            format!("\nmod case{number} {{\n    flow_runtime::flow! {{\n        {written}\n    }}\n}}\n")
         } else {
             // Uses of a type that is wrong add no errors.
             let name = format!("P{}", text.matches("\ntype ").count() + 1);
