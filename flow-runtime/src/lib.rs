@@ -66,7 +66,7 @@ pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
 
-pub use density::{Density, TracedDensity};
+pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
 pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};

@@ -295,6 +295,12 @@ pub trait Blocks: Send + Sync + 'static {
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
+    /// Undoes the letters in `letters` of one manifold: its coordinates in `inputs`, those after the letters, become those before them. Adds the
+    /// log-determinant to `log_prob`, and the reference density where the way ends at the base.
+    fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
     /// Cotangents of [`Blocks::generate`] at the points in `inputs`, given those of the points in `cot_inputs` and of their
     /// log-density in `cot_log_prob`.
     fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
@@ -391,6 +397,12 @@ impl Blocks for () {
     {
     }
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
@@ -852,6 +864,43 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             store(&space.point[..M::EMBED], &mut space.inputs[rows], width, first);
         }
         Rest::generate(model, Block::<M, C, H>::after(at), space);
+    }
+
+    fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        if at.index != manifold {
+            return Rest::undo(model, Block::<M, C, H>::after(at), space, manifold, letters);
+        }
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        let rows = Block::<M, C, H>::rows(at, width);
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
+            if !H::SHARED {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+            }
+            let mut log_prob = R::zero();
+            let Workspace { point, lane_scratch, lane_prepared, .. } = space;
+            let (point, scratch) = (&mut point[..M::EMBED], &mut lane_scratch[..C::SCRATCH]);
+            if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                C::inverse_part(prepared, point, &mut log_prob, scratch, letters, 0, &mut fault);
+            } else {
+                C::inverse_part(&lane_prepared[..C::PREPARED], point, &mut log_prob, scratch, letters, 0, &mut fault);
+            }
+            if letters.start == 0 {
+                log_prob += M::log_reference(point);
+            }
+            store(point, &mut space.inputs[rows.clone()], width, first);
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+            add_to(&[log_prob], &mut space.log_prob, width, first);
+        }
     }
 
     // The points are known, so the chain is walked by its inverse (no root search) to refill what the derivatives of the

@@ -13,6 +13,7 @@ use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
@@ -43,6 +44,7 @@ pub trait LogMean: Blocks {
 /// Blocks that leave the log-mean to those after them.
 macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
+        #[diagnostic::do_not_recommend]
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
             where
@@ -171,6 +173,12 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     {
     }
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,

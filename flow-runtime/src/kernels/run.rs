@@ -504,6 +504,43 @@ pub fn generate<B: Blocks, T: Number>(
     })
 }
 
+/// Undoes the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those with this manifold
+/// before the letters, and `log_prob` the log-determinant, with the reference density where the way ends at the base: then it is the
+/// log-density, by the surface measure, of the manifold after these letters, given those before it.
+pub fn undo<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    manifold: usize,
+    letters: &Range<usize>,
+    points: &mut [T],
+    log_prob: &mut [T],
+) -> Result<(), RowFault> {
+    let mut shared = zeros(B::SHARED);
+    B::prepare_shared(job.weights, &mut shared);
+    let model = Model { weights: job.weights, shared: &shared };
+    let rows = log_prob.len();
+    let job = Job { coordinates: Coordinates::Embedded, ..job };
+    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
+    in_tasks(rows, TASK, parts, |start, len, (log_prob, points): (&mut [T], &mut [T])| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        let mut edge = Edge::new::<B>(width);
+        for (first, count) in blocks_of(start, len) {
+            let at = first - start;
+            space.begin(&job, first, count);
+            // The points of a task are its own: rows are counted from its start.
+            space.enter::<B>(&job, points, at, count, &mut edge);
+            B::undo(model, At::start::<B>(job.feature_count), &mut space, manifold, letters);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
+            let rows = &space.inputs[before::<B, T>(&job) * space.width..];
+            leave(rows, space.width, B::EMBED, count, &mut points[at * B::EMBED..]);
+        }
+        Ok(())
+    })
+}
+
 /// A pack of generated points in the coordinates asked for, into `edge.outer`; the log-density into `edge.inner[0]`.
 fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
     job: &Job<'_, T>,
