@@ -120,6 +120,11 @@ pub trait Density<E: Element> {
 /// assert_eq!(ln_p.len(), 100);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "the chains of this density cannot be stopped between two letters",
+    label = "expected a flow, or a conditional flow with its features",
+    note = "of a conditional flow give features first: `pdf.given(&features)?`"
+)]
 pub trait Stepwise<E: Element>: Density<E> {
     /// The letters of each manifold's chain, from the base to the target.
     fn letters(&self) -> Vec<Vec<&'static str>>;
