@@ -663,6 +663,18 @@ fn messages_about_named_flows() {
     says("e3 : g;", &["unexpected `;`"]);
 }
 
+/// What could not be read may have been what is missing.
+#[test]
+fn no_follow_up_errors() {
+    says("e3 x s2 : g + f", &["unexpected `x`"]);
+    says("+ e3 : g", &["a manifold is missing beside this `+`"]);
+    says("e3 gg | cond 3", &["has no `:`"]);
+    says("e3 : g | cond, hidden 3", &["the number of given features is missing"]);
+    says("e3 : g | cond three, poisson 64", &["`three` does not fit"]);
+    says("e3 : g | features 3, amortize 64", &["`features` is not a clause"]);
+    says("e0 : b | cond 3", &["the dimension of `e` goes from 1"]);
+}
+
 #[test]
 fn everything_wrong_is_said_at_once() {
     says(
