@@ -2,10 +2,13 @@
 //! judged by quadrature over all of the circle or torus, so that the excess is the Kullback-Leibler divergence itself. And seven
 //! circles at once.
 
+mod common;
+
+use common::fit;
 use dfdx::prelude::*;
+use flow_runtime::flow;
 use flow_runtime::kernels::{Coordinates, Job, evaluate, evaluate_vjp, generate, generate_vjp};
 use flow_runtime::module::Spec;
-use flow_runtime::{Adam, Fit, Schedule, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::{PI, TAU};
@@ -51,17 +54,6 @@ fn divergence(truth: &[f64], model: &[f64], weight: f64) -> (f64, f64) {
     let total = model.iter().map(|m| m.exp()).sum::<f64>() * weight;
     assert!((total - 1.0).abs() < 1e-4, "the model is normalised: {total}");
     (mean(&|t, _| -t), mean(&|t, m| t - m))
-}
-
-fn fit(epochs: usize, rate: f64) -> Fit {
-    Fit {
-        epochs,
-        batch: 256,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
-        seed: 1,
-        ..Fit::default()
-    }
 }
 
 /// Fits a flow to von Mises distributed angles around 1; the divergence from the truth.

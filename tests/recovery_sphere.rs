@@ -4,15 +4,15 @@
 //! The expected negative log-density of a fit under the truth comes from quadrature over the sphere, so that what is held to a bound
 //! is the Kullback-Leibler divergence itself, without the noise of a test sample.
 
+mod common;
+
+use common::{CLOSE, angles};
 use dfdx::prelude::*;
-use flow_runtime::{Adam, Fit, Schedule, flow};
+use flow_runtime::{Fit, Schedule, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use std::f64::consts::TAU;
-
-/// Largest excess of the cross entropy over the entropy, in nats.
-const CLOSE: f64 = 0.01;
 
 /// Three orthonormal axes in no special place: mean direction, major axis, minor axis.
 const AXES: [[f64; 3]; 3] = [[0.48, -0.64, 0.6], [0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]];
@@ -24,10 +24,6 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 /// The unit vector with polar angle and azimuth (sin and cos of the first given) as seen from the axes.
 fn on_axes(sin: f64, cos: f64, phi: f64) -> [f64; 3] {
     std::array::from_fn(|i| cos * AXES[0][i] + sin * (phi.cos() * AXES[1][i] + phi.sin() * AXES[2][i]))
-}
-
-fn angles(v: [f64; 3]) -> [f64; 2] {
-    [v[0].hypot(v[1]).atan2(v[2]), v[1].atan2(v[0]).rem_euclid(TAU)]
 }
 
 /// sin and cos of an angle from the axis of a von Mises-Fisher distribution, where the density falls to the share `u` of the sphere's whole.
@@ -47,14 +43,7 @@ fn fisher_entropy(kappa: f64) -> f64 {
 }
 
 fn fit(epochs: usize, batch: usize, rate: f64, last: f64) -> Fit {
-    Fit {
-        epochs,
-        batch,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last },
-        seed: 1,
-        ..Fit::default()
-    }
+    Fit { batch, schedule: Schedule::Cosine { warm_up: 20, last }, ..common::fit(epochs, rate) }
 }
 
 /// Nodes of equal weight under a von Mises-Fisher distribution: midpoints of its distribution function, and of the azimuth.

@@ -13,7 +13,7 @@ mod weights;
 
 pub use files::FileError;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
-pub(crate) use flow::{check_points, draw_base};
+pub(crate) use flow::{check_owns_parameters, check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
 pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, spaces};

@@ -97,6 +97,23 @@ const FAR_U: &str = "u: base points beyond 37 sigma";
 const CHARTS: &str = "Q5: c in charts whose logarithm is clipped";
 const PLANE: &str = "Q18: base point clipped as the reference clips it";
 
+/// Every rule.
+pub const ALL: [&str; 13] = [
+    ARCCOS,
+    CLIPPED_POLE,
+    SMALL_KAPPA,
+    STEP,
+    N_MARGIN,
+    SEARCH,
+    V_SEARCH,
+    R_CLIPPED,
+    SKEW,
+    ROUNDED_SHARES,
+    FAR_U,
+    CHARTS,
+    PLANE,
+];
+
 /// The rules that apply to each row of a case: of the given points, of the generated points, and of sums over rows.
 pub struct Rules {
     given: Vec<Vec<(Vec<What>, Allowance)>>,
