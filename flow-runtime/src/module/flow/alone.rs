@@ -5,6 +5,7 @@ use super::{Coordinates, Evaluation, Flow, Single, Unconditional};
 use crate::error::Error;
 use crate::kernels::Blocks;
 use crate::module::Element;
+use crate::module::named::Embedded;
 use crate::module::points::{Join, Points};
 use crate::module::samples::{Detached, Regularised, Sample, TracedSample};
 use crate::module::weights::Weights;
@@ -160,7 +161,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
         let shapes: Single<usize, M> = ((n, Const), (n,));
         let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Embedded, rng)?;
         Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
@@ -207,7 +208,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         n: usize,
         rng: &mut G,
         gradients: Gradients<E, Cpu>,
-    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E>, Error> {
+    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
         let shapes: Single<usize, M> = ((n, Const), (n,));
         self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Embedded, tape_of(gradients)?, rng)
     }

@@ -4,6 +4,7 @@ use super::{Conditional, Coordinates, Evaluation, Flow, Many, Single};
 use crate::error::Error;
 use crate::kernels::Blocks;
 use crate::module::Element;
+use crate::module::named::Embedded;
 use crate::module::points::{FeatureSpec, GivenFeatures, Join, Points, Rows};
 use crate::module::samples::{Detached, Regularised, Sample, TracedSample};
 use crate::module::weights::Weights;
@@ -157,7 +158,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     pub fn sample_embedded<G: Rng + ?Sized>(
         &self,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+    ) -> Result<Sample<Tag, (FB, Const<M>), (FB,), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Single<FB, M> = ((batch, Const), (batch,));
         let (points, log_prob) = self.flow.draw(&self.features.data, 1, shapes, Coordinates::Embedded, rng)?;
@@ -187,7 +188,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+    ) -> Result<Sample<Tag, (FB, usize, Const<M>), (FB, usize), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
         let (points, log_prob) = self.flow.draw(&self.features.data, n, shapes, Coordinates::Embedded, rng)?;
@@ -199,13 +200,13 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
 impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
     GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>
 {
-    fn trace<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+    fn trace<G: Rng + ?Sized, Sh: Shape, L: Shape, C>(
         self,
         n: usize,
         shapes: (Sh, L),
         coordinates: Coordinates,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<Tag, Sh, L, E, C>, Error> {
         let Rows { data, tape, give, .. } = self.features;
         self.flow.generate_on_tape(data, give, n, shapes, coordinates, tape, rng)
     }
@@ -227,7 +228,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     pub fn rsample_embedded<G: Rng + ?Sized>(
         self,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, (FB, Const<M>), (FB,), E>, Error> {
+    ) -> Result<TracedSample<Tag, (FB, Const<M>), (FB,), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Single<FB, M> = ((batch, Const), (batch,));
         self.trace(1, shapes, Coordinates::Embedded, rng)
@@ -255,7 +256,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self,
         n: usize,
         rng: &mut G,
-    ) -> Result<TracedSample<Tag, (FB, usize, Const<M>), (FB, usize), E>, Error> {
+    ) -> Result<TracedSample<Tag, (FB, usize, Const<M>), (FB, usize), E, Embedded>, Error> {
         let batch = self.features.batch;
         let shapes: Many<FB, M> = ((batch, n, Const), (batch, n));
         self.trace(n, shapes, Coordinates::Embedded, rng)

@@ -72,6 +72,40 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         Ok(out.put_tape(tape))
     }
 
+    /// Base coordinates as one operation on the tape, of points which have been checked.
+    pub(in crate::module) fn base_on_tape<B: Dim, const N: usize, FB, FT, T>(
+        &self,
+        features: Rows<FB, E, FT>,
+        points: Rows<B, E, T>,
+        repeat: usize,
+    ) -> Result<Tensor<(usize, Const<N>), E, Cpu, FT::Out>, Error>
+    where
+        FT: Join<T>,
+        FT::Out: Tape<E, Cpu>,
+    {
+        let coordinates = Coordinates::Intrinsic;
+        let rows = points.batch.size();
+        let weights = self.flat_weights();
+        let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
+        let job = Self::job(&weights, &features.data, repeat, coordinates);
+        kernels::evaluate::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut base).map_err(explain::<S::Blocks>)?;
+        let out: Tensor<_, E, Cpu> = tensor(base, (rows, Const))?;
+        let mut tape = features.tape.join(points.tape);
+        if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
+            let (handle, module) = (out.clone(), self.weights.clone());
+            let (features, give_features) = (features.data, features.give);
+            let (points, give_points) = (points.data, points.give);
+            tape.add_backward_op(move |gradients| {
+                gradients.try_alloc_for(&handle)?;
+                let cot = gradients.get(&handle).as_vec();
+                let job = Self::job(&weights, &features, repeat, coordinates);
+                let back = kernels::base_vjp::<S::Blocks, E>(job, &points, &cot).map_err(unexpected)?;
+                give(gradients, &module, back, give_features, give_points)
+            });
+        }
+        Ok(out.put_tape(tape))
+    }
+
     /// The fused evaluation with penalties as one operation on the tape, with three results.
     pub(super) fn regularise_on_tape<B: Dim, FB, FT, T>(
         &self,
@@ -209,7 +243,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// The fused sampling as one operation on the tape, with two results.
     #[allow(clippy::too_many_arguments, reason = "one operation")]
-    pub(super) fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape>(
+    pub(super) fn generate_on_tape<G: Rng + ?Sized, Sh: Shape, L: Shape, C>(
         &self,
         features: Vec<E>,
         give_features: Option<GiveBack<E>>,
@@ -218,13 +252,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         tape: OwnedTape<E, Cpu>,
         rng: &mut G,
-    ) -> Result<TracedSample<S::Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<S::Tag, Sh, L, E, C>, Error> {
         let generated = self.generate(&features, repeat, coordinates, rng)?;
         self.record(generated, (features, give_features), repeat, shapes, coordinates, tape)
     }
 
     /// Puts generated points, their log-densities and the weights they were generated with on a tape.
-    pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape>(
+    pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape, C>(
         &self,
         (rows, densities, weights): (Vec<E>, Vec<E>, Vec<E>),
         (features, give_features): (Vec<E>, Option<GiveBack<E>>),
@@ -232,7 +266,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         shapes: (Sh, L),
         coordinates: Coordinates,
         mut tape: OwnedTape<E, Cpu>,
-    ) -> Result<TracedSample<Tag, Sh, L, E>, Error> {
+    ) -> Result<TracedSample<Tag, Sh, L, E, C>, Error> {
         let points = tensor(rows.clone(), shapes.0)?;
         let log_prob = tensor(densities, shapes.1)?;
         let (points_handle, density_handle, module) = (points.clone(), log_prob.clone(), self.weights.clone());

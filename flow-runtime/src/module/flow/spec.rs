@@ -3,6 +3,7 @@
 use super::Flow;
 use crate::kernels::{self, Blocks};
 use crate::module::Element;
+use crate::module::named::Label;
 use crate::module::points::FeatureSpec;
 use crate::module::weights::BuildWeights;
 use core::marker::PhantomData;
@@ -17,6 +18,8 @@ pub struct Unconditional<Tag, const N: usize, const M: usize, B>(PhantomData<(Ta
 pub struct Conditional<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
 
 /// What the two kinds of flows have in common.
+///
+/// Its constants are there on the type itself too: `type Pdf = flow!(e3 + s2 : gg + n);` has `Pdf::DIM`.
 pub trait Spec: 'static {
     /// The name, `()` without one.
     type Tag;
@@ -24,6 +27,46 @@ pub trait Spec: 'static {
     type Features: FeatureSpec;
     /// Manifolds, chains and heads.
     type Blocks: Blocks;
+
+    /// Intrinsic coordinates of a point.
+    const DIM: usize = Self::Blocks::DIM;
+    /// Embedded coordinates of a point.
+    const EMBEDDED_DIM: usize = Self::Blocks::EMBED;
+    /// Features that are given.
+    const FEATURES: usize = Self::Features::COUNT;
+    /// Trainable numbers: free parameters and weights of networks.
+    const PARAMS: usize = Self::Blocks::WEIGHTS;
+
+    /// The table that a built flow prints: manifolds, layers, networks, and how many parameters they have.
+    fn structure() -> String
+    where
+        Self: Sized,
+        Self::Tag: Label,
+    {
+        crate::module::structure::structure::<Self>()
+    }
+}
+
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Unconditional<Tag, N, M, B> {
+    /// Intrinsic coordinates of a point.
+    pub const DIM: usize = N;
+    /// Embedded coordinates of a point.
+    pub const EMBEDDED_DIM: usize = M;
+    /// Features that are given: none.
+    pub const FEATURES: usize = 0;
+    /// Trainable numbers: free parameters and weights of networks.
+    pub const PARAMS: usize = B::WEIGHTS;
+}
+
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Conditional<Tag, F, N, M, B> {
+    /// Intrinsic coordinates of a point.
+    pub const DIM: usize = N;
+    /// Embedded coordinates of a point.
+    pub const EMBEDDED_DIM: usize = M;
+    /// Features that are given.
+    pub const FEATURES: usize = F::COUNT;
+    /// Trainable numbers: free parameters and weights of networks.
+    pub const PARAMS: usize = B::WEIGHTS;
 }
 
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Spec for Unconditional<Tag, N, M, B> {
@@ -39,7 +82,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Sp
 }
 
 /// A struct that `flow!` wrote: the flow it names, and the line it was written as.
-pub trait Notation {
+pub trait Notation: Label {
     /// The flow.
     type Flow;
     /// The notation, in canonical form.
