@@ -1,5 +1,6 @@
 //! The clauses of the notation at work: lists of features, hidden layers for each manifold, low rank, names, own layers.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use common::{check_weights, excite};

@@ -1,5 +1,6 @@
 //! Log-means beside densities: their sources, the extended likelihood, its gradients.
 
+#[path = "../common/mod.rs"]
 mod common;
 
 use common::{check_weights, excite};
