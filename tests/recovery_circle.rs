@@ -112,7 +112,8 @@ fn a_correlated_density_on_two_circles_is_recovered() {
     assert!(excess < CLOSE_TWO, "{excess}");
 }
 
-/// Seven circles, each angle near the one before it: the loss falls from that of a random start to near the truth.
+/// Seven circles, each angle near the one before it: the loss falls from that of a random start to near the truth. Ten short epochs and one letter of five
+/// wrapped Cauchy densities for each von Mises density (see above) leave a tenth of a nat for each circle.
 #[test]
 fn seven_circles_train() {
     type Pdf = flow!(s1 + s1 + s1 + s1 + s1 + s1 + s1 : m + m + m + m + m + m + m | hidden 32);
@@ -134,7 +135,7 @@ fn seven_circles_train() {
     let ln = ln_von_mises(4.0);
     let truth = TAU.ln() - 6.0 * angles(400).map(|x| ln(x).exp() * ln(x)).sum::<f64>() * TAU / 400.0;
     println!("seven circles: {start:.3} to {end:.3}, truth {truth:.3}");
-    assert!(start - end > 5.0 && end - truth < 1.0 && end > truth - 0.1, "{start} {end} {truth}");
+    assert!(start - end > 5.0 && end - truth < 0.7 && end > truth - 0.1, "{start} {end} {truth}");
 }
 
 /// Circles that see the circles before them: samples come with the density that evaluation gives them, and all derivatives equal

@@ -6,7 +6,7 @@
 
 mod common;
 
-use common::{CLOSE, angles};
+use common::{CLOSE, angles, mean};
 use dfdx::prelude::*;
 use flow_runtime::{Fit, Schedule, flow};
 use rand::rngs::StdRng;
@@ -171,6 +171,10 @@ fn a_kent_distribution_is_recovered() {
     assert!(excess < CLOSE && excess > -1e-5, "{excess}");
 }
 
+/// A network can follow the axis, but has to learn to: 396 weights and parameters from 20,000 rows cost 396 / (2 * 20,000) = 0.0099 nats on average at the
+/// very maximum of the likelihood (163 with three numbers for the rotation cost less, but want more steps).
+const CLOSE_TURNING: f64 = 0.012;
+
 /// x is normal, the direction von Mises-Fisher distributed around an axis that turns with x: the rotation is the network's (the published letter y
 /// stops where one is predicted, layers.md Q10).
 macro_rules! follows_a_turning_axis {
@@ -205,9 +209,9 @@ macro_rules! follows_a_turning_axis {
         let truth = fresh.iter().map(|[x, v @ ..]| {
             -0.5 * (x * x + TAU.ln()) + log_fisher + kappa * (dot(*v, [x.cos(), x.sin(), 0.0]) - 1.0)
         });
-        let excess = truth.zip(&own).map(|(truth, own)| truth - own).sum::<f64>() / own.len() as f64;
-        println!("e1 + s2 : t + {}: excess {excess:.5}", stringify!($($chain)*));
-        assert!(excess < 0.05 && excess > -0.01, "{excess}");
+        let (excess, error) = mean(truth.zip(&own).map(|(truth, own)| truth - own));
+        println!("e1 + s2 : t + {}: excess {excess:.5} +- {error:.5}", stringify!($($chain)*));
+        assert!(excess < CLOSE_TURNING && excess > -4.0 * error, "{excess} +- {error}");
 
         // Sampling goes through the same rotations.
         let sample = pdf.sample_embedded(500, &mut rng).unwrap();
