@@ -9,7 +9,8 @@ use super::{Axis, PlotError, Rect, finite};
 const PLOT: Rect = Rect { x: 44.0, y: 8.0, w: 190.0, h: 165.0 };
 const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 36.0;
-const LEGEND_HEIGHT: f64 = 18.0;
+/// The legend keeps clear of the neighbours.
+const LEGEND_WIDTH: f64 = PLOT.w + 40.0;
 /// Room above the highest bar.
 const HEADROOM: f64 = 1.08;
 
@@ -112,7 +113,7 @@ fn colour(rank: usize) -> Colour {
 
 impl Panel for Marginal {
     fn size(&self) -> [f64; 2] {
-        let legend = if self.legend().is_empty() { 0.0 } else { LEGEND_HEIGHT };
+        let legend = parts::legend_height(LEGEND_WIDTH, &self.legend());
         [PLOT.x + PLOT.w + 10.0, self.top() + PLOT.h + BELOW + legend]
     }
 
@@ -150,7 +151,7 @@ impl Panel for Marginal {
             }
         });
         parts::axes(canvas, plot, &self.axis, Some(&y));
-        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 6.0], &self.legend());
+        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 4.0], LEGEND_WIDTH, &self.legend());
         Ok(())
     }
 }
