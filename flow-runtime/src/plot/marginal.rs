@@ -25,12 +25,13 @@ pub struct Marginal {
     samples: Vec<(String, Vec<f64>)>,
     curves: Vec<(String, Vec<[f64; 2]>)>,
     truth: Option<f64>,
+    filled: bool,
 }
 
 impl Marginal {
     /// An empty panel over an axis.
     pub fn new(axis: Axis) -> Self {
-        Self { axis, title: String::new(), bins: 40, samples: Vec::new(), curves: Vec::new(), truth: None }
+        Self { axis, title: String::new(), bins: 40, samples: Vec::new(), curves: Vec::new(), truth: None, filled: false }
     }
 
     /// A line above the panel.
@@ -54,6 +55,12 @@ impl Marginal {
     /// A curve of points (value, density), with its name in the legend.
     pub fn curve(mut self, label: impl Into<String>, points: &[[f64; 2]]) -> Self {
         self.curves.push((label.into(), points.to_vec()));
+        self
+    }
+
+    /// The areas below the curves are filled.
+    pub fn filled(mut self) -> Self {
+        self.filled = true;
         self
     }
 
@@ -143,6 +150,11 @@ impl Panel for Marginal {
             for (rank, (_, points)) in self.curves.iter().enumerate() {
                 let inside = points.iter().filter(|p| self.axis.holds(p[0]));
                 let line: Vec<_> = inside.map(|p| onto(p[0], p[1])).collect();
+                if let (true, [first, .., last]) = (self.filled, &line[..]) {
+                    let floor = plot.y + plot.h;
+                    let area: Vec<_> = [[first[0], floor]].into_iter().chain(line.clone()).chain([[last[0], floor]]).collect();
+                    canvas.fill(&area, faded(colour(histograms.len() + rank), 0.28));
+                }
                 canvas.line(&line, &Pen::new(colour(histograms.len() + rank), 1.8));
             }
             if let Some(truth) = self.truth.filter(|truth| self.axis.holds(*truth)) {

@@ -52,10 +52,13 @@ mod figure;
 mod grid;
 mod marginal;
 mod mollweide;
+mod page;
 mod parts;
 mod raster;
+mod report;
 mod sky_map;
 mod smooth;
+mod steps;
 mod svg;
 mod ternary;
 mod training;
@@ -72,12 +75,15 @@ pub use figure::{Figure, Panel};
 pub use grid::Grid;
 pub use marginal::{Marginal, marginals};
 pub use mollweide::Mollweide;
+pub use report::Report;
 pub use sky_map::{SkyMap, View};
+pub use steps::Steps;
 pub use ternary::Ternary;
 pub use training::TrainingCurves;
 pub use zenithal::Zenithal;
 
 use crate::module::FileError;
+use std::path::PathBuf;
 
 /// The error of a user's closure.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -130,6 +136,12 @@ pub enum PlotError {
     /// The picture could not be encoded.
     #[error("the picture could not be encoded: {0}")]
     Encode(String),
+    /// A report would be written over something that is none.
+    #[error("{}: there is something here that no report wrote, and that is not replaced: give an empty folder, or one that is not there yet", path.display())]
+    Foreign {
+        /// the folder or file
+        path: PathBuf,
+    },
     /// The file could not be written.
     #[error(transparent)]
     Write(#[from] FileError),

@@ -286,7 +286,8 @@ mod tests {
             // Beside the lines of the fifths.
             let near = |x: [f64; 2]| {
                 let there = canvas.colour_at(place([x[0] + 0.01, x[1] + 0.01])).unwrap();
-                there.iter().zip(viridis(1.0)).all(|(a, b)| a.abs_diff(b) < 70)
+                // Green grows all along viridis.
+                there[1] > viridis(0.5)[1]
             };
             for corner in [[0.1, 0.1], [0.8, 0.1], [0.1, 0.8]] {
                 assert_eq!(near(corner), corner == at, "{exponents:?} at {corner:?}");
