@@ -186,7 +186,7 @@ mod tests {
     /// Laws on four intervals, and finite ends.
     fn holds<Opts: Options<IntervalSplineOptions>>(seed: u64) {
         type Chain<Opts> = (IntervalSpline<Opts>, (IntervalSpline<Opts>, ()));
-        let told = |e: String| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
         check_samples::<Unit, (IntervalSpline<Opts>, ())>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Wide, Chain<Opts>>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Both, Chain<Opts>>(seed, 2, 0.7, Tolerance::F64).unwrap_or_else(told);

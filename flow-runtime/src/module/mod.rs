@@ -24,7 +24,7 @@ pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, intrinsic_rows, letters_of, spaces};
 pub use points::{DetachedTape, FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
 pub use samples::{Detached, Penalty, Regularised, Sample, Traced, TracedSample};
-pub use structure::{Counts, Part};
+pub use structure::{Counts, Numbers, Part};
 pub use weights::{BuildWeights, Weights};
 
 /// The numbers a flow is built with: `f32` and `f64`.
