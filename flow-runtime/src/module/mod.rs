@@ -17,7 +17,7 @@ pub use files::FileError;
 #[cfg(feature = "plot")]
 pub(crate) use files::write_atomically;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
-pub(crate) use flow::{check_points, draw_base};
+pub(crate) use flow::{check_owns_parameters, check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
 pub use instead::FeaturesFirst;
 pub use named::{Columns, Cut, Embedded, Intrinsic, Label, Named, NamedDensity, NamedRows, System, TracedPoints};

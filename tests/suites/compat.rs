@@ -34,7 +34,7 @@ fn numbers(value: &Value) -> Vec<f64> {
 }
 
 fn vector(name: &str) -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/vectors/{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../vectors/{name}.json"));
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
 
@@ -386,7 +386,7 @@ fn a_part_of_a_larger_model() {
 
 #[test]
 fn the_reference_vectors_themselves_are_states() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/vectors/pdf_s2_f.json");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../vectors/pdf_s2_f.json");
     let mut pdf = Cpu::default().build_module::<flow!(s2 : f), f64>();
     assert_eq!(pdf.load_jammy_flows(path).unwrap().to_string(), "2 tensors, 10 numbers");
 }

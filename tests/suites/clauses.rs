@@ -1,11 +1,13 @@
 //! The clauses of the notation at work: lists of features, hidden layers for each manifold, low rank, names, own layers.
 
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::{check_weights, excite};
 use dfdx::prelude::*;
-use flow_runtime::trainers::{flat_gradient, flat_values, set_flat_values};
 use flow_runtime::{Built, flow};
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use rand_distr::StandardNormal;
 
 type Lists = flow!(e2 + s1 + s2 : gg + y(add_rotation = 1) + f | cond (2, 3, 1), hidden (6, 5-4, 3));
 type LowRank = flow!(e3 + s2 : gt + f | cond 6, hidden 40-30, rank 2);
@@ -13,36 +15,6 @@ type LowRank = flow!(e3 + s2 : gt + f | cond 6, hidden 40-30, rank 2);
 flow! {
     /// A vertex and a direction.
     pub struct Event = vertex@e3 + direction@s2 : gt + f | cond 2, hidden 8
-}
-
-/// Weights away from their damped start, so that every path carries something.
-fn excite<M: TensorCollection<f64, Cpu>>(model: &mut M) {
-    let mut rng = StdRng::seed_from_u64(1);
-    let values: Vec<f64> =
-        flat_values(model).unwrap().iter().map(|v| v + 0.3 * rng.sample::<f64, _>(StandardNormal)).collect();
-    set_flat_values(model, &values).unwrap();
-}
-
-/// Every gradient by weights equals differences of the mean log-density.
-fn check_weights<M: TensorCollection<f64, Cpu> + Clone>(
-    model: &M,
-    gradients: &mut Gradients<f64, Cpu>,
-    every: usize,
-    mean: impl Fn(&M) -> f64,
-) {
-    let exact = flat_gradient(model, gradients).unwrap();
-    let start = flat_values(model).unwrap();
-    for i in (0..exact.len()).step_by(every) {
-        let shifted = |h: f64| {
-            let mut other = model.clone();
-            let mut values = start.clone();
-            values[i] += h;
-            set_flat_values(&mut other, &values).unwrap();
-            mean(&other)
-        };
-        let numerical = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
-        assert!((exact[i] - numerical).abs() < 1e-7, "weight {i}: {} {numerical}", exact[i]);
-    }
 }
 
 const X: [[f64; 5]; 2] = [[0.3, -0.8, 2.0, 1.1, 4.0], [1.2, 0.1, 5.0, 2.2, 0.3]];
@@ -269,6 +241,41 @@ fn data_start_an_outer_network() {
     let x = [[7.2, 0.05, -3.0]];
     let (a, b) = (pdf.given(&[[0.3, 0.1]]).unwrap().log_prob(&x).unwrap(), alone.log_prob(&x).unwrap());
     assert!((a.array()[0] - b.array()[0]).abs() < 0.1, "{} {}", a.array()[0], b.array()[0]);
+}
+
+/// Given parameters are nobody's to start.
+#[test]
+fn data_start_no_given_parameters() {
+    let mut pdf = Cpu::default().build_module::<flow!(e2 : t | amortize), f64>();
+    let error = pdf.initialize_from(&[[0.3, -0.2], [1.0, 0.4]], 1).unwrap_err().to_string();
+    assert!(error.contains("no parameters of its own") && error.contains("write `cond`"), "{error}");
+}
+
+/// All kinds of networks in `f32`: the numbers of `f64` with the same weights, to the rounding of sums of some ten terms.
+#[test]
+fn networks_in_f32_are_those_in_f64() {
+    macro_rules! narrowed {
+        ($($flow:ty),*) => {$({
+            let mut wide = Cpu::seed_from_u64(2).build_module::<$flow, f64>();
+            excite(&mut wide);
+            let mut narrow = Cpu::default().build_module::<$flow, f32>();
+            narrow.set_flat_weights(&wide.flat_weights().iter().map(|w| *w as f32).collect::<Vec<_>>()).unwrap();
+            let of_wide = wide.given(&[[0.3, -0.2], [1.0, 0.8]]).unwrap().log_prob(&PLACE).unwrap().as_vec();
+            let place = PLACE.map(|row| row.map(|x| x as f32));
+            let of_narrow = narrow.given(&[[0.3_f32, -0.2], [1.0, 0.8]]).unwrap().log_prob(&place).unwrap().as_vec();
+            for (a, b) in of_wide.iter().zip(of_narrow) {
+                assert!((a - f64::from(b)).abs() < 1e-5 * (1.0 + a.abs()), "{}: {a} {b}", stringify!($flow));
+            }
+        })*};
+    }
+    narrowed!(Beside, Parallel, Sums, Both, Linear1, Outer);
+    let mut wide = Cpu::seed_from_u64(2).build_module::<Outer, f64>();
+    excite(&mut wide);
+    let mut narrow = Cpu::default().build_module::<Outer, f32>();
+    narrow.set_flat_weights(&wide.flat_weights().iter().map(|w| *w as f32).collect::<Vec<_>>()).unwrap();
+    let (a, b) = (wide.given(&[[0.3, -0.2]]).unwrap().log_mean(), narrow.given(&[[0.3_f32, -0.2]]).unwrap().log_mean());
+    let (a, b) = (a.unwrap().array()[0], f64::from(b.unwrap().array()[0]));
+    assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{a} {b}");
 }
 
 /// An outer network starts where the density would start alone: near the same density for all features.

@@ -1,7 +1,11 @@
 //! Log-means beside densities: their sources, the extended likelihood, its gradients.
 
+#[path = "../common/mod.rs"]
+mod common;
+
+use common::{check_weights, excite};
 use dfdx::prelude::*;
-use flow_runtime::trainers::{flat_gradient, flat_values, set_flat_values};
+use flow_runtime::trainers::flat_gradient;
 use flow_runtime::{Adam, Error, Fit, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -12,33 +16,6 @@ type Separate = flow!(e1 + s1 : gt + y(add_rotation = 1) | cond (1, 1), hidden 4
 type Outer = flow!(e1 + s1 : gt + y(add_rotation = 1) | cond 2, hidden 3, amortize 4, poisson);
 type Constant = flow!(e1 + s1 : x + y | cond 2, hidden 4, poisson);
 type Free = flow!(e2 : gt | poisson);
-
-fn excite<M: TensorCollection<f64, Cpu>>(model: &mut M) {
-    let mut rng = StdRng::seed_from_u64(1);
-    let values: Vec<f64> =
-        flat_values(model).unwrap().iter().map(|v| v + 0.3 * rng.sample::<f64, _>(StandardNormal)).collect();
-    set_flat_values(model, &values).unwrap();
-}
-
-fn check_weights<M: TensorCollection<f64, Cpu> + Clone>(
-    model: &M,
-    gradients: &mut Gradients<f64, Cpu>,
-    value: impl Fn(&M) -> f64,
-) {
-    let exact = flat_gradient(model, gradients).unwrap();
-    let start = flat_values(model).unwrap();
-    for i in 0..exact.len() {
-        let shifted = |h: f64| {
-            let mut other = model.clone();
-            let mut values = start.clone();
-            values[i] += h;
-            set_flat_values(&mut other, &values).unwrap();
-            value(&other)
-        };
-        let numerical = (shifted(1e-5) - shifted(-1e-5)) / 2e-5;
-        assert!((exact[i] - numerical).abs() < 1e-6 * (1.0 + numerical.abs()), "weight {i}: {} {numerical}", exact[i]);
-    }
-}
 
 const X: [[f64; 2]; 4] = [[0.3, 2.0], [1.2, 5.0], [-0.4, 0.7], [0.1, 3.0]];
 const COUNTS: [usize; 3] = [3, 0, 1];
@@ -77,7 +54,7 @@ macro_rules! extended {
             let traced = xt.clone().traced(Gradients::leaky());
             let likelihood = at!(pdf, FEATURES).extended_log_likelihood(traced, &COUNTS).unwrap();
             let mut gradients = likelihood.mean::<(), _>().backward();
-            check_weights(&pdf, &mut gradients, |pdf| mean(pdf, &X));
+            check_weights(&pdf, &mut gradients, 1, |pdf| mean(pdf, &X));
             let by_x = gradients.get(&xt).array();
             for (row, k) in [(0, 0), (2, 1), (3, 0), (3, 1)] {
                 let at = |h: f64| {
@@ -187,7 +164,7 @@ fn log_means_without_features_and_among_given_numbers() {
     assert!((pdf.extended_log_likelihood(&X).unwrap().array() - expected).abs() < 1e-12);
     let x = dev.tensor(X).traced(pdf.alloc_grads());
     let mut gradients = pdf.extended_log_likelihood(x).unwrap().backward();
-    check_weights(&pdf, &mut gradients, |pdf| pdf.extended_log_likelihood(&X).unwrap().array());
+    check_weights(&pdf, &mut gradients, 1, |pdf| pdf.extended_log_likelihood(&X).unwrap().array());
 
     // t: two numbers; the network 1 -> 2 -> 4 of y: 16; the log-mean.
     type Given = flow!(e1 + s1 : t + y(add_rotation = 1) | hidden 2, amortize, poisson);
@@ -216,7 +193,7 @@ fn samples_of_a_flow_with_a_joint_log_mean_have_its_gradients() {
     let traced = dev.tensor(FEATURES).traced(pdf.alloc_grads());
     let sample = pdf.given(traced).unwrap().rsample(&mut StdRng::seed_from_u64(3)).unwrap();
     let mut gradients = sample.combine(|x, p| x.mean::<(), _>() + p.mean::<(), _>()).backward();
-    check_weights(&pdf, &mut gradients, |pdf| {
+    check_weights(&pdf, &mut gradients, 1, |pdf| {
         let sample = pdf.given(&FEATURES).unwrap().sample(&mut StdRng::seed_from_u64(3)).unwrap();
         let mean = |all: Vec<f64>| all.iter().sum::<f64>() / all.len() as f64;
         mean(sample.points.as_vec()) + mean(sample.log_prob.as_vec())
