@@ -206,7 +206,7 @@ fn picture_direction((encoder, pdf): &Model, event: &Event, path: &Path) -> Resu
         .cells(280)
         .contours(&[0.5, 0.9])
         .truth([event.truth.theta, event.truth.phi]);
-    Figure::new().panel(map).scale(1.5).save(path)?;
+    Figure::new().panel(map).dpi(108.0).save(path)?;
     Ok(())
 }
 

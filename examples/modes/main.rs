@@ -74,6 +74,6 @@ fn picture(pdf: &Pdf, path: &Path) -> Result<(), Box<dyn Error>> {
             Ok::<_, flow_runtime::Error>(pdf.log_prob_embedded(&points)?.as_vec())
         })
         .points("drawn from the flow", drawn.as_chunks().0);
-    Figure::new().panel(target).panel(flow).scale(1.25).save(path)?;
+    Figure::new().panel(target).panel(flow).dpi(90.0).save(path)?;
     Ok(())
 }

@@ -6,15 +6,15 @@
 
 use super::Grid;
 
-/// Scott's rule is the best for one normal distribution, and too wide for everything else.
-const SHARPER: f64 = 0.75;
+/// Scott's rule is the best for one normal distribution, and too wide for everything else. In two dimensions noise shows more, as wavy contours.
+const SHARPER: [f64; 2] = [0.75, 0.9];
 /// The narrowest kernel, in cells: below it the counts of single cells show.
 const NARROWEST: f64 = 0.8;
 /// Where the kernel ends, in widths.
 const REACH: f64 = 4.0;
 
 /// The kernel's width in the units of the values, for densities of `dims` coordinates.
-fn width(values: &[f64], dims: f64) -> f64 {
+fn width(values: &[f64], dims: usize) -> f64 {
     let n = values.len() as f64;
     let mean = values.iter().sum::<f64>() / n;
     let deviation = (values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / n).sqrt();
@@ -22,7 +22,7 @@ fn width(values: &[f64], dims: f64) -> f64 {
     sorted.sort_by(f64::total_cmp);
     let range = (quantile(&sorted, 0.75) - quantile(&sorted, 0.25)) / 1.349;
     let scale = if range > 0.0 { range.min(deviation) } else { deviation };
-    SHARPER * scale * n.powf(-1.0 / (dims + 4.0))
+    SHARPER[dims - 1] * scale * n.powf(-1.0 / (dims as f64 + 4.0))
 }
 
 /// The quantile of sorted values, linear between them.
@@ -63,7 +63,7 @@ pub(crate) fn curve(positions: &[f64], cells: usize) -> Vec<f64> {
     let mut density = vec![0.0; cells];
     let each = cells as f64 / positions.len() as f64;
     positions.iter().filter_map(|p| cell(*p, cells)).for_each(|c| density[c] += each);
-    convolve(&mut density, 0, 1, cells, &kernel(width(positions, 1.0) * cells as f64));
+    convolve(&mut density, 0, 1, cells, &kernel(width(positions, 1) * cells as f64));
     density
 }
 
@@ -76,7 +76,7 @@ pub(crate) fn grid(x: &[f64], y: &[f64], cells: usize) -> Grid {
             density[row * cells + column] += each;
         }
     }
-    let [kx, ky] = [x, y].map(|values| kernel(width(values, 2.0) * cells as f64));
+    let [kx, ky] = [x, y].map(|values| kernel(width(values, 2) * cells as f64));
     for line in 0..cells {
         convolve(&mut density, line * cells, 1, cells, &kx);
     }
