@@ -3,12 +3,12 @@
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
 use crate::module::{
-    Conditional, Element, FeatureSpec, Flow, GivenFlow, Traced, TracedSample, Unconditional, Weights, draw_base,
-    embed_rows, intrinsic_rows, letters_of, spaces,
+    Conditional, Element, FeatureSpec, Flow, GivenFlow, Join, Points, Traced, TracedSample, Unconditional, Weights,
+    draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
 };
 use core::ops::Range;
 use dfdx::shapes::{Const, Dim};
-use dfdx::tensor::{Cpu, NoneTape};
+use dfdx::tensor::{Cpu, NoneTape, OwnedTape};
 use rand::Rng;
 
 /// Points drawn from a density, as plain rows.
@@ -125,13 +125,7 @@ pub trait Stepwise<E: Element>: Density<E> {
     ///
     /// # Errors
     /// There is no such condition, manifold or letter; a point is not finite or not on its manifold; a value leaves the range of the numbers.
-    fn undo(
-        &self,
-        condition: usize,
-        points: &[E],
-        manifold: usize,
-        letters: Range<usize>,
-    ) -> Result<Draws<E>, Error>;
+    fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error>;
 
     /// Embedded to intrinsic coordinates, row by row.
     fn intrinsic(points: &[E]) -> Vec<E>;
@@ -147,13 +141,7 @@ pub trait Stepwise<E: Element>: Density<E> {
     ///
     /// # Errors
     /// As [`undo`](Stepwise::undo).
-    fn log_prob_after(
-        &self,
-        condition: usize,
-        manifold: usize,
-        letters: usize,
-        points: &[E],
-    ) -> Result<Vec<E>, Error> {
+    fn log_prob_after(&self, condition: usize, manifold: usize, letters: usize, points: &[E]) -> Result<Vec<E>, Error> {
         Ok(self.undo(condition, &Self::embed(points), manifold, 0..letters)?.log_prob)
     }
 
@@ -214,6 +202,18 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
         points: Traced<(usize, Const<M>), E>,
         part: Range<usize>,
     ) -> Result<Traced<(usize,), E>, Error>;
+
+    /// The base coordinates of rows of intrinsic coordinates ([`Density::pull`]) with gradients to weights, features, and points that carry a tape.
+    ///
+    /// # Errors
+    /// As [`Density::pull`].
+    fn base_traced<X>(self, points: X) -> Result<Traced<(usize, Const<N>), E>, Error>
+    where
+        X: Points<N, E>,
+        OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>;
+
+    /// The same density without a tape, for what needs numbers only.
+    fn plain(&self) -> impl Density<E>;
 
     /// The same density twice, for what uses it twice. What is made of the two must come together again in one result.
     ///
@@ -295,13 +295,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     fn letters(&self) -> Vec<Vec<&'static str>> {
         letters_of::<B>()
     }
-    fn undo(
-        &self,
-        condition: usize,
-        points: &[E],
-        manifold: usize,
-        letters: Range<usize>,
-    ) -> Result<Draws<E>, Error> {
+    fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.rows_undo(&[], condition, points, manifold, letters)
     }
     fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
@@ -325,13 +319,7 @@ where
     fn letters(&self) -> Vec<Vec<&'static str>> {
         letters_of::<B>()
     }
-    fn undo(
-        &self,
-        condition: usize,
-        points: &[E],
-        manifold: usize,
-        letters: Range<usize>,
-    ) -> Result<Draws<E>, Error> {
+    fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.flow().rows_undo(&self.features().data, condition, points, manifold, letters)
     }
     fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
@@ -386,8 +374,7 @@ mod tests {
                 // ln p_n(x_n) = ln p_{n-1}(x_{n-1}) + ln |det| of letter n alone.
                 let mut below = density.log_prob_after(condition, manifold, 0, &steps[0]).unwrap();
                 for n in 1..=letters.len() {
-                    let alone =
-                        density.undo(condition, &D::embed(&steps[n]), manifold, n - 1..n).unwrap().log_prob;
+                    let alone = density.undo(condition, &D::embed(&steps[n]), manifold, n - 1..n).unwrap().log_prob;
                     let here = density.log_prob_after(condition, manifold, n, &steps[n]).unwrap();
                     for i in 0..9 {
                         // The first letter's way ends at the base, whose density it adds.
@@ -418,9 +405,12 @@ mod tests {
         assert_eq!(given.draw_under(1, 4, &mut StdRng::seed_from_u64(1)).unwrap(), alone);
         assert!(given.draw_under(3, 4, &mut StdRng::seed_from_u64(1)).is_err());
         assert!(given.draw_under(0, 0, &mut StdRng::seed_from_u64(1)).is_err());
-        for (condition, manifold, letters, wrong) in
-            [(3, 0, 0..1, "condition"), (0, 2, 0..1, "manifold"), (0, 1, 0..3, "letters"), (0, 1, Range { start: 2, end: 1 }, "letters")]
-        {
+        for (condition, manifold, letters, wrong) in [
+            (3, 0, 0..1, "condition"),
+            (0, 2, 0..1, "manifold"),
+            (0, 1, 0..3, "letters"),
+            (0, 1, Range { start: 2, end: 1 }, "letters"),
+        ] {
             let error = given.undo(condition, &[0.0, 1.0, 0.0], manifold, letters).unwrap_err().to_string();
             assert!(error.contains(wrong), "{error}");
         }

@@ -34,7 +34,10 @@ pub(crate) fn letters_of<B: Blocks>() -> Vec<Vec<&'static str>> {
 
 /// How many rows of `columns` numbers each of `given` conditions gets.
 pub(crate) fn share_out(argument: &'static str, found: usize, columns: usize, given: usize) -> Result<usize, Error> {
-    if found == 0 || given == 0 {
+    if given == 0 {
+        return Err(Error::Empty { argument: "features" });
+    }
+    if found == 0 {
         return Err(Error::Empty { argument });
     }
     let repeat = found / (given * columns);

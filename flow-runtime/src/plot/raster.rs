@@ -4,7 +4,8 @@ use super::PlotError;
 use super::canvas::{Mark, Pen};
 use super::colour::Colour;
 use tiny_skia::{
-    FillRule, LineCap, LineJoin, Mask, Paint, Path, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke, StrokeDash, Transform,
+    FillRule, LineCap, LineJoin, Mask, Paint, Path, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke, StrokeDash,
+    Transform,
 };
 
 /// Points in a metre.
