@@ -167,8 +167,11 @@ impl Panel for CirclePlot {
         }
         for (rank, densities) in histograms.iter().enumerate() {
             let edge = |i: usize| TAU * i as f64 / self.bins as f64;
-            let top: Vec<_> =
-                densities.iter().enumerate().flat_map(|(i, d)| arc(edge(i), edge(i + 1)).map(|a| onto(a, *d))).collect();
+            let top: Vec<_> = densities
+                .iter()
+                .enumerate()
+                .flat_map(|(i, d)| arc(edge(i), edge(i + 1)).map(|a| onto(a, *d)))
+                .collect();
             for (i, density) in densities.iter().enumerate().filter(|(_, d)| **d > 0.0) {
                 let outer = arc(edge(i), edge(i + 1)).map(|a| onto(a, *density));
                 let inner = arc(edge(i + 1), edge(i)).map(|a| onto(a, 0.0));

@@ -139,9 +139,7 @@ impl Corner {
         let named = self.series.iter().enumerate().filter(|(_, s)| !s.label.is_empty());
         let mut entries: Vec<_> = named.map(|(i, s)| Entry::Line(colour(i), s.label.clone())).collect();
         if self.series.first().is_some_and(|s| s.columns[0].len() >= FEW) {
-            entries.extend(self.sorted().iter().map(|mass| {
-                Entry::Area(self.tint(*mass), parts::percent(*mass))
-            }));
+            entries.extend(self.sorted().iter().map(|mass| Entry::Area(self.tint(*mass), parts::percent(*mass))));
         }
         entries.extend(self.truth.as_ref().map(|_| Entry::TruthLine));
         entries
@@ -187,7 +185,8 @@ impl Corner {
                     };
                     let inner = (0..SINGLE).map(at).filter(|t| low < *t && *t < high);
                     let tops = [low].into_iter().chain(inner).chain([high]).map(|t| plot.at([t, height(t) / full]));
-                    let outline: Vec<_> = [plot.at([low, 0.0])].into_iter().chain(tops).chain([plot.at([high, 0.0])]).collect();
+                    let outline: Vec<_> =
+                        [plot.at([low, 0.0])].into_iter().chain(tops).chain([plot.at([high, 0.0])]).collect();
                     canvas.fill(&outline, self.tint(mass));
                 }
             }
@@ -215,9 +214,8 @@ impl Corner {
             .series
             .iter()
             .map(|series| {
-                let [px, py] = [(i, x), (j, y)].map(|(k, axis)| {
-                    series.columns[k].iter().map(|v| axis.position(*v)).collect::<Vec<_>>()
-                });
+                let [px, py] = [(i, x), (j, y)]
+                    .map(|(k, axis)| series.columns[k].iter().map(|v| axis.position(*v)).collect::<Vec<_>>());
                 (px.len() >= FEW).then(|| {
                     let grid = smooth::grid(&px, &py, PAIR);
                     let levels = sorted.iter().map(|mass| smooth::level(&grid, &px, &py, *mass)).collect();
@@ -380,7 +378,13 @@ mod tests {
         let mut found = [0usize; 3];
         for [a, b, _] in rows.iter().step_by(3) {
             let colour = canvas.colour_at(plot.at([(a + 1.0) / 4.0, (b + 6.0) / 8.0])).unwrap();
-            let kind = if colour == inner { 0 } else if colour == outer { 1 } else { 2 };
+            let kind = if colour == inner {
+                0
+            } else if colour == outer {
+                1
+            } else {
+                2
+            };
             found[kind] += 1;
         }
         // Lines of contours, a point wide, hide a few.
@@ -398,7 +402,9 @@ mod tests {
         let plot = corner.place(Rect { x: 6.0, y: 6.0, w: 0.0, h: 0.0 }, 2, 1);
         let canvas = Figure::new().panel(corner).render().unwrap();
         let words: Vec<_> = canvas.words().collect();
-        for expected in ["Posterior", "a (m)", "b (s)", "a + b", "flow", "other", "68 %", "95 %", "truth", "1.00 +0.50 −0.50"] {
+        for expected in
+            ["Posterior", "a (m)", "b (s)", "a + b", "flow", "other", "68 %", "95 %", "truth", "1.00 +0.50 −0.50"]
+        {
             assert!(words.contains(&expected), "{expected}: {words:?}");
         }
         // b = -2 and a + b = 0 cross at these places.

@@ -146,9 +146,14 @@ mod tests {
 
     #[test]
     fn a_flat_density_has_no_regions() {
-        let flat = |by: f64| Grid::evaluate(4, 1, &mut boxed(move |points: &[[f64; 2]]| -> Vec<f64> { points.iter().map(|p| by * p[0]).collect() }), |_, c| {
-            Some(([c as f64, 0.0], 1.0))
-        });
+        let flat = |by: f64| {
+            Grid::evaluate(
+                4,
+                1,
+                &mut boxed(move |points: &[[f64; 2]]| -> Vec<f64> { points.iter().map(|p| by * p[0]).collect() }),
+                |_, c| Some(([c as f64, 0.0], 1.0)),
+            )
+        };
         assert!(flat(1e-9).unwrap().is_flat() && !flat(0.01).unwrap().is_flat() && !normal(20).is_flat());
     }
 

@@ -31,7 +31,15 @@ pub struct Marginal {
 impl Marginal {
     /// An empty panel over an axis.
     pub fn new(axis: Axis) -> Self {
-        Self { axis, title: String::new(), bins: 40, samples: Vec::new(), curves: Vec::new(), truth: None, filled: false }
+        Self {
+            axis,
+            title: String::new(),
+            bins: 40,
+            samples: Vec::new(),
+            curves: Vec::new(),
+            truth: None,
+            filled: false,
+        }
     }
 
     /// A line above the panel.
@@ -152,7 +160,8 @@ impl Panel for Marginal {
                 let line: Vec<_> = inside.map(|p| onto(p[0], p[1])).collect();
                 if let (true, [first, .., last]) = (self.filled, &line[..]) {
                     let floor = plot.y + plot.h;
-                    let area: Vec<_> = [[first[0], floor]].into_iter().chain(line.clone()).chain([[last[0], floor]]).collect();
+                    let area: Vec<_> =
+                        [[first[0], floor]].into_iter().chain(line.clone()).chain([[last[0], floor]]).collect();
                     canvas.fill(&area, faded(colour(histograms.len() + rank), 0.28));
                 }
                 canvas.line(&line, &Pen::new(colour(histograms.len() + rank), 1.8));

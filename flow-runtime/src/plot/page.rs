@@ -178,7 +178,11 @@ mod tests {
         assert_eq!((&marker["complete"], &marker["answer"]), (&json!(true), &json!(42)));
         assert_eq!(marker["files"], json!(["corner.png", "corner.svg", "index.html", "report.json"]));
         let page = fs::read_to_string(at(INDEX)).unwrap();
-        assert!(page.contains("<title>Title &amp; more</title>") && page.contains("src=\"corner.png\"") && page.contains("a &lt; b"));
+        assert!(
+            page.contains("<title>Title &amp; more</title>")
+                && page.contains("src=\"corner.png\"")
+                && page.contains("a &lt; b")
+        );
         // A file of the user's beside it stays; where the report would need its name, nothing is written at all.
         fs::write(at("steps.png"), "mine").unwrap();
         let before = fs::read(at("corner.svg")).unwrap();
@@ -187,7 +191,13 @@ mod tests {
         assert_eq!(fs::read_to_string(at("steps.png")).unwrap(), "mine");
         assert_eq!(fs::read(at("corner.svg")).unwrap(), before);
         // A report that was cut short is written again.
-        fs::write(at(MARKER), pretty(&json!({ "format": FORMAT, "complete": false, "files": ["corner.png", MARKER, INDEX, "corner.svg"] }))).unwrap();
+        fs::write(
+            at(MARKER),
+            pretty(
+                &json!({ "format": FORMAT, "complete": false, "files": ["corner.png", MARKER, INDEX, "corner.svg"] }),
+            ),
+        )
+        .unwrap();
         write(&folder, &["corner"]).unwrap();
     }
 }

@@ -85,8 +85,7 @@ fn contour_at(canvas: &mut Canvas, plot: Rect, grid: &Grid, level: f64, rank: us
     }
     let (columns, rows) = (grid.columns as f64, grid.rows as f64);
     for line in contour::lines(grid, level) {
-        let line: Vec<_> =
-            line.iter().map(|[c, r]| plot.at([(c + 0.5) / columns, 1.0 - (r + 0.5) / rows])).collect();
+        let line: Vec<_> = line.iter().map(|[c, r]| plot.at([(c + 0.5) / columns, 1.0 - (r + 0.5) / rows])).collect();
         contour(canvas, &line, rank);
     }
 }

@@ -4,8 +4,8 @@ use super::page::{Page, Section};
 use super::steps::{Kind, Slice, Steps, even, range};
 use super::svg::escaped;
 use super::{
-    Axis, BoxError, Canvas, CirclePlot, Corner, CoveragePlot, Figure, Marginal, PitHistogram, PlotError, SkyMap, Ternary,
-    TrainingCurves, View,
+    Axis, BoxError, Canvas, CirclePlot, Corner, CoveragePlot, Figure, Marginal, PitHistogram, PlotError, SkyMap,
+    Ternary, TrainingCurves, View,
 };
 use crate::density::{Space, Stepwise};
 use crate::error::Error;
@@ -190,7 +190,9 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
 
     fn label(&self, space: &Space, k: usize) -> String {
         let own = || match Kind::of(space) {
-            Kind::Line | Kind::Interval(_) | Kind::Circle => format!("{} (column {})", space.notation, space.columns.start),
+            Kind::Line | Kind::Interval(_) | Kind::Circle => {
+                format!("{} (column {})", space.notation, space.columns.start)
+            }
             _ => format!("{}, coordinate {} (column {})", space.notation, k + 1, space.columns.start + k),
         };
         self.labels.get(space.columns.start + k).cloned().unwrap_or_else(own)
@@ -210,8 +212,16 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let mut entropies = vec![("joint".to_string(), together(estimators::entropy(density, each, rng)?))];
         if spaces.len() > 1 {
             for (k, space) in spaces.iter().enumerate() {
-                let name = format!("manifold {k} ({}), given those before it", space.notation);
-                entropies.push((name, together(estimators::conditional_entropy(density, k, each, rng)?)));
+                // Exact, as these are the first manifolds: the number of inner draws has no meaning.
+                let before: Vec<usize> = (0..k).collect();
+                let (given, own) = match k {
+                    0 => ("", estimators::marginal_entropy(density, &[0], each, 2, rng)?),
+                    _ => (
+                        ", given those before it",
+                        estimators::conditional_entropy(density, [&[k], &before], each, 2, rng)?,
+                    ),
+                };
+                entropies.push((format!("manifold {k} ({}){given}", space.notation), together(own)));
             }
         }
         let (mut nll, mut coverage, mut transforms) = (None, Vec::new(), Vec::new());
@@ -220,7 +230,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             nll = Some((Estimate::of(&minus), minus.len()));
             let rows = points.len() / columns;
             let draws = (COVERAGE_DRAWS * self.draws / rows).clamp(COVERAGE_EACH[0], COVERAGE_EACH[1]);
-            let smallest = estimators::highest_density_coverage(density, points, draws, rng)?;
+            let smallest = estimators::highest_density_coverage(density, points, 0..spaces.len(), draws, rng)?;
             coverage.push(("smallest regions".to_string(), smallest));
             if spaces.len() > 1 {
                 for (k, space) in spaces.iter().enumerate() {
@@ -255,9 +265,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             .collect();
         let table = |c: &Calibration| {
             let at = c.coverage(&SHARES);
-            let row = |c: &estimators::Coverage| {
-                json!({ "claimed": c.expected, "found": c.observed.value, "standard_error": c.observed.standard_error })
-            };
+            let row = |c: &estimators::Coverage| json!({ "claimed": c.expected, "found": c.observed.value, "standard_error": c.observed.standard_error });
             at.iter().map(row).collect::<Vec<_>>()
         };
         json!({
@@ -288,7 +296,8 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             let cells = |tag: &str, row: &mut dyn Iterator<Item = &str>| {
                 row.map(|cell| format!("<{tag}>{}</{tag}>", escaped(cell))).collect::<String>()
             };
-            out += &format!("<h3>{}</h3>\n<table>\n<tr>{}</tr>\n", escaped(title), cells("th", &mut head.iter().copied()));
+            out +=
+                &format!("<h3>{}</h3>\n<table>\n<tr>{}</tr>\n", escaped(title), cells("th", &mut head.iter().copied()));
             for row in rows {
                 out += &format!("<tr>{}</tr>\n", cells("td", &mut row.iter().map(String::as_str)));
             }
@@ -307,13 +316,15 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             table(title, &["mean", "rows"], vec![vec![number(nll), rows.to_string()]]);
         }
         if let Some(history) = self.history {
-            let row = [history.epochs.len().to_string(), (history.best + 1).to_string(), format!("{:.4}", history.best_loss)];
+            let row =
+                [history.epochs.len().to_string(), (history.best + 1).to_string(), format!("{:.4}", history.best_loss)];
             table("Training", &["epochs", "best epoch", "best loss"], vec![row.to_vec()]);
         }
         let rows = numbers.entropies.iter().map(|(name, e)| vec![name.clone(), number(e)]).collect();
         table("Entropy (nats, by the surface measure)", &["of", "entropy"], rows);
         if !numbers.coverage.is_empty() {
-            let head: Vec<&str> = ["claimed"].into_iter().chain(numbers.coverage.iter().map(|(n, _)| n.as_str())).collect();
+            let head: Vec<&str> =
+                ["claimed"].into_iter().chain(numbers.coverage.iter().map(|(n, _)| n.as_str())).collect();
             let columns: Vec<_> = numbers.coverage.iter().map(|(_, c)| c.coverage(&SHARES)).collect();
             let row = |i: usize| {
                 let found = columns.iter().map(|c| number(&c[i].observed));
@@ -326,7 +337,9 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             };
             let mut rows: Vec<_> = numbers.coverage.iter().map(|(n, c)| tested(n, c)).collect();
             let labels = self.all_labels();
-            rows.extend(numbers.transforms.iter().zip(&labels).map(|(c, label)| tested(&format!("transform of {label}"), c)));
+            rows.extend(
+                numbers.transforms.iter().zip(&labels).map(|(c, label)| tested(&format!("transform of {label}"), c)),
+            );
             table("Kolmogorov-Smirnov tests of uniformity", &["of", "statistic", "p-value"], rows);
         }
         out
@@ -354,7 +367,12 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         };
         if let Some(history) = self.history {
             let caption = "Losses and learning rate by epoch; the dashed line is the epoch whose weights were kept.";
-            add(Section::Training, "training".into(), caption.into(), Figure::new().panel(TrainingCurves::new(history)))?;
+            add(
+                Section::Training,
+                "training".into(),
+                caption.into(),
+                Figure::new().panel(TrainingCurves::new(history)),
+            )?;
         }
         self.calibration(numbers, &mut add)?;
         let flat: Vec<usize> = spaces
@@ -366,7 +384,12 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         if !flat.is_empty() {
             let caption = "Every coordinate and every pair of coordinates of the Euclidean manifolds and intervals: draws from the \
                            density, and the data. Contours hold 68 and 95 % of the samples.";
-            add(Section::Density, "corner".into(), caption.into(), Figure::new().panel(self.corner(&spaces, &flat, &draws)))?;
+            add(
+                Section::Density,
+                "corner".into(),
+                caption.into(),
+                Figure::new().panel(self.corner(&spaces, &flat, &draws)),
+            )?;
         }
         for (k, space) in spaces.iter().enumerate() {
             // A manifold after the first is averaged over those before it.
@@ -376,23 +399,41 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             let name = |what: &str| if spaces.len() > 1 { format!("{what}_{k}") } else { what.to_string() };
             match Kind::of(space) {
                 Kind::Circle => {
-                    let caption = format!("Manifold {k} ({}): draws from the density{}.", space.notation, self.and_data());
-                    add(Section::Density, name("circle"), caption, Figure::new().panel(self.circle(space, &slice, &draws)?))?;
+                    let caption =
+                        format!("Manifold {k} ({}): draws from the density{}.", space.notation, self.and_data());
+                    add(
+                        Section::Density,
+                        name("circle"),
+                        caption,
+                        Figure::new().panel(self.circle(space, &slice, &draws)?),
+                    )?;
                 }
                 Kind::Interval(ends) => {
-                    let caption = format!("Manifold {k} ({}): draws from the density{}.", space.notation, self.and_data());
+                    let caption =
+                        format!("Manifold {k} ({}): draws from the density{}.", space.notation, self.and_data());
                     let panel = self.interval(space, ends, &slice, &draws)?;
                     add(Section::Density, name("interval"), caption, Figure::new().panel(panel))?;
                 }
                 Kind::Sphere => {
-                    let caption =
-                        format!("Manifold {k} ({}): the density{of}{}, with 68 and 95 % regions.", space.notation, self.and_data());
+                    let caption = format!(
+                        "Manifold {k} ({}): the density{of}{}, with 68 and 95 % regions.",
+                        space.notation,
+                        self.and_data()
+                    );
                     add(Section::Density, name("sphere"), caption, Figure::new().panel(self.sphere(space, &slice)))?;
                 }
                 Kind::Triangle => {
-                    let caption =
-                        format!("Manifold {k} ({}): the density{of}{}, with 68 and 95 % regions.", space.notation, self.and_data());
-                    add(Section::Density, name("triangle"), caption, Figure::new().panel(self.triangle(space, &slice)))?;
+                    let caption = format!(
+                        "Manifold {k} ({}): the density{of}{}, with 68 and 95 % regions.",
+                        space.notation,
+                        self.and_data()
+                    );
+                    add(
+                        Section::Density,
+                        name("triangle"),
+                        caption,
+                        Figure::new().panel(self.triangle(space, &slice)),
+                    )?;
                 }
                 Kind::Line | Kind::Plane | Kind::Other => {}
             }
@@ -540,8 +581,8 @@ struct Numbers {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::flow;
     use crate::density::Density;
+    use crate::flow;
     use crate::trainers::Schedule;
     use crate::{Adam, Fit};
     use dfdx::prelude::{Cpu, DeviceBuildExt};
@@ -550,12 +591,25 @@ mod tests {
     /// The report of a density with every kind of manifold that has a picture.
     #[test]
     fn a_report_holds_all_pictures_and_the_numbers() {
-        let mut pdf = Cpu::seed_from_u64(3).build_module::<flow!(e2 + i1[-1, 1] + s1 + s2 + a2 : gg + rr + m + f + w | hidden 4), f64>();
+        let mut pdf = Cpu::seed_from_u64(3)
+            .build_module::<flow!(e2 + i1[-1, 1] + s1 + s2 + a2 : gg + rr + m + f + w | hidden 4), f64>();
         let rows: Vec<[f64; 8]> = (0..24)
             .map(|i| f64::from(i))
-            .map(|t| [t.sin(), t.cos(), 0.9 * (0.7 * t).sin(), 0.2 * t, 1.0 + 0.3 * t.sin(), 3.0 + t.cos(), 0.3, 0.2 + 0.1 * t.sin()])
+            .map(|t| {
+                [
+                    t.sin(),
+                    t.cos(),
+                    0.9 * (0.7 * t).sin(),
+                    0.2 * t,
+                    1.0 + 0.3 * t.sin(),
+                    3.0 + t.cos(),
+                    0.3,
+                    0.2 + 0.1 * t.sin(),
+                ]
+            })
             .collect();
-        let fit = Fit { epochs: 2, batch: 12, optimizer: Adam::default(), schedule: Schedule::Constant, ..Fit::default() };
+        let fit =
+            Fit { epochs: 2, batch: 12, optimizer: Adam::default(), schedule: Schedule::Constant, ..Fit::default() };
         let history = pdf.fit(&rows, &fit).unwrap();
         let outer = tempfile::tempdir().unwrap();
         let report = || {
@@ -565,8 +619,18 @@ mod tests {
         };
         let folder = outer.path().join("report");
         report().write(&folder).unwrap();
-        let pictures =
-            ["training", "coverage", "transforms", "corner", "interval_1", "circle_2", "sphere_3", "triangle_4", "steps_0", "steps_1"];
+        let pictures = [
+            "training",
+            "coverage",
+            "transforms",
+            "corner",
+            "interval_1",
+            "circle_2",
+            "sphere_3",
+            "triangle_4",
+            "steps_0",
+            "steps_1",
+        ];
         let page = fs::read_to_string(folder.join("index.html")).unwrap();
         for name in pictures {
             let png = fs::read(folder.join(format!("{name}.png"))).expect(name);
@@ -604,7 +668,9 @@ mod tests {
         Report::new(&given).data(&rows).draws(60).cells(16).dpi(72.0).write(outer.path()).unwrap();
         let json: Value = serde_json::from_slice(&fs::read(outer.path().join("report.json")).unwrap()).unwrap();
         assert_eq!((&json["conditions"], &json["training"]), (&json!(6), &Value::Null));
-        assert!(fs::read_to_string(outer.path().join("index.html")).unwrap().contains("given the first row of features"));
+        assert!(
+            fs::read_to_string(outer.path().join("index.html")).unwrap().contains("given the first row of features")
+        );
     }
 
     #[test]

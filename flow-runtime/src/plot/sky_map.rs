@@ -217,7 +217,9 @@ impl<'a> SkyMap<'a> {
     fn bottom(&self) -> f64 {
         let legend = self.legend();
         let legend = if legend.is_empty() { 0.0 } else { 10.0 + parts::legend_height(self.width(), &legend) };
-        legend + if self.density.is_some() { BAR_HEIGHT } else { 4.0 } + if self.zoom.is_some() { ZOOM_BELOW } else { 0.0 }
+        legend
+            + if self.density.is_some() { BAR_HEIGHT } else { 4.0 }
+            + if self.zoom.is_some() { ZOOM_BELOW } else { 0.0 }
     }
 
     fn width(&self) -> f64 {
@@ -376,9 +378,11 @@ fn lines_of([theta, phi]: [f64; 2], angle: f64) -> Vec<Line> {
     let mut lines = Vec::new();
     let step = round(0.5 * angle.to_degrees());
     let multiples = |low: f64, high: f64, step: f64| {
-        ((low.to_degrees() / step).ceil() as i64..=(high.to_degrees() / step).floor() as i64).map(move |i| i as f64 * step)
+        ((low.to_degrees() / step).ceil() as i64..=(high.to_degrees() / step).floor() as i64)
+            .map(move |i| i as f64 * step)
     };
-    let along = move |low: f64, high: f64| (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps));
+    let along =
+        move |low: f64, high: f64| (0..=steps).map(move |i| low + (high - low) * f64::from(i) / f64::from(steps));
     for degrees in multiples(first, last, step) {
         let places = along(phi - span, phi + span).map(|p| [degrees.to_radians(), p]).collect();
         lines.push(Line { parallel: true, degrees, decimals: decimals(step), places });
@@ -407,7 +411,8 @@ fn rim_labels(
         let crossing = places.windows(2).find_map(|pair| {
             let [Some(a), Some(b)] = [pair[0], pair[1]] else { return None };
             // Which coordinate meets the rim, where, and where the other one is then.
-            let (k, edge, [low, high]) = if line.parallel { (0, map.x, [map.y, bottom]) } else { (1, bottom, [map.x, right]) };
+            let (k, edge, [low, high]) =
+                if line.parallel { (0, map.x, [map.y, bottom]) } else { (1, bottom, [map.x, right]) };
             let met = (a[k] - edge) * (b[k] - edge) <= 0.0 && a[k] != b[k];
             let other = a[1 - k] + (b[1 - k] - a[1 - k]) * (edge - a[k]) / (b[k] - a[k]);
             (met && (low..=high).contains(&other)).then_some(other)
@@ -418,7 +423,12 @@ fn rim_labels(
             let lowest = places.into_iter().flatten().filter(inside).max_by(|a, b| a[1].total_cmp(&b[1]));
             if let Some(at) = lowest.filter(|_| line.parallel) {
                 let name = parallel_name(view, line.degrees, line.decimals);
-                canvas.rimmed_text(at, &name, TICK_SIZE, if on_colours { [WHITE, faded(BLACK, 0.5)] } else { [INK, WHITE] });
+                canvas.rimmed_text(
+                    at,
+                    &name,
+                    TICK_SIZE,
+                    if on_colours { [WHITE, faded(BLACK, 0.5)] } else { [INK, WHITE] },
+                );
             }
             continue;
         };
@@ -581,7 +591,8 @@ mod tests {
         // East of the centre: right on Earth, left in the sky.
         for (view, side) in [(View::Earth, 1.0), (View::Sky, -1.0), (View::Directions, 1.0)] {
             let east = [1.0, 2.0 + 0.015 / 1f64.sin()];
-            let canvas = Figure::new().panel(SkyMap::new(view).density(bump(east, kappa)).zoom(at, 0.03)).render().unwrap();
+            let canvas =
+                Figure::new().panel(SkyMap::new(view).density(bump(east, kappa)).zoom(at, 0.03)).render().unwrap();
             let map = Rect { x: 6.0 + ZOOM_SIDE, y: 6.0 + ABOVE, w: ZOOM, h: ZOOM };
             let place = |side: f64| canvas.colour_at(map.at([0.5 + 0.25 * side, 0.503])).unwrap();
             let bright = |a: [u8; 4]| a.iter().zip(viridis(1.0)).all(|(a, b)| a.abs_diff(b) < 60);

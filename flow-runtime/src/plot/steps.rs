@@ -37,7 +37,8 @@ impl Kind {
             "s2" => Kind::Sphere,
             "a2" => Kind::Triangle,
             "i1" => {
-                let ends: Vec<f64> = bounds.trim_end_matches(']').split(',').filter_map(|n| n.trim().parse().ok()).collect();
+                let ends: Vec<f64> =
+                    bounds.trim_end_matches(']').split(',').filter_map(|n| n.trim().parse().ok()).collect();
                 <[f64; 2]>::try_from(ends).map_or(Kind::Other, Kind::Interval)
             }
             _ => Kind::Other,
@@ -329,12 +330,16 @@ mod tests {
         assert_eq!(kind("i1"), Kind::Interval([0.0, 1.0]));
         assert_eq!(kind("i1[-3, 3.5]"), Kind::Interval([-3.0, 3.5]));
         assert_eq!([kind("e1"), kind("e2"), kind("s1")], [Kind::Line, Kind::Plane, Kind::Circle]);
-        assert_eq!([kind("s2"), kind("a2"), kind("e3"), kind("s3")], [Kind::Sphere, Kind::Triangle, Kind::Other, Kind::Other]);
+        assert_eq!(
+            [kind("s2"), kind("a2"), kind("e3"), kind("s3")],
+            [Kind::Sphere, Kind::Triangle, Kind::Other, Kind::Other]
+        );
     }
 
     #[test]
     fn every_kind_of_chain_is_drawn() {
-        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f), f64>();
+        let pdf = Cpu::seed_from_u64(3)
+            .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f), f64>();
         for (manifold, panels) in [(0, 3), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2)] {
             let figure = Steps::new().manifold(manifold).cells(24).draws(50).figure(&pdf, &mut rng()).unwrap();
             let canvas = figure.render().unwrap();

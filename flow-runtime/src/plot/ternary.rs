@@ -131,7 +131,8 @@ impl<'a> Ternary<'a> {
             });
         }
         let wanted = "from 4 to 5000 cells are possible";
-        let bad = PlotError::Option { what: "the number of cells of a triangle", given: self.cells.to_string(), wanted };
+        let bad =
+            PlotError::Option { what: "the number of cells of a triangle", given: self.cells.to_string(), wanted };
         if (4..=5000).contains(&self.cells) { Ok(()) } else { Err(bad) }
     }
 
@@ -282,7 +283,8 @@ mod tests {
         for (exponents, at) in
             [([40.0, 5.0, 5.0], [0.1, 0.1]), ([5.0, 40.0, 5.0], [0.8, 0.1]), ([5.0, 5.0, 40.0], [0.1, 0.8])]
         {
-            let canvas = Figure::new().panel(Ternary::new(["a", "b", "c"]).density(dirichlet(exponents))).render().unwrap();
+            let canvas =
+                Figure::new().panel(Ternary::new(["a", "b", "c"]).density(dirichlet(exponents))).render().unwrap();
             // Beside the lines of the fifths.
             let near = |x: [f64; 2]| {
                 let there = canvas.colour_at(place([x[0] + 0.01, x[1] + 0.01])).unwrap();
@@ -301,7 +303,9 @@ mod tests {
         let panel = || Ternary::new(["a", "b", "c"]);
         assert!(error(panel().points("x", &[[0.5, 0.6]])).contains("(0.5, 0.6)"));
         assert!(error(panel().truth([f64::NAN, 0.0])).contains("truth 0 is NaN"));
-        assert!(error(panel().cells(1)).contains("cells") && error(panel().contours(&[1.0])).contains("between 0 and 1"));
+        assert!(
+            error(panel().cells(1)).contains("cells") && error(panel().contours(&[1.0])).contains("between 0 and 1")
+        );
         assert!(panel().points("x", &[[0.0, 1.0], [0.2, 0.3]]).png().is_ok());
     }
 }

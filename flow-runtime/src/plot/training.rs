@@ -168,7 +168,13 @@ mod tests {
     use crate::trainers::Epoch;
 
     fn history(losses: &[f64]) -> History {
-        let epoch = |loss: &f64| Epoch { training: *loss, validation: Some(loss + 0.2), rate: 0.01, gradient: 1.0, seconds: 1.0 };
+        let epoch = |loss: &f64| Epoch {
+            training: *loss,
+            validation: Some(loss + 0.2),
+            rate: 0.01,
+            gradient: 1.0,
+            seconds: 1.0,
+        };
         History { epochs: losses.iter().map(epoch).collect(), best: 3, ..History::default() }
     }
 
@@ -201,7 +207,13 @@ mod tests {
     #[test]
     fn what_cannot_be_drawn_is_an_error() {
         assert!(TrainingCurves::new(&history(&[])).png().unwrap_err().to_string().contains("epoch"));
-        assert!(TrainingCurves::new(&history(&[1.0, f64::NAN])).png().unwrap_err().to_string().contains("training loss 1 is NaN"));
+        assert!(
+            TrainingCurves::new(&history(&[1.0, f64::NAN]))
+                .png()
+                .unwrap_err()
+                .to_string()
+                .contains("training loss 1 is NaN")
+        );
         assert!(TrainingCurves::new(&history(&[1.0])).png().is_ok(), "one epoch is a curve of one point");
     }
 }

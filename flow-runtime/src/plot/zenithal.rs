@@ -89,6 +89,9 @@ mod tests {
         }
         let [x, y] = map.project([1.1 - 0.2, 0.4]).unwrap();
         assert!(x.abs() < 1e-12 && (y - distance(0.2)).abs() < 1e-12);
-        assert!(map.project([1.1, 0.5]).unwrap()[0] > 0.0 && Zenithal::new([1.1, 0.4], true).project([1.1, 0.5]).unwrap()[0] < 0.0);
+        assert!(
+            map.project([1.1, 0.5]).unwrap()[0] > 0.0
+                && Zenithal::new([1.1, 0.4], true).project([1.1, 0.5]).unwrap()[0] < 0.0
+        );
     }
 }
