@@ -75,8 +75,7 @@ impl Calibration {
 /// Refuses a run of manifolds that is empty or not there.
 fn check_run(manifolds: &Range<usize>, count: usize) -> Result<(), Error> {
     if manifolds.is_empty() || manifolds.end > count {
-        let message =
-            format!("{}..{} are no manifolds: there are {count}, from 0 on", manifolds.start, manifolds.end);
+        let message = format!("{}..{} are no manifolds: there are {count}, from 0 on", manifolds.start, manifolds.end);
         return Err(Error::argument("manifolds", message));
     }
     Ok(())

@@ -10,8 +10,8 @@
 use super::base::Plan;
 use super::entropy::minus_means;
 use super::estimate::{
-    Estimate, TracedEstimate, count, difference, finite, fused_pair, log_mean_exp, log_means_traced, means_traced, negative, rows,
-    wide,
+    Estimate, TracedEstimate, count, difference, finite, fused_pair, log_mean_exp, log_means_traced, means_traced,
+    negative, rows, wide,
 };
 use super::expectation::average;
 use crate::density::{Density, Space, TracedDensity};
@@ -376,7 +376,8 @@ where
     finite("f", &values)?;
     let (n, group) = (plan.n, plan.group()?);
     let found = values.chunks_exact(n).zip(logs.chunks_exact(n)).map(|(own, logs)| weighted(own, logs, group));
-    let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) = found.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
+    let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) =
+        found.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
     let means: Vec<f64> = found.iter().map(|e| e.value).collect();
     let weights = weights.concat();
     // Of sum w F / sum w: by F it is w / sum w, by ln w it is w (F - mean) / sum w.

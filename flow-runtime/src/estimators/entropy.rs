@@ -23,8 +23,7 @@
 
 use super::base::Plan;
 use super::estimate::{
-    Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, plus_scaled, rows, scaled,
-    wide,
+    Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, plus_scaled, rows, scaled, wide,
 };
 use crate::density::{Density, TracedDensity};
 use crate::error::Error;
@@ -241,13 +240,7 @@ fn log_prob_of_runs<E: Element, D: Density<E>>(
 }
 
 /// Each point `inner` times, its manifolds before the last chosen one that are not chosen drawn anew.
-fn others_anew<E, D, G>(
-    density: &D,
-    points: &[E],
-    chosen: &[usize],
-    inner: usize,
-    rng: &mut G,
-) -> Result<Vec<E>, Error>
+fn others_anew<E, D, G>(density: &D, points: &[E], chosen: &[usize], inner: usize, rng: &mut G) -> Result<Vec<E>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -265,12 +258,7 @@ where
 }
 
 /// Draws the manifolds of `part` anew, given those before them.
-pub(crate) fn redraw<E, D, G>(
-    density: &D,
-    current: &mut [E],
-    part: Range<usize>,
-    rng: &mut G,
-) -> Result<(), Error>
+pub(crate) fn redraw<E, D, G>(density: &D, current: &mut [E], part: Range<usize>, rng: &mut G) -> Result<(), Error>
 where
     E: Element,
     D: Density<E>,

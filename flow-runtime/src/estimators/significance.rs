@@ -46,7 +46,7 @@ fn kolmogorov_tail(x: f64) -> f64 {
         return 1.0;
     }
     if x < 1.0 {
-        let term = |k: i32| (-(f64::from(2 * k - 1) * core::f64::consts::PI / x).powi(2) / 8.0).exp();
+        let term = |k: i32| (-(f64::from(2 * k - 1) * PI / x).powi(2) / 8.0).exp();
         return 1.0 - core::f64::consts::TAU.sqrt() / x * (1..6).map(term).sum::<f64>();
     }
     2.0 * (1..8).map(|k| f64::from(1 - 2 * ((k + 1) % 2)) * (-2.0 * f64::from(k * k) * x * x).exp()).sum::<f64>()

@@ -405,11 +405,7 @@ pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
 }
 
 /// Gradients of sum_ik cot_ik z_k(x_i) over the base coordinates z of the points.
-pub fn base_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    points: &[T],
-    cot_base: &[T],
-) -> Result<PullBack<T>, RowFault> {
+pub fn base_vjp<B: Blocks, T: Number>(job: Job<'_, T>, points: &[T], cot_base: &[T]) -> Result<PullBack<T>, RowFault> {
     let none = zeros(cot_base.len() / B::DIM);
     evaluate_all_vjp::<B, T, false>(job, WHOLE, points, &none, &[], cot_base)
 }

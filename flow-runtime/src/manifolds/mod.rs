@@ -94,7 +94,11 @@ mod tests {
                 let differences = (shifted(h) - shifted(-h)) / (2.0 * h);
                 let precision = 1e-6 * (1.0 + differences.abs());
                 let found = by_intrinsic[k];
-                assert!((found - differences).abs() < precision, "{} {given:?}, {k}: {found} {differences}", M::notation());
+                assert!(
+                    (found - differences).abs() < precision,
+                    "{} {given:?}, {k}: {found} {differences}",
+                    M::notation()
+                );
             }
         }
     }
@@ -120,7 +124,10 @@ mod tests {
         let mut bar = [0.0; 3];
         Sphere2::to_base_vjp(&[0.0, 0.0, -1.0], &[1.0, 2.0], &mut bar);
         let half = core::f64::consts::FRAC_1_SQRT_2;
-        assert!((bar[0] - half).abs() < 1e-12 && (bar[1] - 2.0 * half).abs() < 1e-12 && bar[2].abs() < 1e-12, "{bar:?}");
+        assert!(
+            (bar[0] - half).abs() < 1e-12 && (bar[1] - 2.0 * half).abs() < 1e-12 && bar[2].abs() < 1e-12,
+            "{bar:?}"
+        );
         let mut bar = [0.0; 4];
         Sphere::<3>::to_base_vjp(&[0.0, 0.0, 0.0, -1.0], &[1.0, 2.0, 0.0], &mut bar);
         assert!(bar.iter().all(|b| b.is_finite()) && (bar[1] / bar[0] - 2.0).abs() < 1e-12, "{bar:?}");
