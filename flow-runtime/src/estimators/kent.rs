@@ -506,4 +506,34 @@ mod tests {
             assert!(error.contains("no ellipse fits them"), "{error}");
         }
     }
+
+    /// Of a lopsided shape that is no ellipse: over repeated fits the spread is the standard error, which counts the turning axes.
+    #[test]
+    fn errors_are_honest_for_other_shapes() {
+        use rand::{RngExt, SeedableRng, rngs::StdRng};
+        use rand_distr::StandardNormal;
+        let draws = |n: usize, seed: u64| -> Vec<[f64; 3]> {
+            let mut rng = StdRng::seed_from_u64(seed);
+            let mut normal = || rng.sample::<f64, _>(StandardNormal);
+            (0..n)
+                .map(|_| {
+                    let (a, b) = (normal(), normal());
+                    unit([0.5 * a, 0.2 * b + 0.1 * (a + 0.7).powi(2), 1.0])
+                })
+                .collect()
+        };
+        let truth = fit(&draws(200_000, 1000), 1).unwrap().kent;
+        let fits: Vec<Kent> = (0..200).map(|seed| fit(&draws(500, seed), 1).unwrap().kent).collect();
+        for (name, of) in [("kappa", (|k| k.kappa) as fn(&Kent) -> Estimate), ("stretch", |k| k.stretch)] {
+            let mean = Estimate::of(&fits.iter().map(|k| of(k).value).collect::<Vec<_>>());
+            let spread = mean.standard_error * 200f64.sqrt();
+            let says = (fits.iter().map(|k| of(k).standard_error.powi(2)).sum::<f64>() / 200.0).sqrt();
+            // The bias is of the order of the error squared.
+            assert!(
+                (mean.value - of(&truth).value).abs() < 4.0 * mean.standard_error + 0.01 * mean.value,
+                "{name}: {mean:?} {truth:?}"
+            );
+            assert!((says / spread - 1.0).abs() < 0.2, "{name}: says {says}, is {spread}");
+        }
+    }
 }
