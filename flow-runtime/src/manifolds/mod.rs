@@ -30,8 +30,8 @@ use crate::numeric::Real;
 /// the example `own_manifold` of the repository. [`testing::check_manifold`](crate::testing::check_manifold) says whether it keeps what it promises.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a manifold",
-    label = "no manifold",
-    note = "a manifold of your own needs `impl Manifold for {Self}`; those with letters are listed in the table of the README"
+    label = "brackets before the `:` hold the type of a manifold of your own",
+    note = "write one of the manifolds that come with the crate, for example `e3` or `s2`, or `impl flow_runtime::manifolds::Manifold for {Self}`"
 )]
 pub trait Manifold: Send + Sync + 'static {
     /// Number of intrinsic coordinates, and of base coordinates.
