@@ -594,7 +594,7 @@ mod tests {
         let mut pdf = Cpu::seed_from_u64(3)
             .build_module::<flow!(e2 + i1[-1, 1] + s1 + s2 + a2 : gg + rr + m + f + w | hidden 4), f64>();
         let rows: Vec<[f64; 8]> = (0..24)
-            .map(|i| f64::from(i))
+            .map(f64::from)
             .map(|t| {
                 [
                     t.sin(),

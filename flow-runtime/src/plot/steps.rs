@@ -109,7 +109,8 @@ pub(crate) fn range(values: &[f64]) -> [f64; 2] {
 /// use flow_runtime::{flow, plot::Steps, rand::{SeedableRng, rngs::StdRng}};
 ///
 /// let pdf = Cpu::default().build_module::<flow!(e2 : gggg), f64>();
-/// let figure = Steps::new().labels(&["x (m)", "y (m)"]).figure(&pdf, &mut StdRng::seed_from_u64(1))?;
+/// let steps = Steps::new().labels(&["x (m)", "y (m)"]).cells(40).draws(500);
+/// let figure = steps.figure(&pdf, &mut StdRng::seed_from_u64(1))?;
 /// assert!(figure.svg()?.contains("layer 4"));
 /// # Ok::<(), flow_runtime::plot::PlotError>(())
 /// ```
