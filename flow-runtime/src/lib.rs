@@ -34,6 +34,7 @@
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
+//! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
 //! | `plot` | pictures (feature `plot`) |
 
@@ -59,6 +60,7 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
@@ -89,7 +91,7 @@ pub mod __private {
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{
         Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
-        Part, Spec, Unconditional,
+        Numbers, Part, Spec, Unconditional,
     };
     pub use dfdx;
 }
