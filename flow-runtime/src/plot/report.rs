@@ -25,8 +25,9 @@ const COVERAGE_DRAWS: usize = 50;
 const COVERAGE_EACH: [usize; 2] = [20, 200];
 /// Draws for the ranges of step-by-step pictures.
 const STEP_DRAWS: usize = 4000;
-/// Points of the manifolds before, over which the density of a later one is averaged.
+/// Points of the manifolds before, over which the density of a later one is averaged: this many at most, and one for so many draws.
 const AVERAGED: usize = 32;
+const DRAWS_AN_AVERAGED: usize = 10;
 /// Coordinates of a corner plot at most, and histograms of transforms.
 const COORDINATES: usize = 12;
 /// Points shown on a map.
@@ -358,7 +359,8 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let rng = &mut self.rng();
         let conditions = density.conditions();
         let draws = density.draw((self.draws / conditions).max(1), rng).map_err(failed)?.points;
-        let given = density.draw_under(0, AVERAGED, rng).map_err(failed)?.points;
+        let given =
+            density.draw_under(0, (self.draws / DRAWS_AN_AVERAGED).clamp(1, AVERAGED), rng).map_err(failed)?.points;
         let mut pictures = Vec::new();
         let mut add = |section, name: String, caption: String, figure: Figure<'_>| -> Result<(), PlotError> {
             let canvas = figure.dpi(self.dpi).render()?;
@@ -593,8 +595,8 @@ mod tests {
     fn a_report_holds_all_pictures_and_the_numbers() {
         let mut pdf = Cpu::seed_from_u64(3)
             .build_module::<flow!(e2 + i1[-1, 1] + s1 + s2 + a2 : gg + rr + m + f + w | hidden 4), f64>();
-        let rows: Vec<[f64; 8]> = (0..24)
-            .map(|i| f64::from(i))
+        let rows: Vec<[f64; 8]> = (0..12)
+            .map(f64::from)
             .map(|t| {
                 [
                     t.sin(),
@@ -609,13 +611,13 @@ mod tests {
             })
             .collect();
         let fit =
-            Fit { epochs: 2, batch: 12, optimizer: Adam::default(), schedule: Schedule::Constant, ..Fit::default() };
+            Fit { epochs: 2, batch: 6, optimizer: Adam::default(), schedule: Schedule::Constant, ..Fit::default() };
         let history = pdf.fit(&rows, &fit).unwrap();
         let outer = tempfile::tempdir().unwrap();
         let report = || {
             let names = ["x (m)", "y (m)", "cos", "phase", "zenith", "azimuth", "silt", "clay"];
             let report = Report::new(&pdf).title("A < B").labels(&names).data(&rows).history(&history);
-            report.draws(60).cells(16).dpi(72.0).seed(4)
+            report.draws(20).cells(12).dpi(72.0).seed(4)
         };
         let folder = outer.path().join("report");
         report().write(&folder).unwrap();
@@ -642,9 +644,9 @@ mod tests {
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 2 * pictures.len() + 2, "and the page and the numbers");
         assert!(page.contains("<h1>A &lt; B</h1>") && page.contains("x (m)"));
         let json: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
-        let own: f64 = -pdf.log_prob_rows(rows.as_flattened()).unwrap().iter().sum::<f64>() / 24.0;
+        let own: f64 = -pdf.log_prob_rows(rows.as_flattened()).unwrap().iter().sum::<f64>() / 12.0;
         assert!((json["negative_log_likelihood"]["value"].as_f64().unwrap() - own).abs() < 1e-12);
-        assert_eq!(json["negative_log_likelihood"]["rows"], 24);
+        assert_eq!(json["negative_log_likelihood"]["rows"], 12);
         assert_eq!(json["manifolds"][1], json!({ "manifold": "i1[-1, 1]", "letters": ["r", "r"] }));
         assert_eq!((json["entropies"].as_array().unwrap().len(), json["coverage"].as_array().unwrap().len()), (6, 6));
         assert_eq!(json["coverage"][0]["table"].as_array().unwrap().len(), SHARES.len());
@@ -665,7 +667,7 @@ mod tests {
         let given = pdf.given(&features).unwrap();
         let rows = [[0.1, 1.0, 2.0, 3.0]; 6];
         let outer = tempfile::tempdir().unwrap();
-        Report::new(&given).data(&rows).draws(60).cells(16).dpi(72.0).write(outer.path()).unwrap();
+        Report::new(&given).data(&rows).draws(20).cells(12).dpi(72.0).write(outer.path()).unwrap();
         let json: Value = serde_json::from_slice(&fs::read(outer.path().join("report.json")).unwrap()).unwrap();
         assert_eq!((&json["conditions"], &json["training"]), (&json!(6), &Value::Null));
         assert!(
@@ -678,7 +680,7 @@ mod tests {
         let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e2 : t), f64>();
         let outer = tempfile::tempdir().unwrap();
         let folder = outer.path().join("report");
-        let error = |report: Report<'_, f64, _>| report.draws(50).cells(8).write(&folder).unwrap_err().to_string();
+        let error = |report: Report<'_, f64, _>| report.draws(20).cells(8).write(&folder).unwrap_err().to_string();
         assert!(error(Report::new(&pdf).data(&[[0.0; 3]])).contains("1 rows of 3 coordinates"));
         assert!(error(Report::new(&pdf).data::<2>(&[])).contains("0 rows"));
         assert!(error(Report::new(&pdf).labels(&["x"])).contains("labels"));
