@@ -29,6 +29,7 @@
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
+//! | [`data`] | tables with named columns, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
@@ -45,6 +46,7 @@
 extern crate self as flow_runtime;
 
 pub mod compat;
+pub mod data;
 pub mod density;
 mod error;
 pub mod estimators;
