@@ -12,6 +12,7 @@ mod samples;
 mod weights;
 
 pub use files::FileError;
+pub(crate) use files::{structure, write_atomically};
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
 pub(crate) use flow::{check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 /// Adam (Kingma and Ba, arXiv:1412.6980), with decoupled weight decay (AdamW, Loshchilov and Hutter, arXiv:1711.05101) where
 /// `weight_decay` is above zero.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
 pub struct Adam {
     /// Learning rate.
     pub rate: f64,
