@@ -14,8 +14,8 @@ use crate::error::Error;
 use crate::module::{Element, Traced};
 use dfdx::nn::ZeroGrads;
 use dfdx::nn::tensor_collection::TensorCollection;
-use dfdx::shapes::Axis;
-use dfdx::tensor::{Cpu, CpuError, Gradients, PutTape, SplitTape};
+use dfdx::shapes::{Axis, HasShape};
+use dfdx::tensor::{Cpu, CpuError, Gradients, PutTape, SplitTape, Tensor};
 use dfdx::tensor_ops::{Backward, Device, MeanTo};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
@@ -104,10 +104,15 @@ struct Gradient<E> {
 }
 
 /// Values of the loss function, checked: their mean with the sign changed, and how many there are.
-fn mean<E: Element>(values: &[E], rows: Option<&[usize]>) -> Result<(f64, usize), Fault> {
-    if values.is_empty() {
+fn mean<E: Element>(values: &Tensor<(usize,), E, Cpu>, rows: Option<&[usize]>) -> Result<(f64, usize), Fault>
+where
+    Cpu: Device<E>,
+{
+    // Before `as_vec`, which panics on a tensor without elements.
+    if values.shape().0 == 0 {
         return Err(Fault::Nothing);
     }
+    let values = values.as_vec();
     if let Some(i) = values.iter().position(|d| !d.widen().is_finite()) {
         let row = rows.and_then(|rows| rows.get(i).copied()).unwrap_or(i);
         return Err(Fault::Loss { row, value: values[i].widen() });
@@ -154,7 +159,7 @@ where
     let flat = |data: &S::Batch, rows: Option<&[usize]>| -> Result<(f64, usize, Vec<E>), Fault> {
         let traced = at_rows(objective(model, &Batch { data, place }, model.try_alloc_grads()?), rows)?;
         let (values, tape) = traced.split_tape();
-        let (loss, count) = mean(&values.as_vec(), rows)?;
+        let (loss, count) = mean(&values, rows)?;
         let mut gradients = values.put_tape(tape).try_mean::<(), Axis<0>>()?.try_backward()?;
         // The tape differentiated the mean of what is made large; the loss is its negative.
         Ok((loss, count, flat_gradient(model, &mut gradients)?.into_iter().map(|g| -g).collect()))
@@ -645,7 +650,7 @@ where
             let place = Place::new(self.fit.seed, false, [epoch, step, batch]);
             let rows = V::rows(data);
             let values = at_rows(objective(model, &Batch { data, place }, Gradients::leaky()), rows);
-            let found = values.and_then(|values| mean(&values.split_tape().0.as_vec(), rows));
+            let found = values.and_then(|values| mean(&values.split_tape().0, rows));
             let (loss, count) = match found {
                 Ok(found) => found,
                 Err(fault) => {
