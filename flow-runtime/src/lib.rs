@@ -32,7 +32,7 @@
 //! | [`data`] | tables with named columns, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
-//! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
 //! | `plot` | pictures (feature `plot`) |
 
 //!

@@ -5,6 +5,18 @@ use serde::{Deserialize, Serialize};
 
 /// Adam (Kingma and Ba, arXiv:1412.6980), with decoupled weight decay (AdamW, Loshchilov and Hutter, arXiv:1711.05101) where
 /// `weight_decay` is above zero.
+///
+/// ```
+/// use flow_runtime::trainers::{Adam, AdamState};
+///
+/// let adam = Adam { rate: 0.1, ..Adam::default() };
+/// let (mut state, mut x) = (AdamState::default(), [2.0_f64]);
+/// for _ in 0..200 {
+///     let gradient = [2.0 * x[0]];
+///     adam.update(&mut state, &mut x, &gradient, 1.0);
+/// }
+/// assert!(x[0].abs() < 1e-2);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Adam {

@@ -80,6 +80,35 @@ where
     /// Fits the density to a stream of batches of points, of which one is held at a time; with a second stream for validation, where there is one. A log-mean
     /// (`poisson`) stays as it is.
     ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{Fit, flow, data::{DataError, Rows, Stream}};
+    ///
+    /// /// Numbers made as they are asked for, `left` batches a pass.
+    /// struct Made {
+    ///     left: usize,
+    /// }
+    /// impl Stream for Made {
+    ///     type Batch = Rows<1, 0>;
+    ///     fn start(&mut self, _epoch: usize, _seed: u64) -> Result<(), DataError> {
+    ///         self.left = 10;
+    ///         Ok(())
+    ///     }
+    ///     fn next_batch(&mut self) -> Result<Option<Rows<1, 0>>, DataError> {
+    ///         let left = self.left;
+    ///         self.left = left.saturating_sub(1);
+    ///         let points: Vec<[f64; 1]> = (0..32).map(|i| [((i + 32 * left) as f64).sin()]).collect();
+    ///         Ok((left > 0).then(|| Rows { features: vec![[]; points.len()], points }))
+    ///     }
+    /// }
+    ///
+    /// let mut pdf = Cpu::default().build_module::<flow!(e1 : t), f64>();
+    /// let fit = Fit { epochs: 3, ..Fit::default() };
+    /// let history = pdf.fit_stream(&mut Made { left: 0 }, Some(&mut Made { left: 0 }), &fit)?;
+    /// assert!(history.epochs[2].validation < history.epochs[0].validation);
+    /// # Ok::<(), flow_runtime::FitError>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`Fit::run_stream`](crate::Fit::run_stream).
     pub fn fit_stream<'a, S>(

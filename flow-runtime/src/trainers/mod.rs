@@ -67,6 +67,7 @@ mod run;
 mod schedule;
 mod settings;
 mod source;
+mod step;
 mod trainer;
 
 pub use adam::{Adam, AdamState};

@@ -2,21 +2,20 @@
 
 use super::batch::{Batch, Place};
 use super::checkpoint::{Checkpoint, CheckpointError, Folder, Identity, Progress, Snapshot, State, Sums};
-use super::error::{At, FitError};
+use super::error::FitError;
 use super::event::{Control, Event};
-use super::flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
+use super::flat::{flat_values, set_flat_values, tensor_names};
 use super::history::{Epoch, History, Skipped};
 use super::log::LogFile;
 use super::schedule::Plateau;
 use super::settings::{Every, Fit, NonFinite, Resume};
 use super::source::Source;
+use super::step::{Failed, Gradient, at_rows, gradient, mean};
 use crate::error::Error;
 use crate::module::{Element, Traced};
-use dfdx::nn::ZeroGrads;
 use dfdx::nn::tensor_collection::TensorCollection;
-use dfdx::shapes::{Axis, HasShape};
-use dfdx::tensor::{Cpu, CpuError, Gradients, PutTape, SplitTape, Tensor};
-use dfdx::tensor_ops::{Backward, Device, MeanTo};
+use dfdx::tensor::{Cpu, Gradients, SplitTape};
+use dfdx::tensor_ops::Device;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -40,159 +39,6 @@ pub(super) struct Run<'r, 'a, E> {
     clock: Instant,
     written: Instant,
     answer: Control,
-}
-
-/// A step that failed: of which kind, before it has its place.
-enum Fault {
-    Source(Error),
-    Loss { row: usize, value: f64 },
-    Gradient { tensor: String, row: Option<usize> },
-    Nothing,
-    Fit(FitError),
-}
-
-impl From<CpuError> for Fault {
-    fn from(error: CpuError) -> Self {
-        Fault::Fit(error.into())
-    }
-}
-
-impl Fault {
-    /// Whether numbers are at fault, so that the batch can be passed over; and whether those of the weights may be.
-    fn skippable(&self) -> Option<bool> {
-        match self {
-            Fault::Source(Error::Point { .. } | Error::Feature { .. }) => Some(false),
-            Fault::Source(Error::NotFinite { .. } | Error::NotConverged { .. } | Error::LogMean { .. })
-            | Fault::Loss { .. }
-            | Fault::Gradient { .. } => Some(true),
-            Fault::Source(_) | Fault::Nothing | Fault::Fit(_) => None,
-        }
-    }
-
-    /// What happened, without where.
-    fn reason(&self) -> String {
-        match self {
-            Fault::Source(source) => source.to_string(),
-            Fault::Loss { row, value } => format!("the loss function gives {value} for row {row}"),
-            Fault::Gradient { tensor, row: Some(row) } => {
-                format!("the gradient of tensor `{tensor}` by row {row} is not finite")
-            }
-            Fault::Gradient { tensor, row: None } => format!("the gradient of tensor `{tensor}` is not finite"),
-            Fault::Nothing => "the loss function returned no numbers".into(),
-            Fault::Fit(error) => error.to_string(),
-        }
-    }
-
-    fn at(self, at: At) -> FitError {
-        match self {
-            Fault::Source(source) => FitError::Step { at, source },
-            Fault::Loss { row, value } => FitError::Loss { at, row, value },
-            Fault::Gradient { tensor, row } => FitError::Gradient { at, tensor, row },
-            Fault::Nothing => FitError::Nothing { at },
-            Fault::Fit(error) => error,
-        }
-    }
-}
-
-/// The loss of a batch, with its gradient.
-struct Gradient<E> {
-    loss: f64,
-    norm: f64,
-    flat: Vec<E>,
-    /// How much the batch counts in the mean over the epoch: its rows.
-    weight: f64,
-}
-
-/// Values of the loss function, checked: their mean with the sign changed, and how many there are.
-fn mean<E: Element>(values: &Tensor<(usize,), E, Cpu>, rows: Option<&[usize]>) -> Result<(f64, usize), Fault>
-where
-    Cpu: Device<E>,
-{
-    // Before `as_vec`, which panics on a tensor without elements.
-    if values.shape().0 == 0 {
-        return Err(Fault::Nothing);
-    }
-    let values = values.as_vec();
-    if let Some(i) = values.iter().position(|d| !d.widen().is_finite()) {
-        let row = rows.and_then(|rows| rows.get(i).copied()).unwrap_or(i);
-        return Err(Fault::Loss { row, value: values[i].widen() });
-    }
-    Ok((-values.iter().map(|d| d.widen()).sum::<f64>() / values.len() as f64, values.len()))
-}
-
-/// Turns a row of the batch into a row of the data.
-fn at_rows<T>(result: Result<T, Error>, rows: Option<&[usize]>) -> Result<T, Fault> {
-    result.map_err(|source| {
-        Fault::Source(match source.row().and_then(|row| rows?.get(row).copied()) {
-            Some(row) => source.at_row(row),
-            None => source,
-        })
-    })
-}
-
-fn norm<E: Element>(gradient: &[E]) -> f64 {
-    gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt()
-}
-
-fn first_bad<E: Element>(names: &[(String, usize)], gradient: &[E]) -> String {
-    let mut rest = gradient;
-    for (name, len) in names {
-        let (own, next) = rest.split_at(*len);
-        if own.iter().any(|g| !g.widen().is_finite()) {
-            return name.clone();
-        }
-        rest = next;
-    }
-    "all, in their squares".into()
-}
-
-/// Loss and gradient of a batch.
-fn gradient<E, M, S, F>(model: &M, data: &S::Batch, place: Place, objective: &F) -> Result<Gradient<E>, Failed>
-where
-    E: Element,
-    Cpu: Device<E>,
-    M: TensorCollection<E, Cpu>,
-    S: Source,
-    F: Fn(&M, &Batch<'_, S::Batch>, Gradients<E, Cpu>) -> Result<Traced<(usize,), E>, Error>,
-{
-    let rows = S::rows(data);
-    let flat = |data: &S::Batch, rows: Option<&[usize]>| -> Result<(f64, usize, Vec<E>), Fault> {
-        let traced = at_rows(objective(model, &Batch { data, place }, model.try_alloc_grads()?), rows)?;
-        let (values, tape) = traced.split_tape();
-        let (loss, count) = mean(&values, rows)?;
-        let mut gradients = values.put_tape(tape).try_mean::<(), Axis<0>>()?.try_backward()?;
-        // The tape differentiated the mean of what is made large; the loss is its negative.
-        Ok((loss, count, flat_gradient(model, &mut gradients)?.into_iter().map(|g| -g).collect()))
-    };
-    let found = flat(data, rows).and_then(|(loss, count, flat_own)| {
-        let norm = norm(&flat_own);
-        if norm.is_finite() {
-            let weight = rows.map_or(count, <[usize]>::len) as f64;
-            return Ok(Gradient { loss, norm, flat: flat_own, weight });
-        }
-        // Each row alone: the first that has such a gradient, or fails outright.
-        let alone = |i: usize| S::one(data, i).map(|one| flat(one, S::rows(one)));
-        let bad = |i: &usize| match alone(*i) {
-            Some(Ok((_, _, own))) => own.iter().any(|g| !g.widen().is_finite()),
-            other => other.is_some(),
-        };
-        let row = rows.and_then(|rows| (0..rows.len()).find(bad).map(|i| rows[i]));
-        Err(Fault::Gradient { tensor: first_bad(&tensor_names(model)?, &flat_own), row })
-    });
-    found.map_err(|fault| Failed { fault, place })
-}
-
-/// A fault with its place.
-struct Failed {
-    fault: Fault,
-    place: Place,
-}
-
-impl Failed {
-    fn error(self, replay: Option<&Path>) -> FitError {
-        let Place { epoch, step, batch, training, seed } = self.place;
-        self.fault.at(At { epoch, step, batch, seed, validation: !training, replay: replay.map(Path::to_path_buf) })
-    }
 }
 
 impl<'r, 'a, E: Element> Run<'r, 'a, E>

@@ -113,6 +113,22 @@ impl Default for Fit {
 }
 
 /// What to do when a loss or a gradient is not finite.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Fit, flow, trainers::NonFinite};
+///
+/// let mut data: Vec<[f64; 1]> = (0..300).map(|i| [(i as f64).sin()]).collect();
+/// data[7] = [f64::NAN];
+/// let mut pdf = Cpu::default().build_module::<flow!(e1 : t), f64>();
+/// let fit = Fit { epochs: 2, batch: 50, validation: 0.0, ..Fit::default() };
+/// assert!(pdf.fit(&data, &fit).unwrap_err().to_string().contains("row 7: manifold 0 (`e1`)"));
+///
+/// let fit = Fit { non_finite: NonFinite::Skip { most: 10, lower: 0.5 }, ..fit };
+/// let history = pdf.fit(&data, &fit)?;
+/// assert_eq!((history.skipped.len(), history.optimizer.step), (2, 10));
+/// # Ok::<(), flow_runtime::FitError>(())
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub enum NonFinite {
@@ -143,7 +159,22 @@ pub enum NonFinite {
 /// | `ended` | `epochs`, `step`, `best`, `best_loss`, `stopped_early`, `paused` |
 ///
 /// The file is only ever appended to. Steps between the last checkpoint and a kill are made again when the run is resumed, and then stand in the log twice, with the
-/// same numbers, the `resumed` line between them.
+/// same numbers, the `resumed` line between them. A machine that goes down while a line is written may leave a piece of it, which is no JSON.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{Fit, flow, trainers::Log};
+///
+/// # let folder = tempfile::tempdir().unwrap();
+/// # let path = folder.path().join("log.jsonl");
+/// let data: Vec<[f64; 1]> = (0..100).map(|i| [(i as f64).sin()]).collect();
+/// let fit = Fit { epochs: 3, log: Some(Log { path: path.clone(), steps: false }), ..Fit::default() };
+/// Cpu::default().build_module::<flow!(e1 : t), f64>().fit(&data, &fit)?;
+/// let log = std::fs::read_to_string(path)?;
+/// let lines: Vec<serde_json::Value> = log.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+/// assert_eq!(lines.iter().filter(|line| line["event"] == "epoch").count(), 3);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Log {
