@@ -425,7 +425,10 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
     let [what, found, expected] =
         flow_differs!(flow!(e1 : gt(num_kde = 3, softplus_for_width = 1) | cond 1, hidden 6), f64, &x, &y);
     assert_eq!(what, "model");
-    assert!(!found.contains("softplus_for_width") && expected.contains("softplus_for_width = true"), "{found}\n{expected}");
+    assert!(
+        !found.contains("softplus_for_width") && expected.contains("softplus_for_width = true"),
+        "{found}\n{expected}"
+    );
     let [what, found, expected] = flow_differs!(Pdf, f32, &narrow(x.clone()), &narrow(y.clone()));
     assert_eq!([what, found, expected], ["number type", "f64", "f32"]);
     let mut other = y.clone();

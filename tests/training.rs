@@ -378,6 +378,11 @@ fn a_poisoned_row_is_found_and_its_step_replayed() {
         "{error}"
     );
     assert!(error.to_string().contains("validation after epoch 0, batch 0"), "{error}");
+    let validating = Fit { checkpoint: checkpoint("validation"), steps: Some(2), ..fit };
+    let error = build().fit(&points, validating.validate_on([16, 17])).unwrap_err();
+    let FitError::Step { at: At { replay: Some(file), .. }, source } = &error else { panic!("{error}") };
+    let again = build().fit(&points, validating.validate_on([16, 17]).replay(file)).unwrap_err();
+    assert!(matches!(&again, FitError::Step { at: At { validation: true, .. }, source: same } if same == source));
 }
 
 #[test]
@@ -408,6 +413,15 @@ fn losses_and_gradients_that_are_not_finite_are_found_by_row() {
     let error = fit.run(&mut pdf, 100, |pdf, rows, gradients| negative(pdf, rows, gradients)).unwrap_err();
     assert!(matches!(error, FitError::Loss { row: 61, value, .. } if value.is_nan()), "{error}");
     assert!(error.to_string().contains("the loss function gives NaN for row 61"), "{error}");
+    // Finite numbers with a sum that is not.
+    let error = fit
+        .run(&mut pdf, 100, |pdf, rows, gradients| {
+            let far = rows.iter().map(|row| if *row == 61 { 1e308 } else { 0.9e308 }).collect();
+            let p = root(pdf, rows, gradients)?;
+            Ok(p * 0.0 + Cpu::default().tensor_from_vec(far, (rows.len(),)))
+        })
+        .unwrap_err();
+    assert!(matches!(error, FitError::Loss { value, .. } if value >= 0.9e308), "{error}");
     // A loss that returns nothing, and one that fails by itself.
     let error = fit
         .run(&mut pdf, 100, |pdf, _, gradients| {

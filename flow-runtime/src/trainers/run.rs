@@ -174,13 +174,13 @@ where
         source.skip(self.state.progress.batch)?;
         let place = self.place();
         match source.next()? {
-            Some(data) => {
+            Some(data) if !self.out_of_steps() => {
                 let found = gradient::<E, M, S, F>(model, data, place, objective).map_err(|f| f.error(None))?;
                 let rate = self.fit.optimizer.rate * self.factor();
                 let Place { epoch, step, .. } = place;
                 self.tell(&Event::Step { epoch, step, loss: found.loss, gradient: found.norm, rate });
             }
-            None => {
+            _ => {
                 self.validate(model, validation, objective)?;
             }
         }

@@ -84,11 +84,21 @@ where
         return Err(Fault::Nothing);
     }
     let values = values.as_vec();
-    if let Some(i) = values.iter().position(|d| !d.widen().is_finite()) {
+    let at = |i: usize| {
         let row = rows.and_then(|rows| rows.get(i).copied()).unwrap_or(i);
-        return Err(Fault::Loss { row, value: values[i].widen() });
+        Fault::Loss { row, value: values[i].widen() }
+    };
+    if let Some(i) = values.iter().position(|d| !d.widen().is_finite()) {
+        return Err(at(i));
     }
-    Ok((-values.iter().map(|d| d.widen()).sum::<f64>() / values.len() as f64, values.len()))
+    let loss = -values.iter().map(|d| d.widen()).sum::<f64>() / values.len() as f64;
+    if !loss.is_finite() {
+        // Each is finite, their sum is not: the largest is at fault.
+        let far = |i: &usize| values[*i].widen().abs();
+        let i = (0..values.len()).max_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(0);
+        return Err(at(i));
+    }
+    Ok((loss, values.len()))
 }
 
 /// Turns a row of the batch into a row of the data.
