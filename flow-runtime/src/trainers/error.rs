@@ -70,7 +70,7 @@ pub enum FitError {
         /// Where.
         at: At,
         /// What happened.
-        source: Error,
+        source: Box<Error>,
     },
     /// The loss function returned a number that is not finite.
     #[error("{at}: the loss function gives {value} for row {row}; {}", Kept(.at))]
@@ -108,7 +108,7 @@ pub enum FitError {
     },
     /// A stream failed.
     #[error("{0}; the best weights so far are kept")]
-    Data(#[from] DataError),
+    Data(#[source] Box<DataError>),
     /// A checkpoint cannot be written, or not be resumed from.
     #[error(transparent)]
     Checkpoint(#[from] CheckpointError),
@@ -123,6 +123,12 @@ pub enum FitError {
     /// The device failed.
     #[error("the device failed: {0}")]
     Device(String),
+}
+
+impl From<DataError> for FitError {
+    fn from(error: DataError) -> Self {
+        FitError::Data(Box::new(error))
+    }
 }
 
 impl From<CpuError> for FitError {

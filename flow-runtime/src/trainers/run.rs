@@ -323,7 +323,7 @@ where
         let place = self.place();
         match gradient::<E, M, S, F>(model, data, place, objective) {
             Ok(found) => self.descend(model, found, place)?,
-            Err(failed) => self.guard(model, failed)?,
+            Err(failed) => self.guard(model, *failed)?,
         }
         self.state.progress.step += 1;
         self.state.progress.batch += 1;

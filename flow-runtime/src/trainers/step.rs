@@ -56,7 +56,7 @@ impl Fault {
 
     fn at(self, at: At) -> FitError {
         match self {
-            Fault::Source(source) => FitError::Step { at, source },
+            Fault::Source(source) => FitError::Step { at, source: Box::new(source) },
             Fault::Loss { row, value } => FitError::Loss { at, row, value },
             Fault::Gradient { tensor, row } => FitError::Gradient { at, tensor, row },
             Fault::Nothing => FitError::Nothing { at },
@@ -133,7 +133,7 @@ pub(super) fn gradient<E, M, S, F>(
     data: &S::Batch,
     place: Place,
     objective: &F,
-) -> Result<Gradient<E>, Failed>
+) -> Result<Gradient<E>, Box<Failed>>
 where
     E: Element,
     Cpu: Device<E>,
@@ -165,7 +165,7 @@ where
         let row = rows.and_then(|rows| (0..rows.len()).find(bad).map(|i| rows[i]));
         Err(Fault::Gradient { tensor: first_bad(&tensor_names(model)?, &flat_own), row })
     });
-    found.map_err(|fault| Failed { fault, place })
+    found.map_err(|fault| Box::new(Failed { fault, place }))
 }
 
 /// A fault with its place.
