@@ -404,11 +404,9 @@ fn losses_and_gradients_that_are_not_finite_are_found_by_row() {
     let mut pdf = build();
     let before = pdf.flat_weights();
     let error = fit.run(&mut pdf, 100, |pdf, rows, gradients| root(pdf, rows, gradients)).unwrap_err();
-    let FitError::Gradient { tensor, row: Some(61), .. } = &error else { panic!("{error}") };
-    assert!(
-        error.to_string().contains(&format!("the gradient of tensor `{tensor}` by row 61 is not finite")),
-        "{error}"
-    );
+    let FitError::Gradient { part, row: Some(61), .. } = &error else { panic!("{error}") };
+    assert!(part.starts_with("tensor `"), "{part}");
+    assert!(error.to_string().contains(&format!("the gradient of {part} by row 61 is not finite")), "{error}");
     assert_eq!(pdf.flat_weights(), before);
     let error = fit.run(&mut pdf, 100, |pdf, rows, gradients| negative(pdf, rows, gradients)).unwrap_err();
     assert!(matches!(error, FitError::Loss { row: 61, value, .. } if value.is_nan()), "{error}");

@@ -83,12 +83,12 @@ pub enum FitError {
         value: f64,
     },
     /// A gradient is not finite.
-    #[error("{at}: the gradient of tensor `{tensor}`{} is not finite; lower the learning rate; {}", of_row(.row), Kept(.at))]
+    #[error("{at}: the gradient of {part}{} is not finite; lower the learning rate; {}", of_row(.row), Kept(.at))]
     Gradient {
         /// Where.
         at: At,
-        /// The first tensor with such a gradient.
-        tensor: String,
+        /// The first part of the model with such a gradient: of a flow fitted by its own methods a layer or the network of a manifold, otherwise a tensor.
+        part: String,
         /// The first row of the data that has such a gradient alone; `None` for streams, and where only the sum is not finite.
         row: Option<usize>,
     },

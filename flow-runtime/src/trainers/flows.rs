@@ -5,7 +5,8 @@ use super::history::History;
 use super::trainer::Trainer;
 use crate::data::{Rows, Stream};
 use crate::error::Error;
-use crate::kernels::{At, Blocks, LogMean, LogMeanSummary};
+use crate::kernels::{At, Blocks, LogMean, LogMeanSummary, Summary};
+use crate::layers::Letter;
 use crate::module::{Conditional, Element, Features, Flow, Penalty, Spec, Unconditional, Weights, structure};
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::shapes::Const;
@@ -20,6 +21,37 @@ fn rows_of<const N: usize, E: Element>(
 ) -> Result<Tensor<(usize, Const<N>), E, Cpu>, Error> {
     let numbers: Vec<E> = rows.iter().flat_map(|row| data[*row]).collect();
     Ok(Cpu::default().try_tensor_from_vec(numbers, (rows.len(), Const))?)
+}
+
+/// Says what is fitted: the flow's structure with all options, and what else the loss has.
+fn described<'a, S: Spec>(trainer: Trainer<'a>, with: &str) -> Trainer<'a> {
+    trainer.model(structure::<S>() + with, parts::<S>())
+}
+
+/// The parts of a flow in words, in the order of its weights: layers with free parameters, networks.
+fn parts<S: Spec>() -> Vec<(String, usize)> {
+    let mut summary = Summary::default();
+    S::Blocks::describe(&mut summary);
+    let mut parts = Vec::new();
+    parts.extend(summary.outer.map(|network| ("the network of all parameters".to_string(), network.weights)));
+    for (k, block) in summary.blocks.into_iter().enumerate() {
+        let manifold = format!("manifold {k} (`{}`)", block.manifold);
+        match (block.network, block.given) {
+            (None, 0) => {
+                let layer = |(j, letter): (usize, &Letter)| {
+                    (format!("layer {j} (`{}`) of {manifold}", letter.name), letter.params)
+                };
+                parts.extend(block.letters.iter().enumerate().map(layer));
+            }
+            _ => parts.push((format!("the network of {manifold}"), block.weights)),
+        }
+    }
+    match summary.log_mean {
+        Some(LogMeanSummary::Free) => parts.push(("the log-mean".into(), 1)),
+        Some(LogMeanSummary::Separate(network)) => parts.push(("the network of the log-mean".into(), network.weights)),
+        Some(LogMeanSummary::Joint) | None => {}
+    }
+    parts
 }
 
 fn tensor_of<const N: usize, E: Element>(rows: &[[E; N]]) -> Result<Tensor<(usize, Const<N>), E, Cpu>, Error> {
@@ -63,7 +95,7 @@ where
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run).
     pub fn fit<'a>(&mut self, points: &[[E; N]], fit: impl Into<Trainer<'a>>) -> Result<History, FitError> {
-        let trainer = fit.into().model(structure::<Unconditional<Tag, N, M, B>>).data([points.as_flattened()]);
+        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), "").data([points.as_flattened()]);
         let history = trainer
             .run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))?;
         if self.summary().log_mean == Some(LogMeanSummary::Free) {
@@ -120,7 +152,7 @@ where
     where
         S: Stream<Batch = Rows<N, 0, E>>,
     {
-        let trainer = fit.into().model(structure::<Unconditional<Tag, N, M, B>>);
+        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), "");
         trainer.run_stream(self, stream, validation, |flow, rows, gradients| {
             flow.log_prob(tensor_of(&rows.points)?.traced(gradients))
         })
@@ -137,8 +169,8 @@ where
         penalty: Penalty,
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
-        let named = || format!("{} with {penalty:?}", structure::<Unconditional<Tag, N, M, B>>());
-        let trainer = fit.into().model(named).data([points.as_flattened()]);
+        let with = format!(" with {penalty:?}");
+        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), &with).data([points.as_flattened()]);
         trainer.run(self, points.len(), |flow, rows, gradients| {
             Ok(flow.log_prob_regularised(rows_of(points, rows)?.traced(gradients))?.penalised(penalty))
         })
@@ -164,7 +196,7 @@ where
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
         same_rows(features.len(), points.len())?;
-        let trainer = fit.into().model(structure::<Conditional<Tag, Features<C>, N, M, B>>);
+        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
         let trainer = trainer.data([features.as_flattened(), points.as_flattened()]);
         trainer.run(self, points.len(), |flow, rows, gradients| {
             let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
@@ -186,7 +218,7 @@ where
     where
         S: Stream<Batch = Rows<N, C, E>>,
     {
-        let trainer = fit.into().model(structure::<Conditional<Tag, Features<C>, N, M, B>>);
+        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
         trainer.run_stream(self, stream, validation, |flow, rows, gradients| {
             let x: Tensor<_, E, Cpu, NoneTape> = tensor_of(&rows.points)?;
             flow.given(tensor_of(&rows.features)?.traced(gradients))?.log_prob(x)
@@ -206,8 +238,9 @@ where
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
         same_rows(features.len(), points.len())?;
-        let named = || format!("{} with {penalty:?}", structure::<Conditional<Tag, Features<C>, N, M, B>>());
-        let trainer = fit.into().model(named).data([features.as_flattened(), points.as_flattened()]);
+        let with = format!(" with {penalty:?}");
+        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), &with)
+            .data([features.as_flattened(), points.as_flattened()]);
         trainer.run(self, points.len(), |flow, rows, gradients| {
             let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
             let density = flow.given(rows_of(features, rows)?.traced(gradients))?;
@@ -258,9 +291,13 @@ where
             let message = Error::Counts { counted, found: points.len() }.to_string();
             return Err(FitError::Setting { setting: "counts", message });
         }
-        let named = || format!("{} with counts", structure::<Conditional<Tag, Features<C>, N, M, B>>());
+        let with = " with counts";
         let widened: Vec<E> = counts.iter().map(|count| E::narrow(*count as f64)).collect();
-        let trainer = fit.into().model(named).data([features.as_flattened(), points.as_flattened(), &widened]);
+        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), with).data([
+            features.as_flattened(),
+            points.as_flattened(),
+            &widened,
+        ]);
         trainer.run(self, features.len(), |flow, rows, gradients| {
             let of = |row: &usize| &points[starts[*row]..][..counts[*row]];
             let x: Vec<[E; N]> = rows.iter().flat_map(of).copied().collect();
@@ -277,4 +314,31 @@ fn same_rows(features: usize, points: usize) -> Result<(), FitError> {
     }
     let message = format!("{features} rows of features for {points} points: one each");
     Err(FitError::Setting { setting: "features", message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flow;
+    use dfdx::nn::BuildOnDevice;
+
+    /// All weights belong to a part.
+    fn of<S: Spec + BuildOnDevice<Cpu, f64, Built = Flow<S, W, f64, Cpu>>, W: Weights<f64>>() -> Vec<(String, usize)> {
+        let parts = parts::<S>();
+        let weights = S::try_build_on_device(&Cpu::default()).unwrap().flat_weights().len();
+        assert_eq!(parts.iter().map(|(_, count)| count).sum::<usize>(), weights);
+        parts
+    }
+
+    #[test]
+    fn parts_are_named_in_the_order_of_the_weights() {
+        let parts = of::<flow!(e1 + s2 : gt(num_kde = 2) + f | poisson), _>();
+        let [(g, g_count), (t, t_count), (f, _), (log_mean, 1)] = &parts[..] else { panic!("{parts:?}") };
+        assert_eq!((g.as_str(), *g_count), ("layer 0 (`g`) of manifold 0 (`e1`)", 6));
+        assert_eq!((t.as_str(), *t_count), ("layer 1 (`t`) of manifold 0 (`e1`)", 2));
+        assert_eq!([f.as_str(), log_mean], ["the network of manifold 1 (`s2`)", "the log-mean"]);
+        let parts = of::<flow!(e1 : t | cond 2, poisson 4), _>();
+        assert_eq!(parts[1].0, "the network of the log-mean");
+        of::<flow!(e1 + e1 : t + t | cond 2, amortize 4, hidden 3), _>();
+    }
 }

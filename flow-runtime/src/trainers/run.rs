@@ -24,11 +24,23 @@ use std::time::Instant;
 /// A callback.
 pub(super) type Watcher<'a> = Box<dyn FnMut(&Event<'_>) -> Control + 'a>;
 
+/// Model and data in words.
+pub(super) struct Described {
+    /// The model.
+    pub name: String,
+    /// Its parts in the order of its weights, with how many weights each has; `None`: the tensors.
+    pub parts: Option<Vec<(String, usize)>>,
+    /// The data.
+    pub data: String,
+}
+
 /// A run in progress: what it works by, and its state.
 pub(super) struct Run<'r, 'a, E> {
     fit: &'r Fit,
     watchers: &'r mut [Watcher<'a>],
     identity: Identity,
+    /// The model's parts in words.
+    parts: Vec<(String, usize)>,
     folder: Option<Folder>,
     log: Option<LogFile<'r>>,
     bar: ProgressBar,
@@ -49,11 +61,11 @@ where
     pub fn begin<M: TensorCollection<E, Cpu>>(
         fit: &'r Fit,
         watchers: &'r mut [Watcher<'a>],
-        (model_name, data): (String, String),
+        Described { name, parts, data }: Described,
         replay: Option<&Path>,
         model: &mut M,
     ) -> Result<Self, FitError> {
-        let identity = Identity { model: model_name, tensors: tensor_names(model)?, data, settings: fit.identity() };
+        let identity = Identity { model: name, tensors: tensor_names(model)?, data, settings: fit.identity() };
         let weights = flat_values(model)?;
         let average = match fit.average {
             Some(_) => weights.iter().map(|w| w.widen()).collect(),
@@ -73,6 +85,10 @@ where
         let mut run = Run {
             fit,
             watchers,
+            parts: match parts {
+                Some(parts) => parts,
+                None => identity.tensors.iter().map(|(name, count)| (format!("tensor `{name}`"), *count)).collect(),
+            },
             identity,
             folder: None,
             log: None,
@@ -175,7 +191,8 @@ where
         let place = self.place();
         match source.next()? {
             Some(data) if !self.out_of_steps() => {
-                let found = gradient::<E, M, S, F>(model, data, place, objective).map_err(|f| f.error(None))?;
+                let found =
+                    gradient::<E, M, S, F>(model, data, place, objective, &self.parts).map_err(|f| f.error(None))?;
                 let rate = self.fit.optimizer.rate * self.factor();
                 let Place { epoch, step, .. } = place;
                 self.tell(&Event::Step { epoch, step, loss: found.loss, gradient: found.norm, rate });
@@ -321,7 +338,7 @@ where
         F: Fn(&M, &Batch<'_, S::Batch>, Gradients<E, Cpu>) -> Result<Traced<(usize,), E>, Error>,
     {
         let place = self.place();
-        match gradient::<E, M, S, F>(model, data, place, objective) {
+        match gradient::<E, M, S, F>(model, data, place, objective, &self.parts) {
             Ok(found) => self.descend(model, found, place)?,
             Err(failed) => self.guard(model, *failed)?,
         }

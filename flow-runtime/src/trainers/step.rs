@@ -2,7 +2,7 @@
 
 use super::batch::{Batch, Place};
 use super::error::{At, FitError};
-use super::flat::{flat_gradient, tensor_names};
+use super::flat::flat_gradient;
 use super::source::Source;
 use crate::error::Error;
 use crate::module::{Element, Traced};
@@ -17,7 +17,7 @@ use std::path::Path;
 pub(super) enum Fault {
     Source(Error),
     Loss { row: usize, value: f64 },
-    Gradient { tensor: String, row: Option<usize> },
+    Gradient { part: String, row: Option<usize> },
     Nothing,
     Fit(FitError),
 }
@@ -45,10 +45,10 @@ impl Fault {
         match self {
             Fault::Source(source) => source.to_string(),
             Fault::Loss { row, value } => format!("the loss function gives {value} for row {row}"),
-            Fault::Gradient { tensor, row: Some(row) } => {
-                format!("the gradient of tensor `{tensor}` by row {row} is not finite")
+            Fault::Gradient { part, row } => {
+                let row = row.map_or(String::new(), |row| format!(" by row {row}"));
+                format!("the gradient of {part}{row} is not finite")
             }
-            Fault::Gradient { tensor, row: None } => format!("the gradient of tensor `{tensor}` is not finite"),
             Fault::Nothing => "the loss function returned no numbers".into(),
             Fault::Fit(error) => error.to_string(),
         }
@@ -58,7 +58,7 @@ impl Fault {
         match self {
             Fault::Source(source) => FitError::Step { at, source: Box::new(source) },
             Fault::Loss { row, value } => FitError::Loss { at, row, value },
-            Fault::Gradient { tensor, row } => FitError::Gradient { at, tensor, row },
+            Fault::Gradient { part, row } => FitError::Gradient { at, part, row },
             Fault::Nothing => FitError::Nothing { at },
             Fault::Fit(error) => error,
         }
@@ -115,17 +115,22 @@ fn norm<E: Element>(gradient: &[E]) -> f64 {
     gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt()
 }
 
-fn first_bad<E: Element>(names: &[(String, usize)], gradient: &[E]) -> String {
-    let mut rest = gradient;
-    for (name, len) in names {
-        let (own, next) = rest.split_at(*len);
-        if own.iter().any(|g| !g.widen().is_finite()) {
+/// The part of the model to which the first number of a gradient belongs that is not finite.
+fn first_bad<E: Element>(parts: &Parts, gradient: &[E]) -> String {
+    let Some(mut at) = gradient.iter().position(|g| !g.widen().is_finite()) else {
+        return "all weights together".into();
+    };
+    for (name, count) in parts {
+        if at < *count {
             return name.clone();
         }
-        rest = next;
+        at -= count;
     }
-    "all, in their squares".into()
+    "the last weights".into()
 }
+
+/// Parts of a model in words, in the order of its weights, and how many weights each has.
+pub(super) type Parts = [(String, usize)];
 
 /// Loss and gradient of a batch.
 pub(super) fn gradient<E, M, S, F>(
@@ -133,6 +138,7 @@ pub(super) fn gradient<E, M, S, F>(
     data: &S::Batch,
     place: Place,
     objective: &F,
+    parts: &Parts,
 ) -> Result<Gradient<E>, Box<Failed>>
 where
     E: Element,
@@ -163,7 +169,7 @@ where
             other => other.is_some(),
         };
         let row = rows.and_then(|rows| (0..rows.len()).find(bad).map(|i| rows[i]));
-        Err(Fault::Gradient { tensor: first_bad(&tensor_names(model)?, &flat_own), row })
+        Err(Fault::Gradient { part: first_bad(parts, &flat_own), row })
     });
     found.map_err(|fault| Box::new(Failed { fault, place }))
 }
@@ -178,5 +184,23 @@ impl Failed {
     pub fn error(self, replay: Option<&Path>) -> FitError {
         let Place { epoch, step, batch, training, seed } = self.place;
         self.fault.at(At { epoch, step, batch, seed, validation: !training, replay: replay.map(Path::to_path_buf) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_bad_number_names_its_part() {
+        let parts = [("one".to_string(), 2), ("none".to_string(), 0), ("three".to_string(), 3)];
+        let of = |bad: usize| {
+            let mut gradient = [0.5_f32; 5];
+            gradient[bad] = f32::NAN;
+            gradient[4] = f32::INFINITY;
+            first_bad(&parts, &gradient)
+        };
+        assert_eq!([of(0), of(1), of(2), of(4)], ["one", "one", "three", "three"]);
+        assert_eq!(first_bad(&parts, &[1e30_f32; 5]), "all weights together");
     }
 }

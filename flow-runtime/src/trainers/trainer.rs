@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::error::FitError;
 use super::event::{Control, Event};
 use super::history::History;
-use super::run::{Run, Watcher};
+use super::run::{Described, Run, Watcher};
 use super::settings::Fit;
 use super::source::{ShuffledRows, Source, Streamed};
 use crate::data::Stream;
@@ -49,6 +49,7 @@ pub struct Trainer<'a> {
     replay: Option<PathBuf>,
     /// The model and the data in words, where more is known of them than their type and their number of rows.
     model: Option<String>,
+    parts: Option<Vec<(String, usize)>>,
     data: Option<String>,
 }
 
@@ -63,7 +64,7 @@ impl fmt::Debug for Trainer<'_> {
 
 impl<'a> From<&'a Fit> for Trainer<'a> {
     fn from(fit: &'a Fit) -> Self {
-        Trainer { fit, watchers: Vec::new(), validation: None, replay: None, model: None, data: None }
+        Trainer { fit, watchers: Vec::new(), validation: None, replay: None, model: None, parts: None, data: None }
     }
 }
 
@@ -107,9 +108,9 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Says what the model is: checkpoints of another one are refused.
-    pub(super) fn model(mut self, name: impl FnOnce() -> String) -> Self {
-        self.model = Some(name());
+    /// Says what the model is, in one line and part by part: checkpoints of another one are refused, and errors name parts.
+    pub(super) fn model(mut self, name: String, parts: Vec<(String, usize)>) -> Self {
+        (self.model, self.parts) = (Some(name), Some(parts));
         self
     }
 
@@ -202,7 +203,8 @@ impl<'a> Trainer<'a> {
     {
         let name = self.model.take().unwrap_or_else(|| type_name::<M>().to_string());
         let replay = self.replay.as_deref();
-        let run = Run::begin(self.fit, &mut self.watchers, (name, data), replay, model)?;
+        let described = Described { name, parts: self.parts.take(), data };
+        let run = Run::begin(self.fit, &mut self.watchers, described, replay, model)?;
         if replay.is_some() {
             run.replay(model, source, validation, objective)
         } else {
