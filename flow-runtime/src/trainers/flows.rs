@@ -334,11 +334,11 @@ mod tests {
     fn parts_are_named_in_the_order_of_the_weights() {
         let parts = of::<flow!(e1 + s2 : gt(num_kde = 2) + f | poisson), _>();
         let [(g, g_count), (t, t_count), (f, _), (log_mean, 1)] = &parts[..] else { panic!("{parts:?}") };
-        assert_eq!((g.as_str(), *g_count), ("layer 0 (`g`) of manifold 0 (`e1`)", 6));
+        assert_eq!((g.as_str(), *g_count), ("layer 0 (`g`) of manifold 0 (`e1`)", 7));
         assert_eq!((t.as_str(), *t_count), ("layer 1 (`t`) of manifold 0 (`e1`)", 2));
         assert_eq!([f.as_str(), log_mean], ["the network of manifold 1 (`s2`)", "the log-mean"]);
         let parts = of::<flow!(e1 : t | cond 2, poisson 4), _>();
-        assert_eq!(parts[1].0, "the network of the log-mean");
+        assert_eq!(parts[1].0, "the network of the log-mean", "{parts:?}");
         of::<flow!(e1 + e1 : t + t | cond 2, amortize 4, hidden 3), _>();
     }
 }
