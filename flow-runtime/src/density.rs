@@ -130,6 +130,12 @@ pub trait Stepwise<E: Element>: Density<E> {
     /// Embedded to intrinsic coordinates, row by row.
     fn intrinsic(points: &[E]) -> Vec<E>;
 
+    /// `n` points under one condition, in intrinsic coordinates.
+    ///
+    /// # Errors
+    /// There is no such condition; `n` is 0; a value leaves the range of the numbers.
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error>;
+
     /// ln p of one manifold after the first `letters` letters of its chain, given the manifolds before it, by the surface measure; of the
     /// manifolds after it nothing is read, but they must hold points. Rows are intrinsic coordinates.
     ///
@@ -292,6 +298,9 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.rows_undo(&[], condition, points, manifold, letters)
     }
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        self.rows_draw_under(&[], condition, n, rng)
+    }
     fn intrinsic(points: &[E]) -> Vec<E> {
         intrinsic_rows::<B, E>(points)
     }
@@ -312,6 +321,9 @@ where
     }
     fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.flow().rows_undo(&self.features().data, condition, points, manifold, letters)
+    }
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        self.flow().rows_draw_under(&self.features().data, condition, n, rng)
     }
     fn intrinsic(points: &[E]) -> Vec<E> {
         intrinsic_rows::<B, E>(points)
@@ -388,6 +400,11 @@ mod tests {
         let given = pdf.given(&[[0.1, 0.2], [1.0, -1.0], [0.0, 3.0]]).unwrap();
         check(&given, 0);
         check(&given, 2);
+        // Under one condition alone the draws are those of a density that is given nothing else.
+        let alone = pdf.given(&[[1.0, -1.0]]).unwrap().draw(4, &mut StdRng::seed_from_u64(1)).unwrap();
+        assert_eq!(given.draw_under(1, 4, &mut StdRng::seed_from_u64(1)).unwrap(), alone);
+        assert!(given.draw_under(3, 4, &mut StdRng::seed_from_u64(1)).is_err());
+        assert!(given.draw_under(0, 0, &mut StdRng::seed_from_u64(1)).is_err());
         for (condition, manifold, letters, wrong) in [
             (3, 0, 0..1, "condition"),
             (0, 2, 0..1, "manifold"),

@@ -35,6 +35,7 @@
 //! | [`data`] | tables with named columns, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
+//! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
 //! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
 //! | `plot` | pictures (feature `plot`) |
 
@@ -61,6 +62,7 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
@@ -91,7 +93,7 @@ pub mod __private {
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{
         Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
-        Part, Spec, Unconditional,
+        Numbers, Part, Spec, Unconditional,
     };
     pub use dfdx;
 }

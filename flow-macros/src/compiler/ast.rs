@@ -205,6 +205,26 @@ pub struct Density {
     pub amortize: Option<Amortize>,
     /// The log-mean beside the density.
     pub poisson: Option<Poisson>,
+    /// Where its clauses are written.
+    pub places: Places,
+}
+
+/// Where the words of clauses are written. What stands for a clause in the generated type has its place, so that an editor shows the
+/// documentation of the one at the other.
+#[derive(Clone, Copy)]
+pub struct Places {
+    /// `cond`.
+    pub cond: Span,
+    /// `hidden`.
+    pub hidden: Span,
+    /// `rank`.
+    pub rank: Span,
+    /// `highway`.
+    pub highway: Span,
+    /// `poisson`.
+    pub poisson: Span,
+    /// `amortize`.
+    pub amortize: Span,
 }
 
 /// Where every parameter comes from.

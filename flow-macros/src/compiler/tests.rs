@@ -1,8 +1,12 @@
 //! The compiler from tokens to tokens: what notations become, what is said about wrong ones, and that nothing makes it panic.
 
+mod mistakes;
+
 use super::ast::print;
 use super::*;
+use proc_macro2::TokenTree;
 use proptest::prelude::*;
+use std::collections::HashSet;
 
 const ROOT: &str = "rt";
 
@@ -119,10 +123,16 @@ fn highways() {
     assert_eq!(network("e1 : t | cond 3"), "Predicted<0, 3, Plain<(Dense<3, 128>, ()), Dense<128, P>>>");
     assert_eq!(network("e1 : t | cond 3, highway 0"), network("e1 : t | cond 3"));
     assert_eq!(network("e1 : t | cond 3, hidden none"), "Predicted<0, 3, Plain<(), Dense<3, P>>>");
-    for mode in 0..5 {
-        let line = format!("e1 : t | cond 3, hidden none, highway {mode}");
-        assert_eq!(network(&line), network("e1 : t | cond 3, hidden none"));
+    assert_eq!(network("e1 : t | cond 3, hidden none, highway 0"), network("e1 : t | cond 3, hidden none"));
+    for mode in 1..5 {
+        says(
+            &format!("e1 : t | cond 3, hidden none, highway {mode}"),
+            &["`hidden none` has none: leave `highway` out"],
+        );
     }
+    // What is written for all is said of those that have hidden layers, the log-mean's too.
+    assert!(compiled("e1 + e1 : t + t | cond 3, hidden (none, 5), highway 1").is_ok());
+    assert!(compiled("e1 : t | cond 3, hidden none, highway 1, poisson 8").is_ok());
     assert_eq!(
         network("e1 : t | cond 3, hidden 5-4, highway 1"),
         "Predicted<0, 3, Beside<(Dense<3, 5>, (Dense<5, 4>, ())), Dense<4, P>, Dense<3, P>>>"
@@ -168,7 +178,7 @@ fn log_means() {
     ));
     says("e1 : t | poisson 16", &["a network for the log-mean reads given features, and none are given"]);
     says("e1 : t | cond 3, poisson 0", &["the width of a layer is 0"]);
-    says("e1 : t | cond 3, poisson (64)", &["stands without parentheses, `poisson 64`"]);
+    says("e1 : t | cond 3, poisson (64)", &["stands without parentheses: write `poisson 64`"]);
     says("e1 : t | cond 3, poisson 64, rank 2-3", &["write one rank for all"]);
 }
 
@@ -250,9 +260,9 @@ fn options_become_settings_the_last_one_outermost() {
     );
     let minus_one = u128::MAX;
     assert_eq!(
-        chain("s2 : f(num_householder_iter = -1, inverse_z_scaling = false, vertical_flow_defs = \"r\")"),
+        chain("s2 : f(num_householder_iter = -1, add_vertical_rq_spline_flow = true, vertical_flow_defs = \"r\")"),
         format!(
-            "Block<Sphere2, (FisherFlow<settings::f::vertical_flow_defs<{}u128, settings::f::inverse_z_scaling<0u128, \
+            "Block<Sphere2, (FisherFlow<settings::f::vertical_flow_defs<{}u128, settings::f::add_vertical_rq_spline_flow<1u128, \
              settings::f::num_householder_iter<{minus_one}u128, ()>>>>, ())",
             u128::from(b'r')
         )
@@ -312,11 +322,9 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
     let text = "/// An event.\n #[derive(Clone)] pub(crate) struct Event = vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4;";
     let tokens = compile(text.parse().unwrap(), &quote!(rt)).unwrap();
     let items = file(tokens);
-    let [syn::Item::Struct(event), syn::Item::Impl(_), syn::Item::Impl(_), syn::Item::Trait(parts), syn::Item::Impl(_)] =
-        items.as_slice()
-    else {
-        panic!("{}", items.len());
-    };
+    let [syn::Item::Struct(event), rest @ ..] = items.as_slice() else { panic!("{}", items.len()) };
+    let parts =
+        rest.iter().find_map(|item| if let syn::Item::Trait(parts) = item { Some(parts) } else { None }).unwrap();
     assert!(event.ident == "Event" && matches!(event.vis, syn::Visibility::Restricted(_)));
     assert_eq!(event.attrs.len(), 3);
     assert_eq!(parts.ident, "EventParts");
@@ -325,11 +333,75 @@ fn a_named_flow_declares_a_struct_its_flow_and_its_parts() {
     assert!(
         whole.contains("NOTATION: &'static str = \"vertex@e3 + s2 + energy@e1 : ggg(num_kde = 20) + n + t | cond 4\"")
     );
-    assert!(whole.contains("fn energy(&self)-> Self::Columns<{ <Euclidean<1> as Manifold>::DIM }>"));
+    assert!(whole.contains("fn energy(&self)-> Self::Part<1, { <Euclidean<1> as Manifold>::EMBED }>"));
     assert!(whole.contains(
-        "{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, { <Euclidean<1> as Manifold>::DIM }>(self)"
+        "<{ <Euclidean<3> as Manifold>::DIM + <Sphere2 as Manifold>::DIM }, 1, \
+         { <Euclidean<3> as Manifold>::EMBED + <Sphere2 as Manifold>::EMBED }, { <Euclidean<1> as Manifold>::EMBED }>(self)"
     ));
-    assert!(whole.contains("| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` |"));
+    assert!(whole.contains("fn marginal_energy(&self)-> Marginal<'_, Self, 1, { <Euclidean<1> as Manifold>::EMBED }>"));
+    assert!(whole.contains(
+        "| `e3` | `vertex` | `ggg` | `ggg(num_kde = 20)` | [`VERTEX_LAYER_PARAMS`](Self::VERTEX_LAYER_PARAMS) | \
+         [`VERTEX_PARAMS`](Self::VERTEX_PARAMS) |"
+    ));
+    assert!(whole.contains("| total | | | | | [`PARAMS`](Self::PARAMS) |"));
+    for constant in
+        ["VERTEX:usize = 0", "S2_PARAMS:usize = Part::of", "ENERGY:usize = 2", "PARAMS:usize = <Event as Spec>"]
+    {
+        assert!(whole.contains(&format!("pub const {constant}")), "{constant}");
+    }
+    // One of the three has no name, so that a point cannot be made of named parts.
+    assert!(!whole.contains("fn point<") && whole.contains("fn points<__X:NamedRows<{ Event::DIM }>>"));
+    let named = compiled("struct Event = vertex@e3 + direction@s2 : g + f").unwrap();
+    assert!(named.contains("(vertex:[__E; 3], direction:[__E; 2])"), "{named}");
+}
+
+#[test]
+fn constants_have_names_of_their_own() {
+    let names = |text: &str| -> HashSet<String> {
+        let whole = compiled(text).unwrap();
+        let all: Vec<String> =
+            whole.split("pub const ").skip(1).map(|rest| rest.split(':').next().unwrap().into()).collect();
+        let unique: HashSet<String> = all.iter().cloned().collect();
+        assert_eq!(all.len(), unique.len(), "{all:?}");
+        unique
+    };
+    let found = names("struct P = e1 + e1 + s2 + [my::T] + [my::T] : t + t + f + [my::L] + [my::L]");
+    for label in ["E1_0", "E1_1", "S2", "MANIFOLD_3", "MANIFOLD_4"] {
+        assert!(found.contains(&format!("{label}_PARAMS")), "{found:?}");
+    }
+    // Names come first.
+    let found = names("struct P = e1 + e1 + e1_1@s2 + e1_0@s1 : t + t + f + y");
+    assert!(found.contains("E1_1_PARAMS") && found.contains("E1_1__PARAMS") && found.contains("E1_1"), "{found:?}");
+}
+
+#[test]
+fn manifolds_of_the_users_own() {
+    becomes(
+        "[my::Torus] + e1 : [my::Shear] + t",
+        "Unconditional<(), { <my::Torus as Manifold>::DIM + <Euclidean<1> as Manifold>::DIM }, \
+         { <my::Torus as Manifold>::EMBED + <Euclidean<1> as Manifold>::EMBED }, \
+         (Block<my::Torus, (my::Shear, ()), Free<{ <(my::Shear, ()) as Chain<my::Torus>>::PARAMS }>>, \
+         (Block<Euclidean<1>, (Affine<1, Only, ()>, ()), \
+         Predicted<0, 0, Plain<(Dense<{ <my::Torus as Manifold>::EMBED }, 128>, ()), \
+         Dense<128, { <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>>>>, ()))>",
+    );
+    let named = compiled("struct P = angle@[my::Torus<2>] : [my::Shear]").unwrap();
+    assert!(named.contains("fn angle(&self)-> Self::Part<{ <my::Torus<2> as Manifold>::DIM }, "), "{named}");
+    assert!(named.contains("| `[my::Torus<2>]` | `angle` | `[my::Shear]` |"), "{named}");
+}
+
+#[test]
+fn options_that_are_being_typed_are_shown_to_editors() {
+    let shown = |text: &str| print(editor::unfinished_options(text.parse().unwrap(), &quote!(rt)));
+    let import = |path: &str| format!("use rt::__private::settings::{path} as _;");
+    assert_eq!(shown("e3 : gg(num_k = 3) | cond 4"), import("g::num_k"));
+    assert_eq!(shown("struct P = a@e3 : xgt(num_kde = 3, cov_type = \"full\", cl)"), import("x::cl"));
+    assert_eq!(shown("e3 : gg(n) t(c) | g(x = 2)"), ["g::n", "t::c", "g::x"].map(import).join(" "));
+    // Sound options, no options, no letters: nothing is unfinished.
+    for text in ["e3 : gg(num_kde = 3)", "e3 : g | hidden (3, 4)", "e1 : q(x)", "i1 : z(x)", "e3 : g | cond (a, b)"] {
+        assert_eq!(shown(text), "", "{text}");
+    }
+    assert!(!editor::is_editor());
 }
 
 #[test]
@@ -360,8 +432,8 @@ fn the_notation_of_a_flow_gives_the_flow_again() {
 #[test]
 fn messages_about_the_whole() {
     says("", &["nothing is written here"]);
-    says("\"e3 + s2 : g + n\"", &["without quotes: flow!(e3 + s2 : g + n)"]);
-    says("\"e3\", \"g\"", &["without quotes: flow!(e3 : g)"]);
+    says("\"e3 + s2 : g + n\"", &["without quotes: `flow!(e3 + s2 : g + n)`"]);
+    says("\"e3\", \"g\"", &["without quotes: `flow!(e3 : g)`"]);
     says("e3", &["`e3` has no `:`"]);
     says("e3 : g : g", &["a second `:`"]);
     says("e3 : g | cond 3 | rank 3", &["a second `|`"]);
@@ -383,7 +455,7 @@ fn messages_about_manifolds() {
     says("s10 : n", &["goes from 1 to 9"]);
     says("s3[0, 1] : n", &["`s3` takes no bounds"]);
     says("E3 : g", &["did you mean `e3`?"]);
-    says("q : g", &["`q` is not a manifold of this version, which has `e1`, `e2`, .. (a Euclidean space), `s1`"]);
+    says("q : g", &["`q` is not a manifold of this version: there are `e1`, `e2`, .. (a Euclidean space), `s1`"]);
     says("e : g", &["`e` lacks its dimension"]);
     says("i1[1, -1] : rr", &["the bounds `[1, -1]` are the wrong way round"]);
     says("i1[2.5, 2.5] : rr", &["the bounds `[2.5, 2.5]` are the wrong way round or leave nothing between them"]);
@@ -409,7 +481,8 @@ fn messages_about_chains() {
     says("e3 : g + fn", &["the chain `fn` has no manifold, there is 1 manifold before the `:`"]);
     says("e3 + s2 : g +", &["a chain of layers is missing beside this `+`"]);
     says("e3 : b", &["`b` is not a layer letter: on `e3` there are `c`, `g`, `t`, `x`"]);
-    says("e3 : G", &["on `e3` there are `g`, `c`, `t`, `x`"]);
+    says("e3 : G", &["did you mean `g`?"]);
+    says("e3 : B", &["on `e3` there are `c`, `g`, `t`, `x`"]);
     says("e3 : ggq", &["`q` in `ggq` is not a layer letter"]);
     says("s2 : g", &["`g` acts on `e1`, `e2`, .., but `s2` is the two-sphere: use `f`, `c`, `n`, `v`, `y`"]);
     says("e3 : ggz", &["`z` acts on `i1`, but `e3` is a Euclidean space: use `x`, `t`, `g`"]);
@@ -424,7 +497,7 @@ fn messages_about_chains() {
     says("e3 : []", &["`[]` is not a layer"]);
     says("e3 : [3 4]", &["`[3 4]` is not a layer"]);
     says("e3 : g{}", &["braces have no meaning"]);
-    says(&format!("e3 : {}", "g".repeat(65)), &["65 layers in one chain: at most 64"]);
+    says(&format!("e3 : {}", "g".repeat(65)), &["65 layers in one chain: write at most 64"]);
     assert!(compiled(&format!("e3 : {}", "g".repeat(64))).is_ok());
 }
 
@@ -472,12 +545,17 @@ fn messages_about_rules_between_options() {
         &["`upper_bound_for_widths = 100` does not go with `lower_bound_for_widths = 200` in `t`"],
     );
     says("e3 : g(lower_bound_for_norms = 20)", &["`upper_bound_for_norms = 10` does not go with"]);
-    says("s2 : f(spline_num_basis_functions = -1)", &["write `vertical_smooth = 1`"]);
+    says("s2 : f(spline_num_basis_functions = -1)", &["there are no splines in z"]);
+    says("s2 : f(add_vertical_rq_spline_flow = 1, spline_num_basis_functions = -1)", &["write `vertical_smooth = 1`"]);
     says(
         "s2 : f(add_vertical_rq_spline_flow = 1, vertical_smooth = 1)",
         &["smooth splines are built for 2 and 3 bins"],
     );
-    says("s2 : f(vertical_also_fix_second_width_to_zero = 1)", &["the second follows the first"]);
+    says("s2 : f(vertical_also_fix_second_width_to_zero = 1)", &["there are no splines: write"]);
+    says(
+        "s2 : f(add_circular_rq_spline_flow = 1, vertical_also_fix_second_width_to_zero = 1)",
+        &["the second follows the first"],
+    );
     let vertical = "s2 : f(add_vertical_rq_spline_flow = 1, ";
     let fixed = "vertical_fix_first_width_n_height_to_zero = 1, vertical_also_fix_second_width_to_zero = 1";
     says(&format!("{vertical} {fixed}, spline_num_basis_functions = 1)"), &["one bin has no second width"]);
@@ -573,6 +651,42 @@ fn messages_about_rules_between_options() {
     says("e3 : g t g | g(upper_bound_for_widths = -1)", &["a smooth saturation needs a bound"]);
 }
 
+/// Options that do nothing beside others are refused, and those that act beside the same others are not.
+#[test]
+fn options_without_effect() {
+    says(
+        "s2 : f(vertical_flow_defs = \"rrr\", circular_flow_defs = \"o\")",
+        &["no splines in z", "no splines in the azimuth"],
+    );
+    says("s2 : f(boundary_cos_theta_identity_region = 0.1)", &["there are no splines: write"]);
+    says("s2 : f(add_circular_rq_spline_flow = 1, vertical_fix_boundary_derivative = 0)", &["no splines in z"]);
+    says("s2 : f(correlated_max_rank = 5)", &["there are no correlated splines"]);
+    says("s2 : f(add_rotation = 0, num_householder_iter = 2)", &["there is no rotation"]);
+    says(
+        "s2 : f(rotation_mode = \"angles\", num_householder_iter = 2)",
+        &["only \"householder\" is made of reflections"],
+    );
+    says("s2 : n(add_rotation = 0, rotation_mode = \"angles\")", &["there is no rotation"]);
+    says(
+        "e3 : g(fit_normalization = 0, upper_bound_for_norms = 20)",
+        &["components of equal weight have none to bound"],
+    );
+    says("e3 : g(regulate_normalization = 0, lower_bound_for_norms = 0.5)", &["free weights have no bounds"]);
+    says("e3 : g(rotation_mode = \"none\", num_householder_iter = 2)", &["only \"householder\""]);
+    says("e3 : t(cov_type = \"identity\", upper_bound_for_widths = 3.0)", &["the identity has no widths"]);
+    for right in [
+        "s2 : f(add_circular_rq_spline_flow = 1, boundary_cos_theta_identity_region = 0.1)",
+        "s2 : f(add_circular_rq_spline_flow = 1, vertical_independent_width_height_parametrization = 1)",
+        "s2 : f(add_extra_rotation_inbetween = 1)",
+        "s2 : f(add_rotation = 0, rotation_mode = \"householder\", num_householder_iter = -1)",
+        "s2 : f(vertical_smooth = 0, vertical_flow_defs = \"rr\")",
+        "e3 : g(fit_normalization = 0, regulate_normalization = 1)",
+        "e3 : t(cov_type = \"identity\", skip_model_offset = 1)",
+    ] {
+        assert!(compiled(right).is_ok(), "{right}");
+    }
+}
+
 #[test]
 fn messages_about_clauses() {
     says("e3 : g | cond 0", &["leave the clause out"]);
@@ -631,7 +745,7 @@ fn everything_wrong_is_said_at_once() {
 
 #[test]
 fn after_an_error_something_of_the_right_kind_stands_there() {
-    let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt));
+    let parsed = |text: &str| expand(text.parse().unwrap(), &quote!(rt), |_| (0, 0));
     assert!(syn::parse2::<syn::Type>(parsed("e3 : b")).is_ok());
     assert!(syn::parse2::<syn::Type>(parsed("e0 : b | cond 0")).is_ok());
     assert!(syn::parse2::<syn::Type>(parsed("")).is_ok());
@@ -754,7 +868,7 @@ fn any_token() -> impl Strategy<Value = Any> {
 }
 
 fn built(all: &[Any]) -> TokenStream {
-    use proc_macro2::{Delimiter, Group, Literal, Punct, Spacing, TokenTree};
+    use proc_macro2::{Delimiter, Group, Literal, Punct, Spacing};
     let one = |token: &Any| match token {
         // A few fragments are half a token, and do not stand alone.
         Any::Fragment(place) => FRAGMENTS[*place].parse().unwrap_or_default(),
@@ -772,6 +886,49 @@ fn built(all: &[Any]) -> TokenStream {
     all.iter().map(one).collect::<Vec<TokenStream>>().into_iter().collect()
 }
 
+/// Lines that are right, with every part of the notation.
+const VALID: &[&str] = &[
+    "e3 + s2 : gggg + n | cond 32",
+    "vertex@e3 + direction@s2 : gg(num_kde = 20) t(cov_type = \"full\") + fn | cond (3, 5), hidden (64, 128-64), rank (10, 0)",
+    "i1[-3, 3.5] + a2 + s1 : rz + wu + mo | hidden none, highway 0, o(add_rotation = 0)",
+    "e2 : g [my::Layer<3>] t | cond 4, amortize 64(rank = 5, highway = 1), poisson",
+    "< s3 + e1 : ny(add_rotation = 1) + cx | cond 2, poisson 16-8, hidden 8 >",
+    "/// An event.\n pub struct Event = energy@i1[0, 20] + turn@s3 : rr(min_width = 1e-3) + n | cond 3, g(num_kde = 5);",
+];
+
+/// Deletes, repeats or replaces one token, at the top or in a group.
+fn slipped(tokens: &mut Vec<TokenTree>, place: usize, slip: u8, fragment: usize) {
+    use proc_macro2::Group;
+    if tokens.is_empty() {
+        return;
+    }
+    let place = place % tokens.len();
+    if let TokenTree::Group(group) = &tokens[place]
+        && fragment.is_multiple_of(2)
+    {
+        let mut inside: Vec<TokenTree> = group.stream().into_iter().collect();
+        slipped(&mut inside, fragment / 2, slip, fragment / 2);
+        tokens[place] = Group::new(group.delimiter(), inside.into_iter().collect()).into();
+        return;
+    }
+    match slip {
+        0 => drop(tokens.remove(place)),
+        1 => tokens.insert(place, tokens[place].clone()),
+        _ => {
+            let instead = FRAGMENTS[fragment].parse::<TokenStream>().unwrap_or_default();
+            tokens.splice(place..=place, instead);
+        }
+    }
+}
+
+/// A message of ours has the form "what is wrong: what to write", or "what is written here".
+fn has_a_way_out(message: &str) -> bool {
+    let (wrong, way_out) =
+        message.split_once(": ").or_else(|| message.split_once(", for example ")).unwrap_or((message, ""));
+    let way_out = if let Some((_, instead)) = message.split_once(" is written ") { instead } else { way_out };
+    !wrong.is_empty() && way_out.len() > 3
+}
+
 /// Types or items come out, or errors; and what is right is printed as something right that prints the same.
 fn try_out(tokens: TokenStream) {
     match understand(tokens.clone()) {
@@ -780,12 +937,12 @@ fn try_out(tokens: TokenStream) {
             let (_, again, _) =
                 understand(text.parse().unwrap()).unwrap_or_else(|wrong| panic!("{text}: {:?}", wrong.errors));
             assert_eq!(again.to_string(), text);
-            let out = expand(tokens, &quote!(rt));
+            let out = expand(tokens, &quote!(rt), |_| (0, 0));
             if header.is_some() { drop(file(out)) } else { drop(syn::parse2::<syn::Type>(out).unwrap()) }
         }
         Err(Wrong { input, errors }) => {
             assert!(!errors.is_empty());
-            let out = expand(tokens, &quote!(rt));
+            let out = expand(tokens, &quote!(rt), |_| (0, 0));
             if input.is_item { drop(file(out)) } else { drop(syn::parse2::<syn::Type>(out).unwrap()) }
         }
     }
@@ -797,6 +954,24 @@ proptest! {
     #[test]
     fn any_tokens_end_in_a_type_or_in_errors(all in prop::collection::vec(any_token(), 0..16)) {
         try_out(built(&all));
+    }
+
+    #[test]
+    fn slips_in_valid_lines_are_accepted_or_told(
+        line in 0..VALID.len(),
+        slips in prop::collection::vec((0..1000usize, 0..3u8, 0..FRAGMENTS.len()), 1..4),
+    ) {
+        let mut tokens: Vec<TokenTree> = VALID[line].parse::<TokenStream>().unwrap().into_iter().collect();
+        for (place, slip, fragment) in slips {
+            slipped(&mut tokens, place, slip, fragment);
+        }
+        let tokens: TokenStream = tokens.into_iter().collect();
+        try_out(tokens.clone());
+        for message in compile(tokens, &quote!(rt)).err().into_iter().flatten() {
+            let message = message.to_string();
+            // What is wrong, and after it the way out; not what the parser of Rust says of its own.
+            assert!(has_a_way_out(&message), "{message}");
+        }
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub use entropy::{
     conditional_entropy, conditional_entropy_traced, entropy, entropy_traced, marginal_entropy,
     marginal_entropy_traced, marginal_log_prob, mutual_information, mutual_information_traced,
 };
+#[cfg(feature = "plot")]
+pub(crate) use estimate::log_mean_exp;
 pub use estimate::{Estimate, TracedEstimate};
 pub use expectation::{expectation, expectation_embedded_traced, expectation_traced, expectations};
 pub use kent::{Kent, kent};

@@ -19,7 +19,7 @@ use rand::Rng;
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
 pub const START: f64 = 0.1;
 
-/// A log-mean with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
+/// A log-mean beside a density, the clause `poisson`, with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
 pub struct LogMeanHead<H>(PhantomData<H>);
 
 /// Blocks with a log-mean beside them.

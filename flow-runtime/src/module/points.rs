@@ -149,7 +149,7 @@ pub trait FeatureSpec: Send + Sync + 'static {
     fn entries(entries: &mut Vec<usize>);
 }
 
-/// `N` given features.
+/// `N` given features: the clause `cond N`. `cond (3, 5)` is a list of them, one entry a manifold.
 pub struct Features<const N: usize>;
 
 impl<const N: usize> FeatureSpec for Features<N> {

@@ -74,6 +74,13 @@ impl Grid {
         crossed.or(cells.last()).map_or(peak, |cell| cell.0)
     }
 
+    /// [`level`](Grid::level) for a picture that may hold only a part of a density that integrates to 1: the region holds `mass` of all. `None` where
+    /// that much is not in the picture.
+    pub fn level_of_all(&self, mass: f64) -> Option<f64> {
+        let held = self.integral();
+        (mass < held).then(|| self.level(mass / held))
+    }
+
     fn inside(&self) -> impl Iterator<Item = (f64, f64)> {
         let cells = self.values.iter().copied().zip(self.weights.iter().copied());
         cells.filter(|(value, weight)| *weight > 0.0 && !value.is_nan())

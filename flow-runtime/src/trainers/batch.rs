@@ -47,7 +47,13 @@ impl Place {
     /// Batches for validation get the same seeds in every epoch, so that losses can be compared.
     pub fn new(seed: u64, training: bool, [epoch, step, batch]: [usize; 3]) -> Self {
         let name = if training { [1, epoch as u64, batch as u64] } else { [2, 0, batch as u64] };
-        Place { epoch, step, batch, training, seed: name.into_iter().fold(mixed(seed), |h, x| mixed(h.wrapping_add(x))) }
+        Place {
+            epoch,
+            step,
+            batch,
+            training,
+            seed: name.into_iter().fold(mixed(seed), |h, x| mixed(h.wrapping_add(x))),
+        }
     }
 }
 

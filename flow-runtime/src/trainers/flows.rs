@@ -65,7 +65,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// `points` holds intrinsic coordinates.
     ///
     /// # Errors
-    /// There are no points, or one is not finite or not on its manifold.
+    /// There are no points, or one is not finite or not on its manifold; the parameters are given (`amortize` without `cond`).
     pub fn initialize_from<const N: usize>(&mut self, points: &[[E; N]], seed: u64) -> Result<(), Error> {
         if points.is_empty() {
             return Err(Error::Empty { argument: "points" });
@@ -73,6 +73,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if N != S::Blocks::DIM {
             return Err(Error::Length { argument: "points", expected: S::Blocks::DIM, found: N });
         }
+        crate::module::check_owns_parameters::<S::Blocks>()?;
         crate::module::check_points::<S::Blocks, E>(points.as_flattened(), crate::kernels::Coordinates::Intrinsic)?;
         let wide: Vec<f64> = points.as_flattened().iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();

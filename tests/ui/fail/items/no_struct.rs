@@ -1,0 +1,7 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+flow! {
+    /// An event.
+}
