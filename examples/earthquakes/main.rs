@@ -211,7 +211,7 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
         .colour_range(1e-3, 100.0)
         .points("test events", &events)
         .point_size(0.8);
-    Figure::new().panel(map).scale(1.5).save(path)?;
+    Figure::new().panel(map).dpi(108.0).save(path)?;
     Ok(())
 }
 
@@ -267,6 +267,6 @@ fn picture_marks(pdf: &Pdf, split: &Split, standard: &Standard, path: &Path) -> 
                 .point_size(0.7),
         );
     }
-    figure.scale(1.6).save(path)?;
+    figure.dpi(115.0).save(path)?;
     Ok(())
 }

@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
 use crate::module::{
-    Conditional, Element, FeatureSpec, Flow, GivenFlow, Join, Points, Traced, TracedSample, Unconditional, Weights,
-    draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
+    Conditional, Element, FeatureSpec, FeaturesFirst, Flow, GivenFlow, Join, Points, Traced, TracedSample,
+    Unconditional, Weights, draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
 };
 use core::ops::Range;
 use dfdx::shapes::{Const, Dim};
@@ -45,6 +45,11 @@ impl Space {
 ///
 /// Intrinsic coordinates are angles on spheres, with densities by d theta d phi; embedded ones are unit vectors, with densities by the
 /// surface measure.
+#[diagnostic::on_unimplemented(
+    message = "this is no density that an estimator can take",
+    label = "expected a flow, or a conditional flow with its features",
+    note = "a density on a tape goes to the estimator whose name ends in `_traced`; numbers are of the type that the flow is built with"
+)]
 pub trait Density<E: Element> {
     /// Intrinsic coordinates of a point, and base coordinates.
     const DIM: usize;
@@ -115,6 +120,11 @@ pub trait Density<E: Element> {
 /// assert_eq!(ln_p.len(), 100);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "the chains of this density cannot be stopped between two letters",
+    label = "expected a flow, or a conditional flow with its features",
+    note = "of a conditional flow give features first: `pdf.given(&features)?`"
+)]
 pub trait Stepwise<E: Element>: Density<E> {
     /// The letters of each manifold's chain, from the base to the target.
     fn letters(&self) -> Vec<Vec<&'static str>>;
@@ -222,6 +232,7 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
     fn twins(self) -> Result<(Self, Self), Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element> Density<E>
     for Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
 {
@@ -251,6 +262,37 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 }
 
+/// A conditional flow is a density only with features given; this holds for none, and says so.
+impl<Tag: FeaturesFirst, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
+    Density<E> for Flow<Conditional<Tag, F, N, M, B>, W, E, Cpu>
+{
+    const DIM: usize = N;
+    const EMBED: usize = M;
+
+    fn conditions(&self) -> usize {
+        unreachable!("no flow meets the bound")
+    }
+    fn spaces(&self) -> Vec<Space> {
+        unreachable!("no flow meets the bound")
+    }
+    fn log_prob_rows(&self, _: &[E]) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn log_prob_part(&self, _: &[E], _: Range<usize>) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn push(&self, _: &[E], _: Coordinates) -> Result<Draws<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn pull(&self, _: &[E], _: Coordinates) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn embed(_: &[E]) -> Vec<E> {
+        unreachable!("no flow meets the bound")
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl<Tag, F, const N: usize, const M: usize, B, W, E, FB> Density<E>
     for GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
 where

@@ -1,7 +1,7 @@
 //! How jammy_flows, the ancestor of this notation, writes what is meant. It is read only to say how it is written here.
 
 use super::ast::list;
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostics, SHAPE};
 use super::table::LETTERS;
 use super::{check, parse};
 use proc_macro2::{TokenStream, TokenTree};
@@ -40,7 +40,9 @@ pub fn clause(argument: &str) -> Option<&'static str> {
 /// The notation for texts and arguments, `"e3+s2", "gggg+n", conditional_input_dim = 32`, or for one text with all of it.
 pub fn line(tokens: Vec<TokenTree>) -> String {
     let (mut texts, mut clauses) = (Vec::new(), Vec::new());
-    for part in tokens.split(|token| matches!(token, TokenTree::Punct(comma) if comma.as_char() == ',')) {
+    // The texts of manifolds and chains may be joined as they are here.
+    let between = |token: &TokenTree| matches!(token, TokenTree::Punct(sign) if matches!(sign.as_char(), ',' | ':'));
+    for part in tokens.split(between) {
         match part {
             [TokenTree::Literal(literal)] => texts.extend(parse::text_in_quotes(literal)),
             [TokenTree::Ident(name), TokenTree::Punct(_), value @ ..] => {
@@ -50,6 +52,9 @@ pub fn line(tokens: Vec<TokenTree>) -> String {
         }
     }
     let whole = texts.join(" : ");
+    if whole.trim().is_empty() {
+        return SHAPE.trim_matches('`').into();
+    }
     let (manifolds, chains) = whole.split_once(':').unwrap_or((&whole, ""));
     let manifolds = manifolds.split('+').map(|one| interval(one.trim()).unwrap_or_else(|| one.trim().into()));
     let manifolds: Vec<String> = manifolds.collect();

@@ -35,6 +35,8 @@ pub struct Spec {
     pub chains: Vec<Option<Chain>>,
     /// What stands after the bar.
     pub clauses: Vec<Clause>,
+    /// Whether one of them could not be read, so that nothing is known to be missing.
+    pub unread_clause: bool,
 }
 
 /// `direction@s2`.

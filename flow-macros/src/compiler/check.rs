@@ -32,8 +32,8 @@ pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
     let features = features(&clauses, spec.manifolds.len(), errors);
     let networks = networks(&clauses, spec.manifolds.len(), errors);
     networks_exist(spec, &clauses, errors);
-    let amortize = amortize(&clauses, errors);
-    let poisson = poisson(&clauses, &networks, errors);
+    let amortize = amortize(spec, &clauses, errors);
+    let poisson = poisson(spec, &clauses, &networks, errors);
 
     let blocks = spec.manifolds.iter().zip(spaces).zip(chains).zip(networks);
     let blocks = blocks.map(|(((manifold, space), chain), network)| {
@@ -165,8 +165,9 @@ fn snake_case(name: &str) -> String {
 /// Manifolds and chains are pairs.
 fn as_many_chains_as_manifolds(spec: &Spec, errors: &mut Diagnostics) {
     let (manifolds, chains) = (spec.manifolds.len(), spec.chains.len());
-    if chains == 0 {
-        // There is no colon, which parsing has reported.
+    let unread = spec.manifolds.iter().any(Option::is_none) || spec.chains.iter().any(Option::is_none);
+    if chains == 0 || unread {
+        // There is no colon, or a part that may stand for two, which parsing has reported.
         return;
     }
     for manifold in spec.manifolds.iter().skip(chains).flatten() {
@@ -323,21 +324,22 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
 
 /// Beside a linear map a highway is nothing (layers.md 3.2).
 fn highway_beside_layers(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) {
-    let separate = clauses.poisson.and_then(|(_, widths)| widths.as_ref()).is_some_and(|widths| !widths.0.is_empty());
-    match clauses.highway {
-        Some((_, Each::All(mode))) if mode.value > 0 && mode.value as i64 <= LAST_MODE && !separate => {
-            if networks.iter().all(|network| network.hidden.is_empty()) && !networks.is_empty() {
-                errors.report(mode.span, say::highway_of_none(mode.value));
+    let Some((_, written)) = clauses.highway else { return };
+    let known = |mode: &Count| mode.value > 0 && mode.value as i64 <= LAST_MODE;
+    let linear = |network: &Network| network.hidden.is_empty();
+    let mut idle = |mode: &Count| errors.report(mode.span, say::highway_of_none(mode.value));
+    match written {
+        Each::All(mode) => {
+            let of_log_mean = clauses.poisson.and_then(|(_, widths)| widths.as_ref());
+            let nowhere = networks.iter().all(linear) && of_log_mean.is_none_or(|widths| widths.0.is_empty());
+            if known(mode) && nowhere {
+                idle(mode);
             }
         }
-        Some((_, Each::List(_, modes))) => {
-            for (mode, network) in modes.iter().zip(networks) {
-                if mode.value > 0 && mode.value as i64 <= LAST_MODE && network.hidden.is_empty() {
-                    errors.report(mode.span, say::highway_of_none(mode.value));
-                }
-            }
+        Each::List(_, modes) => {
+            let beside_none = modes.iter().zip(networks).filter(|(mode, network)| known(mode) && linear(network));
+            beside_none.for_each(|(mode, _)| idle(mode));
         }
-        _ => {}
     }
 }
 
@@ -385,7 +387,7 @@ fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], e
 fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
     let given = clauses.cond.is_some() && clauses.amortize.is_none();
     let separate = clauses.poisson.is_some_and(|(_, widths)| widths.is_some());
-    if spec.manifolds.len() > 1 || given {
+    if spec.manifolds.len() > 1 || given || spec.unread_clause {
         return;
     }
     let words = [
@@ -399,7 +401,7 @@ fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
 }
 
 /// Where every parameter comes from.
-fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
+fn amortize(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
     let (word, widths, settings) = clauses.amortize?;
     let mut network = Network { hidden: vec![HIDDEN], ..Network::default() };
     if let Some(widths) = widths {
@@ -432,7 +434,9 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
     }
     match clauses.cond {
         None if widths.is_some() || !settings.is_empty() => {
-            errors.report(word.span(), say::outer_without_cond());
+            if !spec.unread_clause {
+                errors.report(word.span(), say::outer_without_cond());
+            }
             None
         }
         None => Some(Amortize::Given),
@@ -445,12 +449,14 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
 }
 
 /// Where the log-mean comes from. A network of its own has the rank and the highway that are written for all.
-fn poisson(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) -> Option<Poisson> {
+fn poisson(spec: &Spec, clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) -> Option<Poisson> {
     let (word, widths) = clauses.poisson?;
     let Some(widths) = widths else { return Some(Poisson::Joint) };
     let hidden = hidden(widths, errors);
     if clauses.cond.is_none() {
-        errors.report(word.span(), say::poisson_without_cond());
+        if !spec.unread_clause {
+            errors.report(word.span(), say::poisson_without_cond());
+        }
         return None;
     }
     let for_all = |all: bool| networks.first().filter(|_| all);

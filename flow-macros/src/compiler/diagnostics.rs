@@ -42,7 +42,8 @@ impl Drop for Diagnostics {
     }
 }
 
-const SHAPE: &str = "`e3 + s2 : gggg + n | cond 32`";
+/// An example with everything.
+pub const SHAPE: &str = "`e3 + s2 : gggg + n | cond 32`";
 
 // ---- the notation as a whole -------------------------------------------------------------------------------------
 
@@ -166,6 +167,9 @@ pub fn leading_zero(kind: &str, canonical: &str) -> String {
 }
 
 pub fn wrong_dimension(kind: &str, prefix: char) -> String {
+    if kind.starts_with("i1_") {
+        return after_manifold("i1", "", "");
+    }
     let has: Vec<_> = MANIFOLDS.iter().filter(|row| row.prefix == prefix).collect();
     let (least, most) = (has[0].dims.0, has[has.len() - 1].dims.1);
     let range = if least == most { format!("is {least}") } else { format!("goes from {least} to {most}") };
@@ -437,12 +441,28 @@ pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str)
 /// The words that begin a clause.
 pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "highway", "poisson", "amortize"];
 
+/// What the clauses are called elsewhere; a word may begin with it.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("cond", "cond"),
+    ("context", "cond"),
+    ("features", "cond"),
+    ("given", "cond"),
+    ("layers", "hidden"),
+    ("width", "hidden"),
+    ("network", "hidden"),
+    ("mlp", "hidden"),
+];
+
 pub fn no_bar(clause: &str) -> String {
     format!("`{clause}` is a clause: write `|` before the first clause, for example {SHAPE}")
 }
 
 pub fn unknown_clause(word: &str) -> String {
-    let way_out = nearest(word, CLAUSES).map_or_else(
+    let synonym = SYNONYMS.iter().find(|(other, _)| word.starts_with(other)).map(|(_, clause)| *clause);
+    if let Some(row) = LETTERS.iter().find(|row| row.option(word).is_some()) {
+        return format!("`{word}` is an option: write it after its letter, `| {}({word} = ..)`", row.letter);
+    }
+    let way_out = nearest(word, CLAUSES).or(synonym).map_or_else(
         || {
             "there are `cond 32`, `hidden 128-128`, `rank 8`, `highway 1`, `poisson`, `amortize 128`, and options of a \
              letter, `g(num_kde = 20)`"
@@ -504,8 +524,9 @@ pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
 
 pub fn list_length(word: &str, has: usize, manifolds: usize) -> String {
     format!(
-        "the list after `{word}` has {has} entries, but there {}: write one entry for each, or a single one without \
+        "the list after `{word}` has {has} {}, but there {}: write one entry for each, or a single one without \
          parentheses for all",
+        if has == 1 { "entry" } else { "entries" },
         counted(manifolds, "manifold")
     )
 }
@@ -565,6 +586,10 @@ pub fn outer_with_list() -> String {
     "with `amortize` one network reads all given features: write their number, `cond 32`".into()
 }
 
+pub fn amortize_in_parentheses(widths: &str) -> String {
+    format!("`amortize` has one network: write its widths without parentheses, `amortize {widths}`")
+}
+
 pub fn poisson_in_parentheses() -> String {
     "the width of the network of `poisson` stands without parentheses: write `poisson 64`; its rank and its highway are those of the clauses \
      `rank` and `highway`"
@@ -597,7 +622,8 @@ pub fn unused_defaults(letter: char) -> String {
 fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     // A slip changes a letter or two; long names allow for a word left out.
     let limit = 1 + word.chars().count().min(64) / 4;
-    names.iter().map(|name| (distance(word, name), *name)).min().filter(|(far, _)| *far <= limit).map(|(_, name)| name)
+    let word = word.to_lowercase();
+    names.iter().map(|name| (distance(&word, name), *name)).min().filter(|(far, _)| *far <= limit).map(|(_, name)| name)
 }
 
 /// The number of letters to insert, remove, replace, or swap with their neighbour.

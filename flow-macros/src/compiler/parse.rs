@@ -134,20 +134,19 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
         pieces(manifolds, '+', beside).into_iter().map(|piece| in_manifolds.keep(manifold(piece))).collect();
     unread.finish();
     let chains = chains.map(|(colon, chains)| (colon, no_commas(chains, say::IN_CHAINS, errors)));
-    let spec = Spec {
-        manifolds,
-        chains: chains.map_or_else(Vec::new, |(colon, chains)| {
-            pieces(chains, '+', Some((colon, ':'))).into_iter().map(|piece| errors.keep(chain(piece))).collect()
-        }),
-        clauses: clauses.map_or_else(Vec::new, |(bar, clauses)| {
-            let mut pieces = pieces(clauses, ',', Some((bar, '|')));
-            // A comma may end the list.
-            if pieces.len() > 1 {
-                pieces.pop_if(|piece| piece.tokens.is_empty());
-            }
-            pieces.into_iter().filter_map(|piece| errors.keep(clause(piece))).collect()
-        }),
-    };
+    let chains = chains.map_or_else(Vec::new, |(colon, chains)| {
+        pieces(chains, '+', Some((colon, ':'))).into_iter().map(|piece| errors.keep(chain(piece))).collect()
+    });
+    let clauses: Vec<_> = clauses.map_or_else(Vec::new, |(bar, clauses)| {
+        let mut pieces = pieces(clauses, ',', Some((bar, '|')));
+        // A comma may end the list.
+        if pieces.len() > 1 {
+            pieces.pop_if(|piece| piece.tokens.is_empty());
+        }
+        pieces.into_iter().map(|piece| errors.keep(clause(piece))).collect()
+    });
+    let unread_clause = clauses.iter().any(Option::is_none);
+    let spec = Spec { manifolds, chains, clauses: clauses.into_iter().flatten().collect(), unread_clause };
     if let Some(error) = no_colon {
         errors.add(error);
     }
@@ -275,7 +274,10 @@ fn end(input: ParseStream, place: &str) -> Result<()> {
 fn unexpected(input: ParseStream, place: &str) -> Error {
     let token = next(input);
     match token.as_str() {
-        _ if place == say::IN_HEADER => input.error(say::unexpected(&token, place)),
+        _ if place == say::IN_HEADER => {
+            let sign = if token.starts_with('{') { "{" } else { &token };
+            input.error(say::unexpected(sign, place))
+        }
         ":" if input.peek(Token![::]) => input.error(say::path_without_brackets()),
         ":" | "|" => input.error(say::second(if token == ":" { ':' } else { '|' })),
         ";" if place != say::IN_OPTIONS => input.error(say::unexpected(";", say::ONE_FLOW)),
@@ -337,6 +339,13 @@ fn after_kind(input: ParseStream, kind: &Kind) -> Result<()> {
     let next = next(input);
     if input.peek(token::Paren) || input.peek(token::Brace) {
         let inside = next[1..next.len() - 1].trim();
+        return Err(input.error(say::after_manifold(&text, inside, &next)));
+    }
+    if input.peek(Token![=]) {
+        return Err(input.error(say::unexpected("=", say::IN_HEADER)));
+    }
+    let inside = next.trim_matches(['[', ']']);
+    if input.peek(token::Bracket) && text.len() == 1 && space(&format!("{text}{inside}")).is_ok() {
         return Err(input.error(say::after_manifold(&text, inside, &next)));
     }
     let joined = format!("{text}{next}");
@@ -520,9 +529,14 @@ fn clause(piece: Piece) -> Result<Clause> {
             "rank" => ClauseKind::Rank(each(input, &word, say::RANK, "8", ranks)?),
             "highway" => ClauseKind::Highway(each(input, &word, say::HIGHWAY, "1", count)?),
             "poisson" if input.peek(token::Paren) => return Err(input.error(say::poisson_in_parentheses())),
-            "poisson" => ClauseKind::Poisson(own_widths(input)?),
+            "poisson" => ClauseKind::Poisson(own_widths(input, &word)?),
             "amortize" => {
-                let widths = own_widths(input)?;
+                let widths = own_widths(input, &word)?;
+                let after = next(input);
+                if after.starts_with('(') && after[1..].starts_with(|sign: char| sign.is_ascii_digit()) {
+                    let list = after.trim_matches(['(', ')']).replace(", ", "-").replace(',', "-");
+                    return Err(input.error(say::amortize_in_parentheses(&list)));
+                }
                 ClauseKind::Amortize(
                     widths,
                     if input.peek(token::Paren) { settings(input, &word)? } else { Vec::new() },
@@ -550,9 +564,7 @@ fn each<T>(
     one: impl Fn(ParseStream, &str) -> Result<T>,
 ) -> Result<Each<T>> {
     missing_number(input, word, what, example)?;
-    if input.peek(Token![=]) || input.peek(Token![:]) {
-        return Err(input.error(say::sign_in_clause(&next(input), &format!("{word} {example}"))));
-    }
+    no_sign(input, &format!("{word} {example}"))?;
     if input.peek(token::Bracket) {
         return Err(input.error(say::list_in_brackets(&next(input))));
     }
@@ -567,6 +579,14 @@ fn each<T>(
         Ok(item)
     })?;
     Ok(Each::List(parens.span.join(), items))
+}
+
+/// Between the word of a clause and what it says stands nothing.
+fn no_sign(input: ParseStream, example: &str) -> Result<()> {
+    if input.peek(Token![=]) || input.peek(Token![:]) {
+        return Err(input.error(say::sign_in_clause(&next(input), example)));
+    }
+    Ok(())
 }
 
 fn missing_number(input: ParseStream, word: &Ident, what: &str, example: &str) -> Result<()> {
@@ -589,7 +609,8 @@ fn count(input: ParseStream, what: &str) -> Result<Count> {
 }
 
 /// The widths of a network that a clause may have.
-fn own_widths(input: ParseStream) -> Result<Option<Widths>> {
+fn own_widths(input: ParseStream, word: &Ident) -> Result<Option<Widths>> {
+    no_sign(input, &format!("{word} 64"))?;
     if input.is_empty() || input.peek(token::Paren) {
         Ok(None)
     } else {

@@ -116,8 +116,8 @@ pub const PENALTIES: usize = 2;
 /// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space), everywhere on spheres, and up to the closed ends of
 /// intervals. On simplices finite up to the closed faces.
 #[diagnostic::on_unimplemented(
-    message = "the layer `{Self}` does not act on the manifold `{M}`",
-    label = "this layer is not made for the manifold in the same place",
+    message = "`{Self}` is not a layer on the manifold `{M}`",
+    label = "no layer for the manifold in the same place",
     note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
 )]
 pub trait Layer<M: Manifold>: Send + Sync + 'static {

@@ -18,6 +18,7 @@ pub(crate) use files::{structure, write_atomically};
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
 pub(crate) use flow::{check_owns_parameters, check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
+pub use instead::FeaturesFirst;
 pub use named::{Columns, Cut, Embedded, Intrinsic, Label, Named, NamedDensity, NamedRows, System, TracedPoints};
 pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, intrinsic_rows, letters_of, spaces};

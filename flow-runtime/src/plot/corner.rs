@@ -7,7 +7,7 @@ use super::parts::{self, Entry, FRAME, TICK};
 use super::smooth::{self, quantile};
 use super::{Axis, Grid, PlotError, Rect, axis, contour, finite, masses};
 
-const LEFT: f64 = 54.0;
+const LEFT: f64 = 48.0;
 const BELOW: f64 = 40.0;
 const TITLE_HEIGHT: f64 = 18.0;
 /// Above each diagonal cell: its numbers.
@@ -38,7 +38,7 @@ struct Series {
 
 /// A triangle of panels: on the diagonal the density of each coordinate, below it the contours of each pair.
 ///
-/// Several distributions are drawn over each other; the first is filled, and its medians and central 68 % intervals are written above the diagonal. Bands
+/// Several distributions are drawn over each other; the first is filled, and its medians and central 68 % intervals are written above the diagonal, by the same power of ten as the axis. Bands
 /// of the first on the diagonal are central 68 and 95 % intervals. Contours hold the stated shares of the samples. Densities are smoothed from samples
 /// with a normal kernel; those of a flow are drawn from it: `pdf.draw(20_000, rng)`.
 #[must_use = "a panel is drawn by `save`, `png` or in a `Figure`"]
@@ -202,7 +202,7 @@ impl Corner {
         if let Some(first) = self.series.first() {
             let mut sorted = first.columns[k].clone();
             sorted.sort_by(f64::total_cmp);
-            let text = interval([0.5, 0.16, 0.84].map(|q| quantile(&sorted, q)));
+            let text = interval([0.5, 0.16, 0.84].map(|q| quantile(&sorted, q) / x.unit()));
             canvas.text([plot.x + 0.5 * plot.w, plot.y - 7.0], &text, NUMBERS_SIZE, Anchor::Centre, colour(0));
         }
     }
@@ -259,7 +259,7 @@ impl Corner {
     fn frame(&self, canvas: &mut Canvas, plot: Rect, row: usize, column: usize) {
         let pen = Pen::new(INK, FRAME);
         canvas.frame(plot, &pen);
-        let about = (plot.w / 34.0) as usize + 1;
+        let about = ((plot.w / 34.0) as usize + 1).max(4);
         // Numbers at the very ends would meet those of the neighbours.
         let clear = |t: f64| (0.06..=0.94).contains(&t);
         let (ticks, factor) = self.axes[column].ticks(about);

@@ -80,6 +80,9 @@ pub(crate) fn contours_of_all(canvas: &mut Canvas, plot: Rect, grid: &Grid, mass
 }
 
 fn contour_at(canvas: &mut Canvas, plot: Rect, grid: &Grid, level: f64, rank: usize) {
+    if grid.is_flat() {
+        return;
+    }
     let (columns, rows) = (grid.columns as f64, grid.rows as f64);
     for line in contour::lines(grid, level) {
         let line: Vec<_> = line.iter().map(|[c, r]| plot.at([(c + 0.5) / columns, 1.0 - (r + 0.5) / rows])).collect();

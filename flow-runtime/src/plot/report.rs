@@ -18,13 +18,13 @@ use rand::rngs::StdRng;
 use serde_json::{Value, json};
 use std::path::Path;
 
-/// Draws that stand for the density in corner plots and histograms, in all conditions together.
+/// Draws that stand for the density in corner plots, histograms and entropies, in all conditions together.
 const DRAWS: usize = 20_000;
-/// Draws for entropies, in all conditions together.
-const ENTROPY_DRAWS: usize = 8192;
-/// Draws for the coverage of smallest regions: this many in all, and for each row between these bounds.
-const COVERAGE_DRAWS: usize = 1_000_000;
+/// Draws for the coverage of smallest regions: so many times those in all, and for each row of the data between these bounds.
+const COVERAGE_DRAWS: usize = 50;
 const COVERAGE_EACH: [usize; 2] = [20, 200];
+/// Draws for the ranges of step-by-step pictures.
+const STEP_DRAWS: usize = 4000;
 /// Points of the manifolds before, over which the density of a later one is averaged.
 const AVERAGED: usize = 32;
 /// Coordinates of a corner plot at most, and histograms of transforms.
@@ -63,6 +63,8 @@ pub struct Report<'a, E: Element, D> {
     view: View,
     dpi: f64,
     seed: u64,
+    draws: usize,
+    cells: Option<usize>,
 }
 
 /// What a report was made of, to be written.
@@ -85,6 +87,8 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             view: View::Directions,
             dpi: 144.0,
             seed: 0,
+            draws: DRAWS,
+            cells: None,
         }
     }
 
@@ -130,6 +134,18 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         self
     }
 
+    /// Draws from the density for corner plots, histograms and entropies; 20,000 if not given. Coverage takes up to 50 times as many.
+    pub fn draws(mut self, draws: usize) -> Self {
+        self.draws = draws;
+        self
+    }
+
+    /// Cells across maps, heat maps and triangles; as many as each needs to look smooth if not given.
+    pub fn cells(mut self, cells: usize) -> Self {
+        self.cells = Some(cells);
+        self
+    }
+
     /// Writes the report into a folder, which is made if it is not there.
     ///
     /// Everything is computed and drawn before anything is written; each file is written beside its place and renamed. A folder that holds anything
@@ -158,6 +174,9 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             let given = format!("{} rows of {columns} coordinates", points.len() / columns.max(1));
             return bad("the data", given, "at least one row of all intrinsic coordinates is needed");
         }
+        if self.draws < 2 {
+            return bad("the number of draws", self.draws.to_string(), "at least 2 are needed");
+        }
         if !self.labels.is_empty() && self.labels.len() != D::DIM {
             let wanted = "one for each intrinsic coordinate is needed";
             return bad("the number of labels", self.labels.len().to_string(), wanted);
@@ -185,7 +204,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let (density, spaces) = (self.density, self.density.spaces());
         let rng = &mut self.rng();
         let conditions = density.conditions();
-        let each = (ENTROPY_DRAWS / conditions).max(2);
+        let each = (self.draws / conditions).max(2);
         let together = |of: Vec<Estimate>| Estimate {
             value: of.iter().map(|e| e.value).sum::<f64>() / of.len() as f64,
             standard_error: of.iter().map(|e| e.standard_error.powi(2)).sum::<f64>().sqrt() / of.len() as f64,
@@ -193,11 +212,16 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let mut entropies = vec![("joint".to_string(), together(estimators::entropy(density, each, rng)?))];
         if spaces.len() > 1 {
             for (k, space) in spaces.iter().enumerate() {
-                let name = format!("manifold {k} ({}), given those before it", space.notation);
+                // Exact, as these are the first manifolds: the number of inner draws has no meaning.
                 let before: Vec<usize> = (0..k).collect();
-                // Exact conditional densities: nothing is integrated out, so that one inner draw does.
-                let found = estimators::conditional_entropy(density, [&[k], &before], each, 1, rng)?;
-                entropies.push((name, together(found)));
+                let (given, own) = match k {
+                    0 => ("", estimators::marginal_entropy(density, &[0], each, 2, rng)?),
+                    _ => (
+                        ", given those before it",
+                        estimators::conditional_entropy(density, [&[k], &before], each, 2, rng)?,
+                    ),
+                };
+                entropies.push((format!("manifold {k} ({}){given}", space.notation), together(own)));
             }
         }
         let (mut nll, mut coverage, mut transforms) = (None, Vec::new(), Vec::new());
@@ -205,7 +229,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             let minus: Vec<f64> = density.log_prob_rows(points)?.iter().map(|l| -l.widen()).collect();
             nll = Some((Estimate::of(&minus), minus.len()));
             let rows = points.len() / columns;
-            let draws = (COVERAGE_DRAWS / rows).clamp(COVERAGE_EACH[0], COVERAGE_EACH[1]);
+            let draws = (COVERAGE_DRAWS * self.draws / rows).clamp(COVERAGE_EACH[0], COVERAGE_EACH[1]);
             let smallest = estimators::highest_density_coverage(density, points, 0..spaces.len(), draws, rng)?;
             coverage.push(("smallest regions".to_string(), smallest));
             if spaces.len() > 1 {
@@ -333,7 +357,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let (density, spaces) = (self.density, self.density.spaces());
         let rng = &mut self.rng();
         let conditions = density.conditions();
-        let draws = density.draw((DRAWS / conditions).max(1), rng).map_err(failed)?.points;
+        let draws = density.draw((self.draws / conditions).max(1), rng).map_err(failed)?.points;
         let given = density.draw_under(0, AVERAGED, rng).map_err(failed)?.points;
         let mut pictures = Vec::new();
         let mut add = |section, name: String, caption: String, figure: Figure<'_>| -> Result<(), PlotError> {
@@ -416,7 +440,8 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
             if Kind::of(space) != Kind::Other && density.letters()[k].len() > 1 {
                 let labels: Vec<String> = (0..space.columns.len()).map(|i| self.label(space, i)).collect();
                 let labels: Vec<&str> = labels.iter().map(String::as_str).collect();
-                let steps = Steps::new().manifold(k).view(self.view);
+                let steps = Steps::new().manifold(k).view(self.view).draws(STEP_DRAWS.min(self.draws));
+                let steps = self.cells.map_or(steps.clone(), |cells| steps.cells(cells));
                 let steps = if Kind::of(space) == Kind::Triangle { steps } else { steps.labels(&labels) };
                 let before = if k > 0 { " and one point of the manifolds before it" } else { "" };
                 let caption = format!("Manifold {k} ({}), from the base to the target{of}{before}.", space.notation);
@@ -529,7 +554,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
     fn sphere<'s>(&self, space: &Space, slice: &'s Slice<'_, E, D>) -> SkyMap<'s> {
         let letters = self.density.letters()[slice.manifold].len();
         let cells = if slice.manifold == 0 { 400 } else { 160 };
-        let map = SkyMap::new(self.view).cells(cells).contours(&CONTOURS);
+        let map = SkyMap::new(self.view).cells(self.cells.unwrap_or(cells)).contours(&CONTOURS);
         let map = map.density(move |points: &[[f64; 2]]| slice.log_prob(letters, points).map_err(BoxError::from));
         map.points("data", &self.shown(space)).point_size(0.7)
     }
@@ -538,7 +563,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         let letters = self.density.letters()[slice.manifold].len();
         let names = [0, 1].map(|k| self.label(space, k));
         let panel = Ternary::new(["rest", &names[0], &names[1]]).contours(&CONTOURS);
-        let panel = panel.cells(if slice.manifold == 0 { 160 } else { 80 });
+        let panel = panel.cells(self.cells.unwrap_or(if slice.manifold == 0 { 160 } else { 80 }));
         let panel = panel.density(move |points: &[[f64; 2]]| slice.log_prob(letters, points).map_err(BoxError::from));
         panel.points("data", &self.shown(space)).point_size(0.6)
     }
@@ -551,4 +576,113 @@ struct Numbers {
     coverage: Vec<(String, Calibration)>,
     transforms: Vec<Calibration>,
     json: Value,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::density::Density;
+    use crate::flow;
+    use crate::trainers::Schedule;
+    use crate::{Adam, Fit};
+    use dfdx::prelude::{Cpu, DeviceBuildExt};
+    use std::fs;
+
+    /// The report of a density with every kind of manifold that has a picture.
+    #[test]
+    fn a_report_holds_all_pictures_and_the_numbers() {
+        let mut pdf = Cpu::seed_from_u64(3)
+            .build_module::<flow!(e2 + i1[-1, 1] + s1 + s2 + a2 : gg + rr + m + f + w | hidden 4), f64>();
+        let rows: Vec<[f64; 8]> = (0..24)
+            .map(|i| f64::from(i))
+            .map(|t| {
+                [
+                    t.sin(),
+                    t.cos(),
+                    0.9 * (0.7 * t).sin(),
+                    0.2 * t,
+                    1.0 + 0.3 * t.sin(),
+                    3.0 + t.cos(),
+                    0.3,
+                    0.2 + 0.1 * t.sin(),
+                ]
+            })
+            .collect();
+        let fit =
+            Fit { epochs: 2, batch: 12, optimizer: Adam::default(), schedule: Schedule::Constant, ..Fit::default() };
+        let history = pdf.fit(&rows, &fit).unwrap();
+        let outer = tempfile::tempdir().unwrap();
+        let report = || {
+            let names = ["x (m)", "y (m)", "cos", "phase", "zenith", "azimuth", "silt", "clay"];
+            let report = Report::new(&pdf).title("A < B").labels(&names).data(&rows).history(&history);
+            report.draws(60).cells(16).dpi(72.0).seed(4)
+        };
+        let folder = outer.path().join("report");
+        report().write(&folder).unwrap();
+        let pictures = [
+            "training",
+            "coverage",
+            "transforms",
+            "corner",
+            "interval_1",
+            "circle_2",
+            "sphere_3",
+            "triangle_4",
+            "steps_0",
+            "steps_1",
+        ];
+        let page = fs::read_to_string(folder.join("index.html")).unwrap();
+        for name in pictures {
+            let png = fs::read(folder.join(format!("{name}.png"))).expect(name);
+            assert!(png.starts_with(b"\x89PNG"));
+            let svg = fs::read_to_string(folder.join(format!("{name}.svg"))).expect(name);
+            assert!(roxmltree::Document::parse(&svg).is_ok(), "{name}");
+            assert!(page.contains(&format!("src=\"{name}.png\"")), "{name}");
+        }
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 2 * pictures.len() + 2, "and the page and the numbers");
+        assert!(page.contains("<h1>A &lt; B</h1>") && page.contains("x (m)"));
+        let json: Value = serde_json::from_slice(&fs::read(folder.join("report.json")).unwrap()).unwrap();
+        let own: f64 = -pdf.log_prob_rows(rows.as_flattened()).unwrap().iter().sum::<f64>() / 24.0;
+        assert!((json["negative_log_likelihood"]["value"].as_f64().unwrap() - own).abs() < 1e-12);
+        assert_eq!(json["negative_log_likelihood"]["rows"], 24);
+        assert_eq!(json["manifolds"][1], json!({ "manifold": "i1[-1, 1]", "letters": ["r", "r"] }));
+        assert_eq!((json["entropies"].as_array().unwrap().len(), json["coverage"].as_array().unwrap().len()), (6, 6));
+        assert_eq!(json["coverage"][0]["table"].as_array().unwrap().len(), SHARES.len());
+        assert_eq!(json["training"]["epochs"], 2);
+        // The same seed writes the same files.
+        let again = outer.path().join("again");
+        report().write(&again).unwrap();
+        for entry in fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name();
+            assert_eq!(fs::read(folder.join(&name)).unwrap(), fs::read(again.join(&name)).unwrap(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn conditions_are_shown_together() {
+        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + s1 + s2 : gg + m + f | cond 1, hidden 4), f64>();
+        let features: Vec<[f64; 1]> = (0..6).map(|i| [f64::from(i) / 6.0]).collect();
+        let given = pdf.given(&features).unwrap();
+        let rows = [[0.1, 1.0, 2.0, 3.0]; 6];
+        let outer = tempfile::tempdir().unwrap();
+        Report::new(&given).data(&rows).draws(60).cells(16).dpi(72.0).write(outer.path()).unwrap();
+        let json: Value = serde_json::from_slice(&fs::read(outer.path().join("report.json")).unwrap()).unwrap();
+        assert_eq!((&json["conditions"], &json["training"]), (&json!(6), &Value::Null));
+        assert!(
+            fs::read_to_string(outer.path().join("index.html")).unwrap().contains("given the first row of features")
+        );
+    }
+
+    #[test]
+    fn what_does_not_suit_the_density_is_an_error_and_writes_nothing() {
+        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e2 : t), f64>();
+        let outer = tempfile::tempdir().unwrap();
+        let folder = outer.path().join("report");
+        let error = |report: Report<'_, f64, _>| report.draws(50).cells(8).write(&folder).unwrap_err().to_string();
+        assert!(error(Report::new(&pdf).data(&[[0.0; 3]])).contains("1 rows of 3 coordinates"));
+        assert!(error(Report::new(&pdf).data::<2>(&[])).contains("0 rows"));
+        assert!(error(Report::new(&pdf).labels(&["x"])).contains("labels"));
+        assert!(error(Report::new(&pdf).data(&[[0.0, f64::NAN]])).contains("row 0"));
+        assert!(!folder.exists());
+    }
 }

@@ -309,7 +309,7 @@ impl<'a> SkyMap<'a> {
             }
         });
         canvas.frame(map, &Pen::new(INK, 1.0));
-        rim_labels(canvas, map, self.view, &lines, onto);
+        rim_labels(canvas, map, (self.view, grid.is_some()), &lines, onto);
         let note = [map.x + map.w, map.y + map.h + ZOOM_BELOW - 4.0];
         canvas.text(note, convention(self.view), NOTE_SIZE, Anchor::Right, INK);
         let inside = |[x, y]: &[f64; 2]| map.x <= *x && *x <= map.x + map.w && map.y <= *y && *y <= map.y + map.h;
@@ -397,7 +397,13 @@ fn lines_of([theta, phi]: [f64; 2], angle: f64) -> Vec<Line> {
 }
 
 /// Names of parallels where they leave at the left, of meridians where they leave at the bottom.
-fn rim_labels(canvas: &mut Canvas, map: Rect, view: View, lines: &[Line], onto: impl Fn([f64; 2]) -> Option<[f64; 2]>) {
+fn rim_labels(
+    canvas: &mut Canvas,
+    map: Rect,
+    (view, on_colours): (View, bool),
+    lines: &[Line],
+    onto: impl Fn([f64; 2]) -> Option<[f64; 2]>,
+) {
     let (bottom, right) = (map.y + map.h, map.x + map.w);
     let mut taken: Vec<[f64; 2]> = Vec::new();
     for line in lines {
@@ -411,7 +417,21 @@ fn rim_labels(canvas: &mut Canvas, map: Rect, view: View, lines: &[Line], onto: 
             let other = a[1 - k] + (b[1 - k] - a[1 - k]) * (edge - a[k]) / (b[k] - a[k]);
             (met && (low..=high).contains(&other)).then_some(other)
         });
-        let Some(at) = crossing else { continue };
+        let Some(at) = crossing else {
+            // Around a pole parallels are closed: their names stand on them, where they are lowest.
+            let inside = |[x, y]: &[f64; 2]| map.x + 20.0 < *x && *x < right - 20.0 && map.y < *y && *y < bottom - 6.0;
+            let lowest = places.into_iter().flatten().filter(inside).max_by(|a, b| a[1].total_cmp(&b[1]));
+            if let Some(at) = lowest.filter(|_| line.parallel) {
+                let name = parallel_name(view, line.degrees, line.decimals);
+                canvas.rimmed_text(
+                    at,
+                    &name,
+                    TICK_SIZE,
+                    if on_colours { [WHITE, faded(BLACK, 0.5)] } else { [INK, WHITE] },
+                );
+            }
+            continue;
+        };
         if line.parallel {
             let name = parallel_name(view, line.degrees, line.decimals);
             canvas.text([map.x - 5.0, at], &name, TICK_SIZE, Anchor::Right, INK);

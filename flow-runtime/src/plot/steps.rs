@@ -123,6 +123,7 @@ pub struct Steps<'a> {
     view: View,
     columns: usize,
     cells: Option<usize>,
+    draws: usize,
     lifetime: PhantomData<&'a ()>,
 }
 
@@ -132,7 +133,7 @@ impl Default for Steps<'_> {
     }
 }
 
-/// Draws that say where a density is, and that are shown where nothing else is.
+/// Draws that say where a density is.
 const DRAWS: usize = 4000;
 /// Panels share their axes unless the widest needs so many times the narrowest.
 const APART: f64 = 3.0;
@@ -148,6 +149,7 @@ impl<'a> Steps<'a> {
             view: View::Directions,
             columns: 3,
             cells: None,
+            draws: DRAWS,
             lifetime: PhantomData,
         }
     }
@@ -194,6 +196,12 @@ impl<'a> Steps<'a> {
         self
     }
 
+    /// Draws from which the ranges of axes are found; 4000 if not given.
+    pub fn draws(mut self, draws: usize) -> Self {
+        self.draws = draws;
+        self
+    }
+
     fn label(&self, coordinate: usize) -> String {
         self.labels.get(coordinate).cloned().unwrap_or_else(|| format!("x{}", coordinate + 1))
     }
@@ -211,7 +219,7 @@ impl<'a> Steps<'a> {
         E: 'a,
     {
         let failed = |e: Error| PlotError::Density(e.into());
-        let draws = density.draw_under(self.condition, DRAWS, rng).map_err(failed)?.points;
+        let draws = density.draw_under(self.condition, self.draws, rng).map_err(failed)?.points;
         let steps = density.steps(self.condition, self.manifold, &draws).map_err(failed)?;
         // The call above has looked at the number of the manifold.
         let space = density.spaces().swap_remove(self.manifold);
@@ -333,7 +341,7 @@ mod tests {
         let pdf = Cpu::seed_from_u64(3)
             .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f), f64>();
         for (manifold, panels) in [(0, 3), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2)] {
-            let figure = Steps::new().manifold(manifold).cells(24).figure(&pdf, &mut rng()).unwrap();
+            let figure = Steps::new().manifold(manifold).cells(24).draws(50).figure(&pdf, &mut rng()).unwrap();
             let canvas = figure.render().unwrap();
             let titles: Vec<_> = canvas.words().filter(|w| *w == "base" || w.starts_with("layer ")).collect();
             assert_eq!(titles.len(), panels, "{titles:?}");

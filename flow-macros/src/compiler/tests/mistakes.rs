@@ -40,6 +40,8 @@ const MANIFOLD_MISTAKES: &[Mistake] = &[
     ("after_manifold", "i1(-3, 3) : r", "i1[-3, 3] : r"),
     ("after_manifold", "i1{-3, 3} : r", "i1[-3, 3] : r"),
     ("after_manifold", "e(3) : g", "e3 : g"),
+    ("after_manifold", "e[3] : g", "e3 : g"),
+    ("after_manifold", "i1_0 : r", "i1[0, 1] : r"),
     ("after_manifold", "e3(num_kde = 20) : ggg", "e3 : ggg(num_kde = 20)"),
     ("bounds_after", "e2[0, 1] : g", "e2 : g"),
     ("bounds_after", "s2[0, 1] : f", "s2 : f"),
@@ -88,6 +90,7 @@ const OPTION_MISTAKES: &[Mistake] = &[
     ("unknown_option", "e3 : ggg(num_kdes = 20)", "e3 : ggg(num_kde = 20)"),
     ("unknown_option", "e3 : g(cov_type = \"full\")", "e3 : t(cov_type = \"full\")"),
     ("unknown_option", "e3 : x(banana = 20)", "e3 : x(add_offset = 1)"),
+    ("unknown_option", "e3 : g(Num_KDE = 20)", "e3 : g(num_kde = 20)"),
     ("unknown_option", "i1 : z(num_kde = 20)", "i1 : z"),
     ("option_twice", "e3 : g(num_kde = 3, num_kde = 4)", "e3 : g(num_kde = 4)"),
     ("wrong_value", "e3 : ggg(num_kde = 0)", "e3 : ggg(num_kde = 1)"),
@@ -146,6 +149,9 @@ const OPTION_MISTAKES: &[Mistake] = &[
 const CLAUSE_MISTAKES: &[Mistake] = &[
     ("unknown_clause", "e3 : g | cond 3, hiden 128", "e3 : g | cond 3, hidden 128"),
     ("unknown_clause", "e3 : g | features 3", "e3 : g | cond 3"),
+    ("unknown_clause", "e3 : g | COND 3", "e3 : g | cond 3"),
+    ("unknown_clause", "e3 : g | num_kde = 20", "e3 : g | g(num_kde = 20)"),
+    ("unknown_clause", "e3 : g | cond 3, banana 4", "e3 : g | cond 3"),
     ("clause_twice", "e3 : g | cond 3, cond 4", "e3 : g | cond 4"),
     ("no_bar", "e3 : g, cond 3", "e3 : g | cond 3"),
     ("no_bar", "e3 : g cond 3", "e3 : g | cond 3"),
@@ -170,6 +176,7 @@ const CLAUSE_MISTAKES: &[Mistake] = &[
     ("number_alone", "e3 : g | cond 3, hidden 128, 64", "e3 : g | cond 3, hidden 128-64"),
     ("sign_in_clause", "e3 : g | cond = 3", "e3 : g | cond 3"),
     ("sign_in_clause", "e3 : g | cond: 3", "e3 : g | cond 3"),
+    ("sign_in_clause", "e3 : g | cond 3, poisson = 64", "e3 : g | cond 3, poisson 64"),
     ("no_network", "e3 : g | hidden 128", "e3 : g"),
     ("no_network", "e3 : g | rank 8, highway 1", "e3 : g | cond 3, rank 8, highway 1"),
     ("no_network", "e3 : g | cond 3, amortize 64, hidden 32", "e3 : g | cond 3, amortize 64"),
@@ -186,6 +193,7 @@ const CLAUSE_MISTAKES: &[Mistake] = &[
     ("outer_option", "e3 : g | cond 3, amortize 64(rank = \"full\")", "e3 : g | cond 3, amortize 64"),
     ("outer_without_cond", "e3 : g | amortize 64", "e3 : g | amortize"),
     ("outer_with_list", "e3 + s2 : g + f | cond (1, 2), amortize 64", "e3 + s2 : g + f | cond 3, amortize 64"),
+    ("amortize_in_parentheses", "e3 : g | cond 3, amortize (64, 32)", "e3 : g | cond 3, amortize 64-32"),
     ("poisson_without_cond", "e3 : g | poisson 64", "e3 : g | poisson"),
     ("poisson_in_parentheses", "e3 : g | cond 3, poisson (64)", "e3 : g | cond 3, poisson 64"),
     ("poisson_with_ranks", "e3 : g | cond 3, poisson 64, rank 2-3", "e3 : g | cond 3, poisson 64, rank 2"),
@@ -232,6 +240,7 @@ const ITEM_MISTAKES: &[Mistake] = &[
     ("keyword_as_name", "pub struct fn = e3 : gggg", "pub struct Event = e3 : gggg"),
     ("no_equals", "pub struct Event", "pub struct Event = e3 : gggg"),
     ("no_equals", "pub struct Event =;", "pub struct Event = e3 : gggg;"),
+    ("unexpected", "pub struct Event == e3 : gggg", "pub struct Event = e3 : gggg"),
     ("unexpected", "pub struct Event<T> = e3 : gggg", "pub struct Event = e3 : gggg"),
     ("unexpected", "pub struct Event: e3 : gggg", "pub struct Event = e3 : gggg"),
     ("unexpected", "pub struct Event { e3 : gggg }", "pub struct Event = e3 : gggg"),
@@ -240,6 +249,8 @@ const ITEM_MISTAKES: &[Mistake] = &[
 
 const ANCESTOR_MISTAKES: &[Mistake] = &[
     ("quoted", "\"e3+s2\"", "e3 + s2 : g + f"),
+    ("quoted", "\"e3\" : \"gg\"", "e3 : gg"),
+    ("quoted", "\"\"", "e3 + s2 : gggg + n | cond 32"),
     ("quoted", "\"e3+s2\", \"gggg+n\"", "e3 + s2 : gggg + n"),
     ("quoted", "\"i1_-3.0_3.0+a2\", \"rr+w\", conditional_input_dim=4", "i1[-3.0, 3.0] + a2 : rr + w | cond 4"),
     (
@@ -433,11 +444,14 @@ fn cases() -> Vec<(PathBuf, String)> {
     for (theme, (function, written, _)) in all() {
         let path = root().join("tests/ui/fail").join(theme).join(format!("{function}.rs"));
         if files.last().is_none_or(|(last, _)| *last != path) {
-            files.push((path, "use flow_runtime::flow;\n\nfn main() {}\n".into()));
+            let import = if theme == "items" { "" } else { "use flow_runtime::flow;\n\n" };
+            files.push((path, format!("{import}fn main() {{}}\n")));
         }
         let text = &mut files.last_mut().expect("a file").1;
         let case = if theme == "items" {
-            format!("\nflow! {{\n    {written}\n}}\n")
+            // Two may have the same name.
+            let number = text.matches("\nmod ").count() + 1;
+            format!("\nmod case{number} {{\n    flow_runtime::flow! {{\n        {written}\n    }}\n}}\n")
         } else {
             // Uses of a type that is wrong add no errors.
             let name = format!("P{}", text.matches("\ntype ").count() + 1);

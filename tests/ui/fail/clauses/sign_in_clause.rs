@@ -5,3 +5,5 @@ fn main() {}
 type P1 = flow!(e3 : g | cond = 3);
 
 type P2 = flow!(e3 : g | cond: 3);
+
+type P3 = flow!(e3 : g | cond 3, poisson = 64);

@@ -1,7 +1,7 @@
-use flow_runtime::flow;
-
 fn main() {}
 
-flow! {
-    pub struct fn = e3 : gggg
+mod case1 {
+    flow_runtime::flow! {
+        pub struct fn = e3 : gggg
+    }
 }

@@ -1,11 +1,13 @@
-use flow_runtime::flow;
-
 fn main() {}
 
-flow! {
-    pub struct Event
+mod case1 {
+    flow_runtime::flow! {
+        pub struct Event
+    }
 }
 
-flow! {
-    pub struct Event =;
+mod case2 {
+    flow_runtime::flow! {
+        pub struct Event =;
+    }
 }

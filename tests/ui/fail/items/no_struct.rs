@@ -1,7 +1,7 @@
-use flow_runtime::flow;
-
 fn main() {}
 
-flow! {
-    /// An event.
+mod case1 {
+    flow_runtime::flow! {
+        /// An event.
+    }
 }

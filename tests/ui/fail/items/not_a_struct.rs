@@ -1,11 +1,13 @@
-use flow_runtime::flow;
-
 fn main() {}
 
-flow! {
-    pub type Event = e3 : gggg
+mod case1 {
+    flow_runtime::flow! {
+        pub type Event = e3 : gggg
+    }
 }
 
-flow! {
-    pub enum Event { e3 : gggg }
+mod case2 {
+    flow_runtime::flow! {
+        pub enum Event { e3 : gggg }
+    }
 }

@@ -1,7 +1,7 @@
-use flow_runtime::flow;
-
 fn main() {}
 
-flow! {
-    #derive(Clone) pub struct Event = e3 : gggg
+mod case1 {
+    flow_runtime::flow! {
+        #derive(Clone) pub struct Event = e3 : gggg
+    }
 }

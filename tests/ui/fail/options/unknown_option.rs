@@ -8,4 +8,6 @@ type P2 = flow!(e3 : g(cov_type = "full"));
 
 type P3 = flow!(e3 : x(banana = 20));
 
-type P4 = flow!(i1 : z(num_kde = 20));
+type P4 = flow!(e3 : g(Num_KDE = 20));
+
+type P5 = flow!(i1 : z(num_kde = 20));
