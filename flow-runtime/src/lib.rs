@@ -73,7 +73,10 @@ pub use rand;
 pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
-pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
+pub use module::{
+    Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
+    Traced, TracedSample,
+};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
