@@ -29,10 +29,11 @@
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
-//! | [`data`] | tables with named columns, streams of batches larger than memory |
+//! | [`data`] | tables with named columns, how they are bound and prepared, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | [`tabular`] | models: a flow with the columns it takes, fitted to tables and kept in one file |
 //! | `plot` | pictures (feature `plot`) |
 
 //!
@@ -57,6 +58,7 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod tabular;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
@@ -68,6 +70,7 @@ pub use density::{Density, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
 pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
+pub use tabular::{Model, ModelError};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.

@@ -234,7 +234,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     }
 
     /// The fused evaluation as one operation on the tape.
-    fn evaluate_on_tape<B: Dim, FB, FT, T>(
+    pub(crate) fn evaluate_on_tape<B: Dim, FB, FT, T>(
         &self,
         features: Rows<FB, E, FT>,
         points: Rows<B, E, T>,
@@ -481,7 +481,7 @@ pub(super) fn give<E: Element, W: Weights<E>>(
 }
 
 /// The absence of given features, as rows.
-pub(super) fn no_features<E: Element>() -> Rows<usize, E, NoneTape> {
+pub(crate) fn no_features<E: Element>() -> Rows<usize, E, NoneTape> {
     Rows { data: Vec::new(), batch: 0, tape: NoneTape, give: None }
 }
 

@@ -12,8 +12,10 @@ mod samples;
 mod weights;
 
 pub use files::FileError;
+#[cfg(feature = "csv")]
+pub(crate) use files::write_atomically;
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
-pub(crate) use flow::{check_points, draw_base};
+pub(crate) use flow::{check_points, draw_base, no_features};
 pub use freeze::{FeatureRow, Frozen};
 pub use on_tape::OnTape;
 pub(crate) use plain::{embed_rows, spaces};

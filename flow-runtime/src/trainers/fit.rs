@@ -425,11 +425,19 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if N != S::Blocks::DIM {
             return Err(Error::Length { argument: "points", expected: S::Blocks::DIM, found: N });
         }
-        crate::module::check_points::<S::Blocks, E>(points.as_flattened(), crate::kernels::Coordinates::Intrinsic)?;
-        let wide: Vec<f64> = points.as_flattened().iter().map(|x| x.widen()).collect();
+        self.initialize_from_rows(points.as_flattened(), seed)
+    }
+
+    /// The same for plain rows, as many numbers each as the flow has coordinates.
+    pub(crate) fn initialize_from_rows(&mut self, points: &[E], seed: u64) -> Result<(), Error> {
+        if points.is_empty() {
+            return Err(Error::Empty { argument: "points" });
+        }
+        crate::module::check_points::<S::Blocks, E>(points, crate::kernels::Coordinates::Intrinsic)?;
+        let wide: Vec<f64> = points.iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();
         let at = At::start::<S::Blocks>(<S::Features as crate::module::FeatureSpec>::COUNT);
-        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, N, &mut weights);
+        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, S::Blocks::DIM, &mut weights);
         let weights: Vec<E> = weights.into_iter().map(E::narrow).collect();
         self.set_flat_weights(&weights)
     }

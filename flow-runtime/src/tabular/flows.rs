@@ -1,0 +1,182 @@
+//! Flows as models of tables see them: rows of plain numbers, whatever is given and however the notation is written.
+
+use crate::data::FlowShape;
+use crate::density::Draws;
+use crate::error::Error;
+use crate::kernels::{Blocks, Coordinates};
+use crate::module::{
+    Built, Element, FeatureSpec, FileError, Flow, Notation, Rows, Spec, Weights, draw_base, no_features, spaces,
+};
+use crate::trainers::{Fit, FitError, History};
+use dfdx::nn::BuildOnDevice;
+use dfdx::nn::tensor_collection::TensorCollection;
+use dfdx::tensor::{Cpu, Gradients, NoneTape, SplitTape, Tensor, Trace, ZerosTensor};
+use dfdx::tensor_ops::Device;
+use rand::Rng;
+use std::path::Path;
+
+/// The names that a flow's manifolds have in the notation.
+pub trait Names {
+    /// One for each manifold, as far as they are named; empty where the flow was written as a type.
+    fn names() -> Vec<Option<String>>;
+}
+
+impl Names for () {
+    fn names() -> Vec<Option<String>> {
+        Vec::new()
+    }
+}
+
+impl<T: Notation> Names for T {
+    fn names() -> Vec<Option<String>> {
+        // `vertex@e3 + s2 : ..`: names and manifolds have no colon and no plus in them.
+        let manifolds = T::NOTATION.split(':').next().unwrap_or_default();
+        manifolds.split(" + ").map(|one| one.split_once('@').map(|(name, _)| name.trim().to_string())).collect()
+    }
+}
+
+/// A type that `flow!` writes, or a struct that it makes: what a [`Model`](super::Model) can be of.
+pub trait Tabular<E: Element>: 'static {
+    /// The built flow.
+    type Flow: TableFlow<E>;
+
+    /// Builds the flow with weights from this seed.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn build(seed: u64) -> Result<Self::Flow, Error>;
+}
+
+impl<P, E: Element> Tabular<E> for P
+where
+    Cpu: Device<E>,
+    P: BuildOnDevice<Cpu, E, Built: TableFlow<E>> + 'static,
+{
+    type Flow = Built<P, E>;
+    fn build(seed: u64) -> Result<Self::Flow, Error> {
+        Ok(P::try_build_on_device(&Cpu::seed_from_u64(seed))?)
+    }
+}
+
+/// A built flow in plain rows: features of `FEATURES` numbers, points of `DIM` intrinsic coordinates, one row of features for each point.
+pub trait TableFlow<E: Element>: Clone {
+    /// Intrinsic coordinates of a point.
+    const DIM: usize;
+    /// Features that are given with each.
+    const FEATURES: usize;
+
+    /// What it takes.
+    fn shape() -> FlowShape;
+
+    /// ln p of each point.
+    ///
+    /// # Errors
+    /// As of [`Flow::log_prob`].
+    fn table_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error>;
+
+    /// `n` points for each row of features, or `n` in all where none are given.
+    ///
+    /// # Errors
+    /// As of [`Flow::sample`].
+    fn table_sample<G: Rng + ?Sized>(&self, features: &[E], n: usize, rng: &mut G) -> Result<Draws<E>, Error>;
+
+    /// Starts near the points: see [`Flow::initialize_from`].
+    ///
+    /// # Errors
+    /// There are no points.
+    fn table_initialize(&mut self, points: &[E], seed: u64) -> Result<(), Error>;
+
+    /// Maximum likelihood.
+    ///
+    /// # Errors
+    /// As of [`Fit::run`].
+    fn table_fit(&mut self, features: &[E], points: &[E], fit: &Fit) -> Result<History, FitError>;
+
+    /// Saves the flow with one more entry in the header of its file.
+    #[doc(hidden)]
+    fn table_save(&self, path: &Path, entry: (&str, String)) -> Result<(), FileError>;
+
+    /// Loads a flow and reads an entry of the header; what `read` has to say of it is why the file is none.
+    #[doc(hidden)]
+    fn table_load<T>(
+        &mut self,
+        path: &Path,
+        key: &str,
+        read: impl FnOnce(Option<&str>) -> Result<T, String>,
+    ) -> Result<T, FileError>;
+}
+
+/// Some rows of `width` numbers.
+fn pick<E: Copy>(all: &[E], width: usize, rows: &[usize]) -> Vec<E> {
+    rows.iter().flat_map(|row| all[row * width..][..width].iter().copied()).collect()
+}
+
+impl<S, W, E: Element> TableFlow<E> for Flow<S, W, E, Cpu>
+where
+    Cpu: Device<E>,
+    S: Spec<Tag: Names>,
+    W: Weights<E> + TensorCollection<E, Cpu>,
+{
+    const DIM: usize = S::Blocks::DIM;
+    const FEATURES: usize = S::Features::COUNT;
+
+    fn shape() -> FlowShape {
+        let spaces = spaces::<S::Blocks>();
+        let mut names = S::Tag::names();
+        names.resize(spaces.len(), None);
+        FlowShape {
+            spaces,
+            names,
+            features: S::Features::COUNT,
+            dim: S::Blocks::DIM,
+            embed_dim: S::Blocks::EMBED,
+            check: |point, embedded| S::Blocks::check(point, embedded, 0),
+            embed: |point, embedded| S::Blocks::embed::<f64>(point, embedded, &mut 0.0),
+            intrinsic: |given, point| {
+                let mut embedded = vec![0.0; S::Blocks::EMBED];
+                S::Blocks::project::<f64>(given, &mut embedded);
+                S::Blocks::intrinsic::<f64>(&embedded, point, &mut 0.0);
+            },
+        }
+    }
+
+    fn table_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
+        self.rows_log_prob(features, points)
+    }
+
+    fn table_sample<G: Rng + ?Sized>(&self, features: &[E], n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        let conditions = features.len().checked_div(S::Features::COUNT).unwrap_or(1);
+        if n == 0 {
+            return Err(Error::Empty { argument: "n" });
+        }
+        self.rows_push(features, &draw_base(conditions * n * S::Blocks::DIM, rng), Coordinates::Intrinsic)
+    }
+
+    fn table_initialize(&mut self, points: &[E], seed: u64) -> Result<(), Error> {
+        self.initialize_from_rows(points, seed)
+    }
+
+    fn table_fit(&mut self, features: &[E], points: &[E], fit: &Fit) -> Result<History, FitError> {
+        let rows = points.len() / S::Blocks::DIM;
+        fit.run(self, rows, |flow: &Self, rows, gradients: Gradients<E, Cpu>| {
+            let nothing: Tensor<(), E, Cpu, NoneTape> = Cpu::default().try_zeros()?;
+            let (_, tape) = nothing.traced(gradients).split_tape();
+            let features = Rows { data: pick(features, S::Features::COUNT, rows), batch: rows.len(), tape, give: None };
+            let points = Rows { data: pick(points, S::Blocks::DIM, rows), batch: rows.len(), ..no_features() };
+            flow.evaluate_on_tape(features, points, Coordinates::Intrinsic)
+        })
+    }
+
+    fn table_save(&self, path: &Path, entry: (&str, String)) -> Result<(), FileError> {
+        self.save_with(path, [entry])
+    }
+
+    fn table_load<T>(
+        &mut self,
+        path: &Path,
+        key: &str,
+        read: impl FnOnce(Option<&str>) -> Result<T, String>,
+    ) -> Result<T, FileError> {
+        self.load_with(path, |header| read(header.get(key).map(String::as_str)))
+    }
+}
