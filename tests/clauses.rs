@@ -284,7 +284,6 @@ fn an_outer_network_starts_at_the_parameters_of_its_chains() {
 
 #[test]
 fn names_become_accessors_and_the_notation_is_kept() {
-    use flow_runtime::Notation;
     assert_eq!(Event::NOTATION, "vertex@e3 + direction@s2 : gt + f | cond 2, hidden 8");
     let dev = Cpu::seed_from_u64(2);
     let pdf = dev.build_module::<Event, f64>();

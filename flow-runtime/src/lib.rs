@@ -20,9 +20,12 @@
 //! # Ok::<(), flow_runtime::Error>(())
 //! ```
 //!
+//! New here? The [`guide`] goes from x = a z + b to densities on products of manifolds; it has a page for each letter.
+//!
 //! # Map of the crate
 //! | module | what is in it |
 //! |---|---|
+//! | [`guide`] | how to use all this, page by page |
 //! | [`numeric`] | numbers, lanes of numbers, numbers with derivatives; special functions; root finding |
 //! | [`manifolds`] | coordinates, embeddings, base maps |
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
@@ -51,6 +54,7 @@ pub mod data;
 pub mod density;
 mod error;
 pub mod estimators;
+pub mod guide;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
@@ -66,7 +70,7 @@ pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
 
-pub use density::{Density, TracedDensity};
+pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
 pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
@@ -76,6 +80,8 @@ pub use trainers::{Adam, Fit, FitError, History, Schedule};
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::density::Density;
+    pub use crate::estimators::Marginal;
     pub use crate::kernels::{
         BOTH, Beside, Block, Blocks, Dense, Free, Given, INPUT, Inner, Ladder, LogMeanHead, LowRank, Network, Outer,
         Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
@@ -86,7 +92,10 @@ pub mod __private {
         SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
-    pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
+    pub use crate::module::{
+        Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
+        Part, Spec, Unconditional,
+    };
     pub use dfdx;
 }
 

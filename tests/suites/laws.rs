@@ -488,19 +488,29 @@ fn f32_is_certified_or_refused() {
     assert!(wrong.is_empty(), "docs/f32.md changed: see this test's comment\n{}", wrong.join("\n"));
 }
 
-/// The README shows the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes it anew.
+/// The README and the guide show the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes them anew.
 #[test]
-fn the_readme_shows_the_table() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
-    let text = std::fs::read_to_string(path).expect("the README");
-    let (start, end) = ("<!-- letters -->\n", "<!-- /letters -->");
-    let from = text.find(start).expect("the table's first mark") + start.len();
-    let to = text.find(end).expect("the table's last mark");
-    let table = table::markdown();
+fn the_readme_and_the_guide_show_the_table() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    shows(&format!("{root}/README.md"), "letters", &table::markdown());
+    for row in LETTERS {
+        let page = format!("{root}/flow-runtime/src/guide/letters/{}.md", row.letter);
+        assert!(std::path::Path::new(&page).exists(), "letter `{}` has no page in the guide", row.letter);
+        if !row.options.is_empty() {
+            shows(&page, "options", &table::options_markdown(row));
+        }
+    }
+}
+
+/// The page has this text between `<!-- mark -->` and `<!-- /mark -->`.
+fn shows(path: &str, mark: &str, told: &str) {
+    let text = std::fs::read_to_string(path).expect(path);
+    let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let from = text.find(&start).expect("the first mark") + start.len();
+    let to = text.find(&end).expect("the last mark");
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(path, format!("{}{}\n{}", &text[..from], table.trim_end(), &text[to..]))
-            .expect("README written");
+        std::fs::write(path, format!("{}{}\n{}", &text[..from], told.trim_end(), &text[to..])).expect(path);
         return;
     }
-    assert_eq!(text[from..to].trim_end(), table.trim_end(), "the table changed: see this test's comment");
+    assert_eq!(text[from..to].trim_end(), told.trim_end(), "{path}: the table changed: see the test's comment");
 }

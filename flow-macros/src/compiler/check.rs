@@ -1,8 +1,8 @@
 //! The notation as written to a density whose every part exists and fits, or messages.
 
 use super::ast::{
-    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold,
-    Network, Poisson, Setting, Space, Spec, Widths, Written,
+    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Ground, Kind, Layer,
+    Link, Manifold, Network, Poisson, Setting, Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};
@@ -64,10 +64,16 @@ pub fn space(kind: &str) -> Result<(&'static table::Manifold, usize), String> {
 }
 
 /// The manifolds of the notation, those that exist.
-fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
+fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Ground, ()>> {
     let mut one = |manifold: &Manifold| {
         let Manifold { kind, bounds, .. } = manifold;
-        let text = kind.unraw().to_string();
+        let text = kind.to_string();
+        if let Kind::Own(own) = kind {
+            if let Some(written) = bounds {
+                errors.report(written.span, say::bounds_after(&text));
+            }
+            return Ok(Ground::Own(own.clone()));
+        }
         let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
         let mut ends = table::BOUNDS;
         if let Some(written) = bounds {
@@ -77,7 +83,7 @@ fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
                 errors.report(written.span, say::bounds_after(&text));
             }
         }
-        Ok(Space { row, dim, bounds: ends, span: kind.span() })
+        Ok(Ground::Known(Space { row, dim, bounds: ends, span: kind.span() }))
     };
     spec.manifolds.iter().map(|manifold| manifold.as_ref().map_or(Err(()), &mut one)).collect()
 }
@@ -415,7 +421,7 @@ type Defaults<'a> = [(&'static table::Letter, &'a [Setting])];
 /// The layers of every chain; those of a chain without a manifold are looked at too.
 fn chains(
     spec: &Spec,
-    spaces: &[Result<Space, ()>],
+    spaces: &[Result<Ground, ()>],
     defaults: &Defaults,
     errors: &mut Diagnostics,
 ) -> Vec<Option<Vec<Layer>>> {
@@ -427,9 +433,10 @@ fn chains(
             all.push(None);
             continue;
         };
-        let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.unraw().to_string());
+        let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.to_string());
         let place = match (spaces.get(place), &kind) {
-            (Some(Ok(space)), Some(kind)) => Place::On(*space, kind),
+            (Some(Ok(Ground::Known(space))), Some(kind)) => Place::On(*space, kind),
+            (Some(Ok(Ground::Own(_))), Some(kind)) => Place::OnOwn(kind),
             (Some(_), _) => Place::Unknown,
             (None, _) => Place::Nowhere,
         };
@@ -468,6 +475,8 @@ impl Link {
 enum Place<'a> {
     /// A manifold, and how it is written.
     On(Space, &'a str),
+    /// A manifold of the user's own, and how it is written.
+    OnOwn(&'a str),
     /// A manifold that does not exist, which has been reported.
     Unknown,
     /// No manifold.
@@ -484,6 +493,10 @@ fn word(
     errors: &mut Diagnostics,
 ) -> Vec<Layer> {
     let text = word.unraw().to_string();
+    if let Place::OnOwn(kind) = place {
+        errors.report(word.span(), say::letters_on_own(&text, kind));
+        return Vec::new();
+    }
     let (mut rows, mut unknown) = (Vec::<&'static table::Letter>::new(), Vec::new());
     for letter in text.chars() {
         match table::letter(letter) {
@@ -496,7 +509,7 @@ fn word(
     let (judged, space) = match place {
         Place::On(space, kind) => (true, Some((space, kind))),
         Place::Nowhere => (true, None),
-        Place::Unknown => (false, None),
+        Place::Unknown | Place::OnOwn(_) => (false, None),
     };
     if !unknown.is_empty() && judged {
         errors.report(word.span(), say::unknown_letters(&text, &unknown, space));

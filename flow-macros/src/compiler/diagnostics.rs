@@ -122,6 +122,20 @@ pub fn unknown_manifold(kind: &str) -> String {
     format!("`{kind}` is not a manifold of this version, which has {}{meant}", manifolds())
 }
 
+pub fn not_an_own_manifold(written: &str, reason: &str) -> String {
+    format!(
+        "`[{written}]` is not a manifold: brackets hold the type of a manifold of your own, `[my::Torus]` ({reason})"
+    )
+}
+
+/// Letters know the manifolds of the table only.
+pub fn letters_on_own(word: &str, kind: &str) -> String {
+    format!(
+        "`{word}` are letters of the manifolds that come with them, but `{kind}` is a manifold of your own: write layers of \
+         your own, `[my::Layer]`"
+    )
+}
+
 pub fn no_dimension(kind: &str) -> String {
     format!("`{kind}` lacks its dimension, for example `{kind}2`; this version has {}", manifolds())
 }

@@ -1,6 +1,6 @@
 //! A density to the type that stands for it. Nothing can go wrong here.
 
-use super::ast::{Amortize, Block, Chosen, Density, Features, Layer, Network, Poisson, Space};
+use super::ast::{Amortize, Block, Chosen, Density, Features, Ground, Layer, Network, Poisson};
 use super::table::{self, Argument, Parameters, Takes, Value};
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -104,7 +104,11 @@ fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream 
     quote!(#private::Block<#space, #chain, #head>)
 }
 
-pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
+pub fn space(ground: &Ground, private: &TokenStream) -> TokenStream {
+    let space = match ground {
+        Ground::Known(space) => space,
+        Ground::Own(own) => return quote!(#own),
+    };
     let name = Ident::new(space.row.type_name, space.span);
     match space.row.takes {
         Takes::Nothing => quote!(#private::#name),
@@ -116,6 +120,17 @@ pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
             let [low, high] = space.bounds.map(|end| Literal::u64_suffixed(end.to_bits()));
             quote!(#private::#name<#low, #high>)
         }
+    }
+}
+
+/// The dimension of a manifold, as an argument of a type: a number where the notation says it.
+pub fn dim(ground: &Ground, private: &TokenStream) -> TokenStream {
+    match ground {
+        Ground::Known(space) => {
+            let dim = number(space.dim);
+            quote!(#dim)
+        }
+        Ground::Own(own) => quote!({ <#own as #private::Manifold>::DIM }),
     }
 }
 
@@ -245,10 +260,7 @@ fn chain(block: &Block, private: &TokenStream) -> TokenStream {
             Layer::Letter(row, span, chosen) => {
                 let name = Ident::new(row.type_name, *span);
                 let arguments = row.arguments.iter().map(|argument| match argument {
-                    Argument::Dim => {
-                        let dim = number(block.space.dim);
-                        quote!(#dim)
-                    }
+                    Argument::Dim => dim(&block.space, private),
                     Argument::Place => {
                         let place = Ident::new(place_name(place, last), Span::call_site());
                         quote!(#private::#place)

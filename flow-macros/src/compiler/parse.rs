@@ -4,7 +4,7 @@
 //! delimiters. So the tokens are first cut at the signs, and every piece is read by itself: an error in one piece leaves the others readable.
 
 use super::ast::{
-    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Link, Literal, Manifold, NONE, Setting, Spec,
+    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Kind, Link, Literal, Manifold, NONE, Setting, Spec,
     Widths, Written, print,
 };
 use super::diagnostics::{self as say, Diagnostics};
@@ -258,18 +258,42 @@ fn manifold(piece: Piece) -> Result<Manifold> {
         return Err(wrong(&piece.tokens, message));
     }
     piece.read("a manifold", "e3", |input| {
-        let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
-        let (name, kind) = if input.peek(Token![@]) {
-            let at: Token![@] = input.parse()?;
-            let kind = input.call(Ident::parse_any);
-            (Some(first), kind.map_err(|_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3")))?)
+        let (name, kind) = if input.peek(token::Bracket) {
+            (None, own_manifold(input)?)
         } else {
-            (None, first)
+            let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
+            if input.peek(Token![@]) {
+                let at: Token![@] = input.parse()?;
+                let kind = if input.peek(token::Bracket) {
+                    own_manifold(input)?
+                } else {
+                    let word = input.call(Ident::parse_any);
+                    let missing = |_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3"));
+                    Kind::Word(word.map_err(missing)?)
+                };
+                (Some(first), kind)
+            } else {
+                (None, Kind::Word(first))
+            }
         };
         let bounds = if input.peek(token::Bracket) { Some(bounds(input)?) } else { None };
         end(input, say::IN_MANIFOLDS)?;
         Ok(Manifold { name, kind, bounds })
     })
+}
+
+/// `[my::Torus]`.
+fn own_manifold(input: ParseStream) -> Result<Kind> {
+    let inside;
+    let brackets = syn::bracketed!(inside in input);
+    let tokens: TokenStream = inside.parse()?;
+    let own = if tokens.is_empty() {
+        Err("nothing is written there".to_string())
+    } else {
+        syn::parse2(tokens.clone()).map_err(|error| error.to_string())
+    };
+    own.map(Kind::Own)
+        .map_err(|reason| Error::new(brackets.span.join(), say::not_an_own_manifold(&print(tokens), &reason)))
 }
 
 /// The bounds of `i1_-3_3`, which is how the ancestor of this notation writes an interval.

@@ -1132,12 +1132,18 @@ pub fn markdown() -> String {
         page += &format!("| `{}` | {} | {} |\n", row.letter, on.join("; "), row.doc);
     }
     for row in LETTERS.iter().filter(|row| !row.options.is_empty()) {
-        page +=
-            &format!("\nOptions of `{}`:\n\n| option | values | default | meaning |\n|---|---|---|---|\n", row.letter);
-        for option in row.options {
-            let Opt { name, kind, default, doc } = option;
-            page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
-        }
+        page += &format!("\nOptions of `{}`:\n\n{}", row.letter, options_markdown(row));
+    }
+    page
+}
+
+/// The options of a letter as a Markdown table.
+// For tests that compare pages with this table.
+#[allow(dead_code)]
+pub fn options_markdown(row: &Letter) -> String {
+    let mut page = String::from("| option | values | default | meaning |\n|---|---|---|---|\n");
+    for Opt { name, kind, default, doc } in row.options {
+        page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
     }
     page
 }

@@ -37,6 +37,7 @@ mod estimate;
 pub mod expectation;
 pub mod kent;
 pub mod losses;
+mod marginal;
 pub mod moments;
 pub mod significance;
 #[cfg(feature = "healpix")]
@@ -64,6 +65,7 @@ pub use estimate::{Estimate, TracedEstimate};
 pub use expectation::{expectation, expectation_embedded_traced, expectation_traced, expectations};
 pub use kent::{Kent, kent};
 pub use losses::{elbo_traced, importance_weighted_traced, log_likelihood_traced, semi_supervised};
+pub use marginal::Marginal;
 pub use moments::{Covariance, covariance, covariance_traced, moment, moment_traced};
 pub use significance::{Test, chi_square_uniform, kolmogorov_smirnov};
 #[cfg(feature = "healpix")]

@@ -13,6 +13,7 @@ use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
@@ -168,6 +169,12 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     {
     }
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,

@@ -391,7 +391,7 @@ pub fn evaluate_part_vjp<B: Blocks, T: Number>(
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[])
+    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[], &[])
 }
 
 /// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
@@ -401,7 +401,23 @@ pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
     cot_log_prob: &[T],
     cot_penalties: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties)
+    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties, &[])
+}
+
+/// Gradients of sum_ik cot_ik z_k(x_i) over the base coordinates z of the points.
+pub fn base_vjp<B: Blocks, T: Number>(job: Job<'_, T>, points: &[T], cot_base: &[T]) -> Result<PullBack<T>, RowFault> {
+    let none = zeros(cot_base.len() / B::DIM);
+    evaluate_all_vjp::<B, T, false>(job, WHOLE, points, &none, &[], cot_base)
+}
+
+/// Rows of cotangents from number `first` on, side by side; lanes beyond `count` get zero.
+fn load_rows<T: Number>(rows: &[T], columns: usize, [first, count, width]: [usize; 3], block: &mut [T]) {
+    block.fill(T::narrow(0.0));
+    for (lane, row) in rows.chunks_exact(columns).skip(first).take(count).enumerate() {
+        for (column, cot) in row.iter().enumerate() {
+            block[column * width + lane] = *cot;
+        }
+    }
 }
 
 fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
@@ -410,6 +426,7 @@ fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     points: &[T],
     cot_log_prob: &[T],
     cot_penalties: &[T],
+    cot_base: &[T],
 ) -> Result<PullBack<T>, RowFault> {
     let columns = job.coordinates.count::<B>();
     gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
@@ -417,12 +434,11 @@ fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
         space.enter::<B>(&job, points, first, count, edge);
         load_cot(space, cot_log_prob, first, count);
         if PENALISED {
-            space.cot_penalties.fill(T::narrow(0.0));
-            for (lane, row) in cot_penalties.chunks_exact(PENALTIES).skip(first).take(count).enumerate() {
-                for (column, cot) in row.iter().enumerate() {
-                    space.cot_penalties[column * space.width + lane] = *cot;
-                }
-            }
+            load_rows(cot_penalties, PENALTIES, [first, count, space.width], &mut space.cot_penalties);
+        }
+        if !cot_base.is_empty() {
+            space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
+            load_rows(cot_base, B::DIM, [first, count, space.width], &mut space.cot_base);
         }
         B::evaluate_vjp::<T, Lane<T>, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
         let width = space.width;
@@ -483,6 +499,43 @@ pub fn generate<B: Blocks, T: Number>(
                     log_prob[first - start + at + l] = edge.inner[0].lane(l);
                 }
             }
+        }
+        Ok(())
+    })
+}
+
+/// Undoes the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those with this manifold
+/// before the letters, and `log_prob` the log-determinant, with the reference density where the way ends at the base: then it is the
+/// log-density, by the surface measure, of the manifold after these letters, given those before it.
+pub fn undo<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    manifold: usize,
+    letters: &Range<usize>,
+    points: &mut [T],
+    log_prob: &mut [T],
+) -> Result<(), RowFault> {
+    let mut shared = zeros(B::SHARED);
+    B::prepare_shared(job.weights, &mut shared);
+    let model = Model { weights: job.weights, shared: &shared };
+    let rows = log_prob.len();
+    let job = Job { coordinates: Coordinates::Embedded, ..job };
+    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
+    in_tasks(rows, TASK, parts, |start, len, (log_prob, points): (&mut [T], &mut [T])| {
+        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
+        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+        let mut edge = Edge::new::<B>(width);
+        for (first, count) in blocks_of(start, len) {
+            let at = first - start;
+            space.begin(&job, first, count);
+            // The points of a task are its own: rows are counted from its start.
+            space.enter::<B>(&job, points, at, count, &mut edge);
+            B::undo(model, At::start::<B>(job.feature_count), &mut space, manifold, letters);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
+            let rows = &space.inputs[before::<B, T>(&job) * space.width..];
+            leave(rows, space.width, B::EMBED, count, &mut points[at * B::EMBED..]);
         }
         Ok(())
     })

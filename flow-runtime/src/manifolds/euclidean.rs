@@ -56,6 +56,9 @@ impl<const D: usize> Manifold for Euclidean<D> {
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         base.copy_from_slice(target);
     }
+    fn to_base_vjp<R: Real>(_: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        cot_target.iter_mut().zip(cot_base).for_each(|(bar, cot)| *bar += *cot);
+    }
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         target.copy_from_slice(base);
     }

@@ -1,7 +1,8 @@
 //! The circle and the two-sphere. Embedded coordinates are unit vectors.
 
 use super::Manifold;
-use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile};
+use super::hypersphere::polar_base_vjp;
+use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
 
@@ -90,6 +91,14 @@ impl Manifold for Circle {
         let rest = R::one() - tail;
         let r = -normal_quantile(tail, rest);
         base[0] = R::select(signed.lt(R::zero()), -r, r);
+    }
+    // |z| = -Phi^-1(|angle| / tau): dz / d angle = -1 / (tau phi(z)) on both sides.
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut z = [R::zero()];
+        Self::to_base(target, &mut z);
+        let cot = -cot_base[0] * over_normal_density(z[0]).scale(1.0 / TAU);
+        cot_target[0] -= target[1] * cot;
+        cot_target[1] += target[0] * cot;
     }
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let (tail, _) = normal_cdf(-base[0].abs());
@@ -195,6 +204,11 @@ impl Manifold for Sphere2 {
         let (long, short) = (log_over.sqrt(), h.scale(2.0).sqrt());
         base[0] = x / short * long;
         base[1] = target[1] / short * long;
+    }
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut base = [R::zero(); 2];
+        Self::to_base(target, &mut base);
+        polar_base_vjp(target, &base, cot_base, cot_target);
     }
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let half = (base[0].square() + base[1].square()).scale(0.5);

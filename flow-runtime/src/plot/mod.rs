@@ -38,7 +38,9 @@ mod grid;
 mod marginal;
 mod mollweide;
 mod parts;
+mod raster;
 mod sky_map;
+mod svg;
 
 pub use axis::Axis;
 pub use canvas::{Anchor, Canvas, Rect};
@@ -50,7 +52,7 @@ pub use marginal::{Marginal, marginals};
 pub use mollweide::Mollweide;
 pub use sky_map::{SkyMap, View};
 
-use std::path::PathBuf;
+use crate::module::FileError;
 
 /// The error of a user's closure.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -101,16 +103,11 @@ pub enum PlotError {
         value: f64,
     },
     /// The picture could not be encoded.
-    #[error("the picture could not be encoded as PNG: {0}")]
+    #[error("the picture could not be encoded: {0}")]
     Encode(String),
     /// The file could not be written.
-    #[error("{} could not be written: {source}", path.display())]
-    Write {
-        /// the file
-        path: PathBuf,
-        /// why
-        source: std::io::Error,
-    },
+    #[error(transparent)]
+    Write(#[from] FileError),
 }
 
 /// What a density closure may return: the log-densities, or a `Result` of them.

@@ -4,9 +4,7 @@ use crate::data::FlowShape;
 use crate::density::Draws;
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
-use crate::module::{
-    Built, Element, FeatureSpec, FileError, Flow, Notation, Rows, Spec, Weights, draw_base, no_features, spaces,
-};
+use crate::module::{Built, Element, FeatureSpec, FileError, Flow, Label, Rows, Spec, Weights, draw_base, spaces};
 use crate::trainers::{Fit, FitError, History};
 use dfdx::nn::BuildOnDevice;
 use dfdx::nn::tensor_collection::TensorCollection;
@@ -14,26 +12,6 @@ use dfdx::tensor::{Cpu, Gradients, NoneTape, SplitTape, Tensor, Trace, ZerosTens
 use dfdx::tensor_ops::Device;
 use rand::Rng;
 use std::path::Path;
-
-/// The names that a flow's manifolds have in the notation.
-pub trait Names {
-    /// One for each manifold, as far as they are named; empty where the flow was written as a type.
-    fn names() -> Vec<Option<String>>;
-}
-
-impl Names for () {
-    fn names() -> Vec<Option<String>> {
-        Vec::new()
-    }
-}
-
-impl<T: Notation> Names for T {
-    fn names() -> Vec<Option<String>> {
-        // `vertex@e3 + s2 : ..`: names and manifolds have no colon and no plus in them.
-        let manifolds = T::NOTATION.split(':').next().unwrap_or_default();
-        manifolds.split(" + ").map(|one| one.split_once('@').map(|(name, _)| name.trim().to_string())).collect()
-    }
-}
 
 /// A type that `flow!` writes, or a struct that it makes: what a [`Model`](super::Model) can be of.
 pub trait Tabular<E: Element>: 'static {
@@ -114,7 +92,7 @@ fn pick<E: Copy>(all: &[E], width: usize, rows: &[usize]) -> Vec<E> {
 impl<S, W, E: Element> TableFlow<E> for Flow<S, W, E, Cpu>
 where
     Cpu: Device<E>,
-    S: Spec<Tag: Names>,
+    S: Spec<Tag: Label>,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
     const DIM: usize = S::Blocks::DIM;
@@ -122,7 +100,8 @@ where
 
     fn shape() -> FlowShape {
         let spaces = spaces::<S::Blocks>();
-        let mut names = S::Tag::names();
+        let mut names: Vec<Option<String>> =
+            <S::Tag as Label>::PARTS.iter().map(|name| name.map(String::from)).collect();
         names.resize(spaces.len(), None);
         FlowShape {
             spaces,
@@ -162,7 +141,8 @@ where
             let nothing: Tensor<(), E, Cpu, NoneTape> = Cpu::default().try_zeros()?;
             let (_, tape) = nothing.traced(gradients).split_tape();
             let features = Rows { data: pick(features, S::Features::COUNT, rows), batch: rows.len(), tape, give: None };
-            let points = Rows { data: pick(points, S::Blocks::DIM, rows), batch: rows.len(), ..no_features() };
+            let points =
+                Rows { data: pick(points, S::Blocks::DIM, rows), batch: rows.len(), tape: NoneTape, give: None };
             flow.evaluate_on_tape(features, points, Coordinates::Intrinsic)
         })
     }

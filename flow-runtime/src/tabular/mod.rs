@@ -3,7 +3,7 @@
 mod flows;
 mod source;
 
-pub use flows::{Names, TableFlow, Tabular};
+pub use flows::{TableFlow, Tabular};
 pub use source::TableRows;
 
 use crate::data::{

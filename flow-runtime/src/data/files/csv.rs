@@ -177,7 +177,7 @@ mod tests {
 
     #[test]
     fn chunks_are_parts_of_the_whole() {
-        let mut content = String::from("\u{feff}x, \"the name\" ,y\r\n");
+        let mut content = String::from("\u{feff}x ,\"the name\", y\r\n");
         for row in 0..50 {
             // Cells over two lines, empty cells, and a column that turns out to be words in its last row.
             let name = if row % 7 == 3 { "\"two\nlines, quoted\"".to_string() } else { format!("n{row}") };
