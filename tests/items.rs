@@ -2,9 +2,9 @@
 
 use dfdx::prelude::*;
 use flow_runtime::estimators::{self, Estimate};
-use flow_runtime::module::Spec;
+use flow_runtime::module::{Numbers, Spec};
 use flow_runtime::{Density, Notation, flow};
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 flow! {
     /// Direction first, so that columns differ between the two kinds of coordinates.
@@ -77,11 +77,15 @@ fn rows_are_made_of_parts_and_taken_apart_by_name() {
 #[test]
 fn parts_on_a_tape_pass_gradients_on() {
     let dev = Cpu::default();
-    let pdf = dev.build_module::<Event, f64>();
+    let mut pdf = dev.build_module::<Event, f64>();
+    // The last matrices of networks start at zero, where features have no effect.
+    let mut rng = seeded();
+    let excited: Vec<f64> = pdf.flat_weights().iter().map(|w| w + 0.1 * (rng.random::<f64>() - 0.5)).collect();
+    pdf.set_flat_weights(&excited).unwrap();
     let features = dev.tensor([[0.1, -0.2, 0.3, 0.4], [1.0, 0.5, -1.0, 0.0]]);
-    let weights = dev.tensor([1.0, -2.0, 0.5, 0.5, 0.5, 3.0, 3.0]).broadcast::<Rank2<2, 7>, _>();
+    let weights = dev.tensor([1.0, -2.0, 0.5, 0.5, 0.5, 3.0, 3.0]).broadcast::<Rank2<2, 7>, Axis<0>>();
     let gradient = |named: bool| {
-        let given = pdf.given(features.clone().traced(pdf.alloc_grads())).unwrap();
+        let given = pdf.given(features.clone().traced(Gradients::leaky())).unwrap();
         let sample = given.rsample(&mut seeded()).unwrap();
         let mut gradients = if named {
             sample.combine_named(|at, log_prob| {
@@ -160,6 +164,10 @@ fn constants_are_what_is_built() {
         [0, 1, 2].map(layers)
     );
     assert_eq!([Event::DIRECTION, Event::VERTEX, Event::SHARE], [0, 1, 2]);
+    // What documentation shows.
+    let shown: (<Event as Numbers>::LayerParams, <Event as Numbers>::Params, <Event as Numbers>::Total) =
+        (([(); 10], [(); 60], [(); 8316]), ([(); 130], [(); 604], [(); 74932]), [(); 75666]);
+    assert_eq!(shown.2.len(), Event::PARAMS);
     let spaces = pdf.given(&[[0.0; 4]]).unwrap().spaces();
     let columns = [Event::DIRECTION_COLUMNS, Event::VERTEX_COLUMNS, Event::SHARE_COLUMNS];
     assert!(columns.iter().zip(&spaces).all(|(columns, space)| *columns == space.columns));
@@ -184,9 +192,67 @@ fn constants_are_what_is_built() {
 #[test]
 fn a_flow_prints_its_structure() {
     let dev = Cpu::default();
-    assert_eq!(dev.build_module::<Event, f64>().to_string(), "");
-    assert_eq!(dev.build_module::<Free, f64>().to_string(), "");
-    assert_eq!(dev.build_module::<Outer, f32>().to_string(), "");
+    // By hand: g has 3 * 3 * 5 numbers of mixtures and 3 * 3 of reflections, t 3 widths and 3 offsets; networks
+    // read 4 features and 0, 3 and 6 embedded coordinates.
+    let event = "\
+Event: 7 coordinates given 4 features
+                     layer parameters    trained
+direction@s2
+  f                                10
+  network 4-8-10                             130
+vertex@e3
+  g(num_kde = 5)                   54
+  t                                 6
+  network 7-8-60                             604
+share@a2
+  w                              8316
+  network 10-8-8316                        74932
+total                            8386      75666";
+    assert_eq!(dev.build_module::<Event, f64>().to_string(), event);
+    assert_eq!(Event::structure(), event);
+    assert_eq!(
+        dev.build_module::<Free, f64>().to_string(),
+        "\
+Free: 4 coordinates
+                          layer parameters    trained
+place@s2
+  y(add_rotation = true)                 9
+  free parameters                                   9
+e1
+  t                                      2
+  network 3-3-2                                    20
+e1
+  t                                      2
+  network 4-3-2                                    23
+log-mean: a free number                             1
+total                                   13         53"
+    );
+    assert_eq!(
+        dev.build_module::<Outer, f32>().to_string(),
+        "\
+Outer: 2 coordinates given 2 features
+                                                  layer parameters    trained
+network 2-5-12 for all that is given                                       87
+a@e1
+  t                                                              2
+  parameters, 2 numbers given for each point
+b@e1
+  t                                                              2
+  network 1-2-2, 10 numbers given for each point
+total                                                            4         87"
+    );
+    assert_eq!(
+        Unnamed::structure(),
+        "\
+Flow: 3 coordinates given 3 features
+                          layer parameters    trained
+s2
+  y(add_rotation = true)                 9
+  network 3-9                                      36
+e1
+  t                                      2
+  network 6-2                                      14
+total                                   11         50"
+    );
     assert_eq!(dev.build_module::<Unnamed, f64>().to_string(), Unnamed::structure());
-    assert_eq!(Unnamed::structure(), "");
 }

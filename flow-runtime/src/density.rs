@@ -3,8 +3,8 @@
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
 use crate::module::{
-    Conditional, Element, FeatureSpec, Flow, GivenFlow, Join, Points, Traced, TracedSample, Unconditional, Weights,
-    draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
+    Conditional, Element, FeatureSpec, FeaturesFirst, Flow, GivenFlow, Join, Points, Traced, TracedSample,
+    Unconditional, Weights, draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
 };
 use core::ops::Range;
 use dfdx::shapes::{Const, Dim};
@@ -45,6 +45,11 @@ impl Space {
 ///
 /// Intrinsic coordinates are angles on spheres, with densities by d theta d phi; embedded ones are unit vectors, with densities by the
 /// surface measure.
+#[diagnostic::on_unimplemented(
+    message = "this is no density that an estimator can take",
+    label = "expected a flow, or a conditional flow with its features",
+    note = "a density on a tape goes to the estimator whose name ends in `_traced`; numbers are of the type that the flow is built with"
+)]
 pub trait Density<E: Element> {
     /// Intrinsic coordinates of a point, and base coordinates.
     const DIM: usize;
@@ -115,6 +120,11 @@ pub trait Density<E: Element> {
 /// assert_eq!(ln_p.len(), 100);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "the chains of this density cannot be stopped between two letters",
+    label = "expected a flow, or a conditional flow with its features",
+    note = "of a conditional flow give features first: `pdf.given(&features)?`"
+)]
 pub trait Stepwise<E: Element>: Density<E> {
     /// The letters of each manifold's chain, from the base to the target.
     fn letters(&self) -> Vec<Vec<&'static str>>;
@@ -129,6 +139,12 @@ pub trait Stepwise<E: Element>: Density<E> {
 
     /// Embedded to intrinsic coordinates, row by row.
     fn intrinsic(points: &[E]) -> Vec<E>;
+
+    /// `n` points under one condition, in intrinsic coordinates.
+    ///
+    /// # Errors
+    /// There is no such condition; `n` is 0; a value leaves the range of the numbers.
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error>;
 
     /// ln p of one manifold after the first `letters` letters of its chain, given the manifolds before it, by the surface measure; of the
     /// manifolds after it nothing is read, but they must hold points. Rows are intrinsic coordinates.
@@ -216,6 +232,7 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
     fn twins(self) -> Result<(Self, Self), Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element> Density<E>
     for Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
 {
@@ -245,6 +262,37 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 }
 
+/// A conditional flow is a density only with features given; this holds for none, and says so.
+impl<Tag: FeaturesFirst, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
+    Density<E> for Flow<Conditional<Tag, F, N, M, B>, W, E, Cpu>
+{
+    const DIM: usize = N;
+    const EMBED: usize = M;
+
+    fn conditions(&self) -> usize {
+        unreachable!("no flow meets the bound")
+    }
+    fn spaces(&self) -> Vec<Space> {
+        unreachable!("no flow meets the bound")
+    }
+    fn log_prob_rows(&self, _: &[E]) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn log_prob_part(&self, _: &[E], _: Range<usize>) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn push(&self, _: &[E], _: Coordinates) -> Result<Draws<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn pull(&self, _: &[E], _: Coordinates) -> Result<Vec<E>, Error> {
+        unreachable!("no flow meets the bound")
+    }
+    fn embed(_: &[E]) -> Vec<E> {
+        unreachable!("no flow meets the bound")
+    }
+}
+
+#[diagnostic::do_not_recommend]
 impl<Tag, F, const N: usize, const M: usize, B, W, E, FB> Density<E>
     for GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
 where
@@ -292,6 +340,9 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.rows_undo(&[], condition, points, manifold, letters)
     }
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        self.rows_draw_under(&[], condition, n, rng)
+    }
     fn intrinsic(points: &[E]) -> Vec<E> {
         intrinsic_rows::<B, E>(points)
     }
@@ -312,6 +363,9 @@ where
     }
     fn undo(&self, condition: usize, points: &[E], manifold: usize, letters: Range<usize>) -> Result<Draws<E>, Error> {
         self.flow().rows_undo(&self.features().data, condition, points, manifold, letters)
+    }
+    fn draw_under<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
+        self.flow().rows_draw_under(&self.features().data, condition, n, rng)
     }
     fn intrinsic(points: &[E]) -> Vec<E> {
         intrinsic_rows::<B, E>(points)
@@ -388,6 +442,11 @@ mod tests {
         let given = pdf.given(&[[0.1, 0.2], [1.0, -1.0], [0.0, 3.0]]).unwrap();
         check(&given, 0);
         check(&given, 2);
+        // Under one condition alone the draws are those of a density that is given nothing else.
+        let alone = pdf.given(&[[1.0, -1.0]]).unwrap().draw(4, &mut StdRng::seed_from_u64(1)).unwrap();
+        assert_eq!(given.draw_under(1, 4, &mut StdRng::seed_from_u64(1)).unwrap(), alone);
+        assert!(given.draw_under(3, 4, &mut StdRng::seed_from_u64(1)).is_err());
+        assert!(given.draw_under(0, 0, &mut StdRng::seed_from_u64(1)).is_err());
         for (condition, manifold, letters, wrong) in [
             (3, 0, 0..1, "condition"),
             (0, 2, 0..1, "manifold"),

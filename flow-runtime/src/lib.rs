@@ -35,7 +35,8 @@
 //! | [`data`] | tables with named columns, how they are bound and prepared, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
-//! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
+//! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
 //! | [`tabular`] | models: a flow with the columns it takes, fitted to tables and kept in one file |
 //! | `plot` | pictures (feature `plot`) |
 
@@ -63,6 +64,7 @@ pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod tabular;
+pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
@@ -73,7 +75,10 @@ pub use rand;
 pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
-pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
+pub use module::{
+    Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
+    Traced, TracedSample,
+};
 pub use tabular::{Model, ModelError};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
@@ -94,7 +99,7 @@ pub mod __private {
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{
         Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
-        Part, Spec, Unconditional,
+        Numbers, Part, Spec, Unconditional,
     };
     pub use dfdx;
 }

@@ -35,6 +35,8 @@ pub struct Spec {
     pub chains: Vec<Option<Chain>>,
     /// What stands after the bar.
     pub clauses: Vec<Clause>,
+    /// Whether one of them could not be read, so that nothing is known to be missing.
+    pub unread_clause: bool,
 }
 
 /// `direction@s2`.
@@ -205,6 +207,26 @@ pub struct Density {
     pub amortize: Option<Amortize>,
     /// The log-mean beside the density.
     pub poisson: Option<Poisson>,
+    /// Where its clauses are written.
+    pub places: Places,
+}
+
+/// Where the words of clauses are written. What stands for a clause in the generated type has its place, so that an editor shows the
+/// documentation of the one at the other.
+#[derive(Clone, Copy)]
+pub struct Places {
+    /// `cond`.
+    pub cond: Span,
+    /// `hidden`.
+    pub hidden: Span,
+    /// `rank`.
+    pub rank: Span,
+    /// `highway`.
+    pub highway: Span,
+    /// `poisson`.
+    pub poisson: Span,
+    /// `amortize`.
+    pub amortize: Span,
 }
 
 /// Where every parameter comes from.

@@ -2,9 +2,10 @@
 //! same kind, so that rustc has nothing to add.
 
 use super::ast::{Block, ClauseKind, Density, Ground, Header, Link, Manifold, Spec, list, print};
-use super::lower;
+use super::{check, lower};
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
+use std::collections::HashSet;
 use syn::ext::IdentExt;
 
 /// The items of a named flow.
@@ -24,6 +25,7 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
     let facts = facts(name, &notation, &private);
     let label = label(name, density.blocks.iter().map(|block| block.name.as_ref()), &private);
     let constants = constants(&density.blocks, &labels, &own, &private);
+    let numbers = numbers(name, &density.blocks, &labels, &private);
     let points = points(name, &density.blocks, &private);
     let parts = parts(header, &density.blocks, &private);
     quote! {
@@ -41,6 +43,7 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
             type Blocks = <#own as #private::Spec>::Blocks;
         }
         #label
+        #numbers
         // Not every program reads every constant.
         #[allow(dead_code)]
         impl #name {
@@ -97,20 +100,25 @@ fn labels(blocks: &[Block]) -> Vec<String> {
             (None, Ground::Own(_)) => "MANIFOLD".into(),
         })
         .collect();
-    let unique = |place: usize| {
-        let alone = plain.iter().filter(|other| **other == plain[place]).count() == 1;
-        if alone || blocks[place].name.is_some() { plain[place].clone() } else { format!("{}_{place}", plain[place]) }
-    };
-    (0..blocks.len()).map(unique).collect()
+    let mut labels = plain.clone();
+    for place in (0..blocks.len()).filter(|place| blocks[*place].name.is_none()) {
+        if plain.iter().filter(|other| **other == plain[place]).count() > 1 {
+            labels[place] += &format!("_{place}");
+        }
+        while plain.contains(&labels[place]) && labels[place] != plain[place] {
+            labels[place].push('_');
+        }
+    }
+    labels
 }
 
 /// The number of a named manifold and its columns, and how many parameters each has.
 fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &TokenStream) -> TokenStream {
     let of = |(place, (block, label)): (usize, (&Block, &String))| {
-        let what = code(&title(block));
+        let (what, place_number) = (code(&title(block)), lower::number(place));
         let constant = |suffix: &str| Ident::new(&format!("{label}{suffix}"), block_span(block));
         let (params, layer_params) = (constant("_PARAMS"), constant("_LAYER_PARAMS"));
-        let part = quote!(#private::Part::of::<#own>(#place));
+        let part = quote!(#private::Part::of::<#own>(#place_number));
         let doc = format!("Numbers trained for {what}: free parameters, or weights of the network that predicts them.");
         let layers_doc = format!("Numbers that the layers of {what} take.");
         let named = block.name.as_ref().map(|_| {
@@ -121,7 +129,7 @@ fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &T
             let end = lower::sum(None, &blocks[..=place], quote!(DIM), private);
             quote! {
                 #[doc = #number_doc]
-                pub const #number: usize = #place;
+                pub const #number: usize = #place_number;
                 #[doc = #columns_doc]
                 pub const #columns: ::core::ops::Range<usize> = #start..#end;
             }
@@ -135,6 +143,29 @@ fn constants(blocks: &[Block], labels: &[String], own: &TokenStream, private: &T
         }
     };
     blocks.iter().zip(labels).enumerate().map(of).collect()
+}
+
+/// The counts as lengths of arrays, which rustdoc evaluates.
+fn numbers(name: &Ident, blocks: &[Block], labels: &[String], private: &TokenStream) -> TokenStream {
+    let arrays = |suffix: &str| -> TokenStream {
+        let lengths = labels.iter().map(|label| format_ident!("{label}{suffix}"));
+        quote!((#([(); #name::#lengths],)*))
+    };
+    let (layer_params, params) = (arrays("_LAYER_PARAMS"), arrays("_PARAMS"));
+    let all = list(blocks.iter().map(|block| code(&title(block))), ", ");
+    let layers_doc = format!("How many numbers the layers take: of {all}.");
+    let doc = format!("How many numbers are trained: for {all}.");
+    quote! {
+        /// The numbers of the table, as lengths.
+        impl #private::Numbers for #name {
+            #[doc = #layers_doc]
+            type LayerParams = #layer_params;
+            #[doc = #doc]
+            type Params = #params;
+            /// How many numbers are trained in all.
+            type Total = [(); #name::PARAMS];
+        }
+    }
 }
 
 /// `direction@s2`.
@@ -305,7 +336,8 @@ fn docs(spec: &Spec, labels: &[String]) -> String {
             code(&manifold.to_string())
         );
     }
-    page += "| total | | | | | [`PARAMS`](Self::PARAMS) |\n";
+    page += "| total | | | | | [`PARAMS`](Self::PARAMS) |\n\n\
+             The numbers themselves are the lengths in the implementation of `Numbers` below.\n";
     let (defaults, clauses): (Vec<_>, Vec<_>) =
         spec.clauses.iter().partition(|clause| matches!(clause.kind, ClauseKind::Defaults(_)));
     if !clauses.is_empty() {
@@ -344,9 +376,36 @@ fn bare(link: &Link) -> String {
 ///
 /// A `compile_error!` in the place of a type leaves the unit type, about which rustc would have much to say; in the length
 /// of an array it leaves an unknown type, about which it keeps silent.
-pub fn wrong_type(errors: &[syn::Error]) -> TokenStream {
+/// `unfinished` is what an editor is given beside them.
+pub fn wrong_type(errors: &[syn::Error], unfinished: &TokenStream) -> TokenStream {
     let errors = errors.iter().map(syn::Error::to_compile_error);
-    quote!([(); { #(#errors)* }])
+    quote!([(); { #unfinished #(#errors)* }])
+}
+
+/// What would be there for named manifolds, as something unknown.
+fn wrong_constants(names: &[&Ident], own: &TokenStream) -> Option<TokenStream> {
+    let sound =
+        names.iter().map(|name| name.unraw().to_string()).filter(|name| check::is_free(name) && name.is_ascii());
+    let unique: HashSet<String> = sound.map(|name| name.to_uppercase()).collect();
+    let constants = unique.iter().map(|label| {
+        let constant = |suffix: &str| format_ident!("{label}{suffix}");
+        let [number, columns, params, layer_params] = ["", "_COLUMNS", "_PARAMS", "_LAYER_PARAMS"].map(constant);
+        quote! {
+            pub const #number: usize = 0;
+            pub const #columns: ::core::ops::Range<usize> = 0..0;
+            pub const #params: usize = 0;
+            pub const #layer_params: usize = 0;
+        }
+    });
+    let parts: Vec<_> = (0..names.len()).map(|place| format_ident!("__P{place}")).collect();
+    (!names.is_empty()).then(|| {
+        quote! {
+            #(#constants)*
+            pub fn point<#(#parts),*>(#(_: #parts),*) -> #own { loop {} }
+            pub fn points<__X>(_: __X) -> #own { loop {} }
+            pub fn embedded_points<__X>(_: __X) -> #own { loop {} }
+        }
+    })
 }
 
 /// The errors where an item stands, with a struct of the wanted name that builds as something unknown.
@@ -361,7 +420,7 @@ pub fn wrong_item(
     };
     let private = quote!(#root::__private);
     let Header { attributes, visibility, name } = header;
-    let flow = wrong_type(errors);
+    let flow = wrong_type(errors, &TokenStream::new());
     let own = quote!(<#name as #private::Notation>::Flow);
     let label = label(name, [].into_iter(), &private);
     let build = build_on_device(
@@ -375,7 +434,13 @@ pub fn wrong_item(
             })
         },
     );
-    let named = spec.is_some_and(|spec| spec.manifolds.iter().flatten().any(|manifold| manifold.name.is_some()));
+    let names: Vec<&Ident> = spec
+        .iter()
+        .flat_map(|spec| spec.manifolds.iter().flatten())
+        .filter_map(|manifold| manifold.name.as_ref())
+        .collect();
+    let named = !names.is_empty();
+    let constants = wrong_constants(&names, &own);
     let parts = named.then(|| {
         let (parts, densities) = (parts_name(header), marginals_name(header));
         quote! {
@@ -395,8 +460,14 @@ pub fn wrong_item(
             const NOTATION: &'static str = "";
         }
         #label
+        impl #private::Spec for #name {
+            type Tag = #name;
+            type Features = ();
+            type Blocks = ();
+        }
         #[allow(dead_code, missing_docs)]
         impl #name {
+            #constants
             pub const NOTATION: &'static str = "";
             pub const DIM: usize = 0;
             pub const EMBEDDED_DIM: usize = 0;

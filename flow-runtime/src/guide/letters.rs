@@ -1,11 +1,13 @@
 //! One page a letter: formula, picture, options, source, when to use it.
 //!
-//! Sampling is the *forward* direction, base to target; evaluation the *inverse* one. Pictures show densities of one line of notation with weights chosen by hand or at
-//! random; `UPDATE_DOCS=1 cargo test --release --test letters` draws them anew.
+//! Sampling is the *forward* direction, base to target; evaluation the *inverse* one. Pictures show what a line of
+//! notation with random weights makes of its base, layer by layer; `UPDATE_DOCS=1 cargo test --release --test letters` draws them anew.
 
 macro_rules! letters {
     ($($letter:ident $title:literal;)*) => {$(
         #[doc = $title]
+        #[doc = ""]
+        #[doc = include_str!(concat!("pictures/", stringify!($letter), ".html"))]
         #[doc = ""]
         #[doc = include_str!(concat!("letters/", stringify!($letter), ".md"))]
         pub mod $letter {}

@@ -19,7 +19,7 @@ use rand::Rng;
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
 pub const START: f64 = 0.1;
 
-/// A log-mean with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
+/// A log-mean beside a density, the clause `poisson`, with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
 pub struct LogMeanHead<H>(PhantomData<H>);
 
 /// Blocks with a log-mean beside them.
@@ -44,6 +44,7 @@ pub trait LogMean: Blocks {
 /// Blocks that leave the log-mean to those after them.
 macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
+        #[diagnostic::do_not_recommend]
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
             where
@@ -68,6 +69,7 @@ passes_on!([N: Network] Inner<N>);
 passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, COUNT, N, 0>);
 
 /// The last output of the head of the first block.
+#[diagnostic::do_not_recommend]
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
@@ -90,6 +92,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
@@ -110,6 +113,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where

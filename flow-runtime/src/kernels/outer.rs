@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use rand::Rng;
 
-/// Blocks `B` whose given numbers a network `N` makes of `F` features.
+/// Blocks `B` whose given numbers a network `N` makes of `F` features: the clause `amortize 128`.
 pub struct Outer<const F: usize, N, B>(PhantomData<(N, B)>);
 
 impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {

@@ -20,6 +20,7 @@ fn check(point: &[f64]) -> Option<String> {
         .map(|i| format!("coordinate {i} is {}: a coordinate of a Euclidean space is a finite number", point[i]))
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Euclidean<D> {
     const DIM: usize = D;
     const EMBED: usize = D;

@@ -179,6 +179,7 @@ fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     (x - sum.ln(), term.scale(dim as f64) / sum)
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Sphere<D> {
     const DIM: usize = D;
     const EMBED: usize = {

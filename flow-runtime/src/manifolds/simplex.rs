@@ -163,6 +163,7 @@ impl<const D: usize> Simplex<D> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Simplex<D> {
     const DIM: usize = D;
     const EMBED: usize = D + 1;

@@ -51,6 +51,7 @@ pub(super) fn wrap<R: Real>(angle: R) -> R {
 /// The circle: intrinsic coordinate an angle in radians (any number; [0, 2 pi) is returned), embedded (cos, sin).
 pub struct Circle;
 
+#[diagnostic::do_not_recommend]
 impl Manifold for Circle {
     const DIM: usize = 1;
     const EMBED: usize = 2;
@@ -142,6 +143,7 @@ pub(crate) fn ln_sin<R: Real>(theta: R) -> (R, R) {
     (held.ln(), R::select(free, cos / held, R::zero()))
 }
 
+#[diagnostic::do_not_recommend]
 impl Manifold for Sphere2 {
     const DIM: usize = 2;
     const EMBED: usize = 3;

@@ -129,6 +129,16 @@ pub(crate) fn check_features<E: Element>(features: &[E], columns: usize) -> Resu
     }
 }
 
+/// Refuses to start parameters that the flow does not have, because they are given with each row (`amortize` without `cond`).
+pub(crate) fn check_owns_parameters<B: Blocks>() -> Result<(), Error> {
+    if B::GIVEN == 0 {
+        return Ok(());
+    }
+    let message = "the flow has no parameters of its own to start: `amortize` without `cond` takes them as features; write \
+                   `cond` for an outer network that predicts them, or leave `amortize` out";
+    Err(Error::argument("points", message))
+}
+
 /// Rows of the given features; `None` where nothing is given.
 pub(crate) fn conditions<S: Spec, E>(features: &[E]) -> Option<usize> {
     features.len().checked_div(S::Features::COUNT)

@@ -1,7 +1,7 @@
 //! Densities as plain rows of numbers: what [`Density`](crate::Density) is made of.
 
 use super::Element;
-use super::flow::{Flow, Spec, check_features, check_points, conditions, explain};
+use super::flow::{Flow, Spec, check_features, check_points, conditions, draw_base, explain};
 use super::points::FeatureSpec;
 use super::weights::Weights;
 use crate::density::{Draws, Space};
@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::kernels::{self, Blocks, Coordinates};
 use core::ops::Range;
 use dfdx::tensor::Cpu;
+use rand::Rng;
 
 /// The manifolds of a flow, and their columns.
 pub(crate) fn spaces<B: Blocks>() -> Vec<Space> {
@@ -98,11 +99,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             let message = format!("{}..{}: the chain has {} letters", letters.start, letters.end, chain.len());
             return Err(Error::argument("letters", message));
         }
-        let given = conditions::<S, E>(features).unwrap_or(1);
-        if condition >= given {
-            return Err(Error::argument("condition", format!("{condition}: there are {given}, counted from 0")));
-        }
-        let features = &features[condition * S::Features::COUNT..][..S::Features::COUNT];
+        let features = Self::features_of(features, condition)?;
         let rows = share_out("points", points.len(), S::Blocks::EMBED, 1)?;
         check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, Coordinates::Embedded)?;
@@ -112,6 +109,30 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         kernels::undo::<S::Blocks, E>(job, manifold, &letters, &mut points, &mut log_prob)
             .map_err(explain::<S::Blocks>)?;
         Ok(Draws { points, log_prob })
+    }
+
+    /// One row of features.
+    fn features_of(features: &[E], condition: usize) -> Result<&[E], Error> {
+        let given = conditions::<S, E>(features).unwrap_or(1);
+        if condition >= given {
+            return Err(Error::argument("condition", format!("{condition}: there are {given}, counted from 0")));
+        }
+        Ok(&features[condition * S::Features::COUNT..][..S::Features::COUNT])
+    }
+
+    /// Draws under one row of features.
+    pub(crate) fn rows_draw_under<G: Rng + ?Sized>(
+        &self,
+        features: &[E],
+        condition: usize,
+        n: usize,
+        rng: &mut G,
+    ) -> Result<Draws<E>, Error> {
+        let features = Self::features_of(features, condition)?;
+        if n == 0 {
+            return Err(Error::Empty { argument: "n" });
+        }
+        self.rows_push(features, &draw_base(n * S::Blocks::DIM, rng), Coordinates::Intrinsic)
     }
 
     /// Points of base points, shared out evenly over the rows of features.

@@ -72,6 +72,7 @@ impl<S: Shape, E: Element> Detached<S, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;
@@ -80,6 +81,7 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;

@@ -22,6 +22,17 @@ pub struct Part {
     rest: Option<&'static Part>,
 }
 
+/// The numbers of a flow that `flow!` wrote as a struct, as lengths of arrays: documentation shows these, where it only shows how a constant is
+/// written.
+pub trait Numbers {
+    /// An array for each manifold, as long as its layers take numbers.
+    type LayerParams;
+    /// An array for each manifold, as long as numbers are trained for it.
+    type Params;
+    /// An array as long as all trained numbers, those of outer networks and log-means among them.
+    type Total;
+}
+
 /// The manifolds of a flow in numbers, for constants.
 pub trait Counts {
     /// The first one, which holds the others.

@@ -121,6 +121,14 @@ impl Canvas {
         Some([pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()])
     }
 
+    /// Every line of text on the page, in the order drawn.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.marks.iter().filter_map(|mark| match mark {
+            Mark::Fill { words: Some(words), .. } => Some(words.as_str()),
+            _ => None,
+        })
+    }
+
     fn pixels(&self) -> Result<&Pixmap, PlotError> {
         if let Some(pixels) = self.pixels.get() {
             return Ok(pixels);

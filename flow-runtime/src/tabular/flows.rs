@@ -1,14 +1,14 @@
 //! Flows as models of tables see them: rows of plain numbers, whatever is given and however the notation is written.
 
-use crate::data::FlowShape;
+use crate::data::{self, FlowShape, Stream};
 use crate::density::Draws;
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
-use crate::module::{Built, Element, FeatureSpec, FileError, Flow, Label, Rows, Spec, Weights, draw_base, spaces};
-use crate::trainers::{Fit, FitError, History};
+use crate::module::{Built, Element, FeatureSpec, FileError, Flow, Label, Spec, Weights, draw_base, spaces};
+use crate::trainers::{FitError, History, Trainer};
 use dfdx::nn::BuildOnDevice;
 use dfdx::nn::tensor_collection::TensorCollection;
-use dfdx::tensor::{Cpu, Gradients, NoneTape, SplitTape, Tensor, Trace, ZerosTensor};
+use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
 use rand::Rng;
 use std::path::Path;
@@ -67,8 +67,22 @@ pub trait TableFlow<E: Element>: Clone {
     /// Maximum likelihood.
     ///
     /// # Errors
-    /// As of [`Fit::run`].
-    fn table_fit(&mut self, features: &[E], points: &[E], fit: &Fit) -> Result<History, FitError>;
+    /// As of [`Fit::run`](crate::Fit::run).
+    fn table_fit(&mut self, features: &[E], points: &[E], trainer: Trainer<'_>) -> Result<History, FitError>;
+
+    /// Maximum likelihood of a stream of batches of `N` coordinates and `C` features, which are those of the flow.
+    ///
+    /// # Errors
+    /// As of [`Fit::run_stream`](crate::Fit::run_stream).
+    #[doc(hidden)]
+    fn table_fit_stream<const N: usize, const C: usize, T>(
+        &mut self,
+        stream: &mut T,
+        validation: Option<&mut T>,
+        trainer: Trainer<'_>,
+    ) -> Result<History, FitError>
+    where
+        T: Stream<Batch = data::Rows<N, C, E>>;
 
     /// Saves the flow with one more entry in the header of its file.
     #[doc(hidden)]
@@ -82,11 +96,6 @@ pub trait TableFlow<E: Element>: Clone {
         key: &str,
         read: impl FnOnce(Option<&str>) -> Result<T, String>,
     ) -> Result<T, FileError>;
-}
-
-/// Some rows of `width` numbers.
-fn pick<E: Copy>(all: &[E], width: usize, rows: &[usize]) -> Vec<E> {
-    rows.iter().flat_map(|row| all[row * width..][..width].iter().copied()).collect()
 }
 
 impl<S, W, E: Element> TableFlow<E> for Flow<S, W, E, Cpu>
@@ -135,16 +144,20 @@ where
         self.initialize_from_rows(points, seed)
     }
 
-    fn table_fit(&mut self, features: &[E], points: &[E], fit: &Fit) -> Result<History, FitError> {
-        let rows = points.len() / S::Blocks::DIM;
-        fit.run(self, rows, |flow: &Self, rows, gradients: Gradients<E, Cpu>| {
-            let nothing: Tensor<(), E, Cpu, NoneTape> = Cpu::default().try_zeros()?;
-            let (_, tape) = nothing.traced(gradients).split_tape();
-            let features = Rows { data: pick(features, S::Features::COUNT, rows), batch: rows.len(), tape, give: None };
-            let points =
-                Rows { data: pick(points, S::Blocks::DIM, rows), batch: rows.len(), tape: NoneTape, give: None };
-            flow.evaluate_on_tape(features, points, Coordinates::Intrinsic)
-        })
+    fn table_fit(&mut self, features: &[E], points: &[E], trainer: Trainer<'_>) -> Result<History, FitError> {
+        self.fit_rows(features, points, trainer)
+    }
+
+    fn table_fit_stream<const N: usize, const C: usize, T>(
+        &mut self,
+        stream: &mut T,
+        validation: Option<&mut T>,
+        trainer: Trainer<'_>,
+    ) -> Result<History, FitError>
+    where
+        T: Stream<Batch = data::Rows<N, C, E>>,
+    {
+        self.fit_stream_of_rows(stream, validation, trainer)
     }
 
     fn table_save(&self, path: &Path, entry: (&str, String)) -> Result<(), FileError> {

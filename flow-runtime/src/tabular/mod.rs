@@ -7,16 +7,17 @@ pub use flows::{TableFlow, Tabular};
 pub use source::TableRows;
 
 use crate::data::{
-    BadRows, Binding, Chunks, DataError, Fitter, Order, Parts, Plan, Preparation, Rows, Shuffled, Skipped, Table,
+    BadRows, Binding, Chunks, DataError, Fitter, Order, Parts, Plan, Preparation, Rows, Shuffled, Skipped, Stream,
+    Table,
 };
 use crate::error::Error;
 use crate::module::{Element, FileError};
-use crate::trainers::{Fit, FitError, History};
+use crate::trainers::{FitError, History, Trainer};
 use rand::Rng;
 use std::path::Path;
 
 /// An error of a [`Model`]: of its data, its density, or its fit.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ModelError {
     /// Of the data.
@@ -215,14 +216,28 @@ impl<P: Tabular<E>, E: Element> Model<P, E> {
         Ok(self.flow.table_initialize(&narrow(&rows.points), seed)?)
     }
 
-    /// Maximum likelihood. Losses of the history are by the flow's own coordinates: they differ from densities by the columns by a number that does not
-    /// depend on the weights. A log-mean (`poisson`) has no part in this.
+    /// Maximum likelihood: by a [`Fit`](crate::Fit), or one with callbacks. Losses of the history are by the flow's own coordinates: they differ from densities by the
+    /// columns by a number that does not depend on the weights. A log-mean (`poisson`) has no part in this.
     ///
     /// # Errors
-    /// As [`log_prob`](Model::log_prob) and [`Fit::run`].
-    pub fn fit(&mut self, training: &Table, fit: &Fit) -> Result<History, ModelError> {
+    /// As [`log_prob`](Model::log_prob) and [`Fit::run`](crate::Fit::run). Rows of the fit's errors are those of the table.
+    pub fn fit<'a>(&mut self, training: &Table, fit: impl Into<Trainer<'a>>) -> Result<History, ModelError> {
         let rows = self.plan.rows(training, Parts::Both, BadRows::Refuse)?;
-        Ok(self.flow.table_fit(&narrow(&rows.features), &narrow(&rows.points), fit)?)
+        Ok(self.flow.table_fit(&narrow(&rows.features), &narrow(&rows.points), fit.into())?)
+    }
+
+    /// [`fit`](Model::fit) to a stream of batches ([`stream`](Model::stream)), of which one is held at a time, with a second stream for validation where there is one.
+    ///
+    /// # Errors
+    /// As [`Fit::run_stream`](crate::Fit::run_stream); batches have other numbers of coordinates or features than the flow.
+    pub fn fit_stream<'a, const N: usize, const C: usize, S: Stream<Batch = Rows<N, C, E>>>(
+        &mut self,
+        stream: &mut S,
+        validation: Option<&mut S>,
+        fit: impl Into<Trainer<'a>>,
+    ) -> Result<History, ModelError> {
+        source::same_counts::<N, C>(&self.plan)?;
+        Ok(self.flow.table_fit_stream(stream, validation, fit.into())?)
     }
 
     /// ln p of each row, by the columns.
