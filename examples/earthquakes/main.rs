@@ -85,6 +85,7 @@ fn fit(pdf: &mut Pdf, events: &[[f64; 4]]) -> Result<History, Box<dyn Error>> {
         clip: Some(5.0),
         seed: SEED,
         progress: true,
+        ..Fit::default()
     };
     pdf.initialize_from(events, SEED)?;
     let rng = RefCell::new(StdRng::seed_from_u64(SEED));

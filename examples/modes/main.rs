@@ -7,7 +7,8 @@
 mod fits;
 mod target;
 
-use fits::{Estimate, Pdf};
+use fits::Pdf;
+use flow_runtime::estimators::Estimate;
 use flow_runtime::plot::{ColourScale, Figure, SkyMap, Steps, View};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -48,7 +49,7 @@ fn judge(pdf: &Pdf, start: Instant) -> Result<(), flow_runtime::Error> {
     println!("  fitted in {:.0} s", start.elapsed().as_secs_f64());
     let weighed = fits::weigh(pdf, FRESH)?;
     let [forward, _] = fits::forward_divergence(pdf)?;
-    let line = |name: &str, Estimate { value, error }: Estimate| println!("  {name:<48} {value:.4} +- {error:.4}");
+    let line = |name: &str, found: Estimate| println!("  {name:<48} {:.4} +- {:.4}", found.value, found.standard_error);
     line("KL of the flow from the target, nats", weighed.reverse);
     line("effective sample size, share of the sample", weighed.effective);
     line("mean importance weight", weighed.weight);

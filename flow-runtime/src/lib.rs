@@ -32,10 +32,11 @@
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
+//! | [`data`] | tables with named columns, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
-//! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
 //! | `plot` | pictures (feature `plot`) |
 
 //!
@@ -49,6 +50,7 @@
 extern crate self as flow_runtime;
 
 pub mod compat;
+pub mod data;
 pub mod density;
 mod error;
 pub mod estimators;
@@ -71,7 +73,10 @@ pub use rand;
 pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
-pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
+pub use module::{
+    Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
+    Traced, TracedSample,
+};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.

@@ -14,8 +14,7 @@ mod structure;
 mod weights;
 
 pub use files::FileError;
-#[cfg(feature = "plot")]
-pub(crate) use files::write_atomically;
+pub(crate) use files::{structure, write_atomically};
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
 pub(crate) use flow::{check_owns_parameters, check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
