@@ -340,7 +340,7 @@ mod tests {
     #[test]
     fn every_kind_of_chain_is_drawn() {
         let pdf = Cpu::seed_from_u64(3)
-            .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f), f64>();
+            .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f | hidden 4), f64>();
         for (manifold, panels) in [(0, 3), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2)] {
             let figure = Steps::new().manifold(manifold).cells(12).draws(20).figure(&pdf, &mut rng()).unwrap();
             let canvas = figure.render().unwrap();
@@ -363,7 +363,7 @@ mod tests {
 
     #[test]
     fn slices_have_the_measure_of_their_pictures() {
-        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + a2 + s2 : t + w + f), f64>();
+        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + a2 + s2 : t + w + f | hidden 4), f64>();
         let rows = pdf.draw_under(0, 2, &mut rng()).unwrap().points;
         let slice = |manifold| Slice { density: &pdf, condition: 0, manifold, rows: rows.clone() };
         let n = 30;
