@@ -33,6 +33,7 @@ fn settings(epochs: usize, progress: bool) -> Fit {
         clip: Some(5.0),
         seed: SEED,
         progress,
+        ..Fit::default()
     }
 }
 

@@ -9,7 +9,7 @@ mod target;
 
 use fits::Pdf;
 use flow_runtime::estimators::Estimate;
-use flow_runtime::plot::{ColourScale, Figure, SkyMap, View};
+use flow_runtime::plot::{ColourScale, Figure, SkyMap, Steps, View};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::error::Error;
@@ -39,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     std::fs::create_dir_all(&folder)?;
     picture(&by_density, &folder.join("modes_sky.png"))?;
+    // What each layer adds, from the uniform base to the four modes.
+    Steps::new().figure(&by_density, &mut StdRng::seed_from_u64(3))?.dpi(90.0).save(folder.join("modes_steps.png"))?;
     println!("\npictures: {}", folder.display());
     Ok(())
 }
@@ -75,6 +77,6 @@ fn picture(pdf: &Pdf, path: &Path) -> Result<(), Box<dyn Error>> {
             Ok::<_, flow_runtime::Error>(pdf.log_prob_embedded(&points)?.as_vec())
         })
         .points("drawn from the flow", drawn.as_chunks().0);
-    Figure::new().panel(target).panel(flow).scale(1.25).save(path)?;
+    Figure::new().panel(target).panel(flow).dpi(90.0).save(path)?;
     Ok(())
 }

@@ -69,6 +69,7 @@ fn settings() -> Fit {
         clip: Some(200.0),
         seed: SEED,
         progress: true,
+        ..Fit::default()
     }
 }
 

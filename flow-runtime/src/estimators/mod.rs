@@ -38,6 +38,7 @@ mod estimate;
 pub mod expectation;
 pub mod kent;
 pub mod losses;
+mod marginal;
 pub mod moments;
 pub mod significance;
 #[cfg(feature = "healpix")]
@@ -65,10 +66,13 @@ pub use entropy::{
     conditional_entropy, conditional_entropy_traced, entropy, entropy_traced, marginal_entropy,
     marginal_entropy_traced, marginal_log_prob, mutual_information, mutual_information_traced,
 };
+#[cfg(feature = "plot")]
+pub(crate) use estimate::log_mean_exp;
 pub use estimate::{Estimate, TracedEstimate};
 pub use expectation::{expectation, expectation_embedded_traced, expectation_traced, expectations};
 pub use kent::{Kent, kent, kent_traced};
 pub use losses::{elbo_traced, importance_weighted_traced, log_likelihood_traced, semi_supervised};
+pub use marginal::Marginal;
 pub use moments::{Covariance, covariance, covariance_traced, moment, moment_traced};
 pub use significance::{Test, chi_square_uniform, cramer_von_mises, cramer_von_mises_traced, kolmogorov_smirnov};
 #[cfg(feature = "healpix")]

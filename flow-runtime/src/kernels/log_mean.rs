@@ -13,12 +13,13 @@ use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
 pub const START: f64 = 0.1;
 
-/// A log-mean with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
+/// A log-mean beside a density, the clause `poisson`, with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
 pub struct LogMeanHead<H>(PhantomData<H>);
 
 /// Blocks with a log-mean beside them.
@@ -43,7 +44,9 @@ pub trait LogMean: Blocks {
 /// Blocks that leave the log-mean to those after them.
 macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
+        #[diagnostic::do_not_recommend]
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
+            #[inline(always)]
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -51,6 +54,7 @@ macro_rules! passes_on {
             {
                 Rest::log_mean(model, Block::<M, C, $head>::after(at), space);
             }
+            #[inline(always)]
             fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -67,9 +71,11 @@ passes_on!([N: Network] Inner<N>);
 passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, COUNT, N, 0>);
 
 /// The last output of the head of the first block.
+#[diagnostic::do_not_recommend]
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -78,6 +84,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
         condition::<Predicted<FROM, COUNT, N, 1>, T, R>(model, at, space, COUNT + at.embed);
         space.last_to_log_prob(N::OUT);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -89,7 +96,9 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -98,6 +107,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::log_mean(model, Self::inside(at), space);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -109,7 +119,9 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -123,6 +135,7 @@ impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
             space.last_to_log_prob(1);
         }
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -155,35 +168,52 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     }
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    #[inline(always)]
     fn generate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    #[inline(always)]
     fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None

@@ -14,7 +14,8 @@
 //! bias; the matrix of the highway and its bias last. In modes 1 to 4 the last matrix of a net has no bias.
 
 use super::linear::{Linear, Weighing};
-use crate::numeric::{Lanes, Pack, Real, Scalar};
+use super::product;
+use crate::numeric::Scalar;
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -92,14 +93,9 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// tanh of a stretch of numbers, lanes at a time.
+/// tanh of a stretch of numbers.
 fn tanh_all<T: Scalar>(numbers: &mut [T]) {
-    let mut packs = numbers.chunks_exact_mut(Lanes::<T, 8>::LANES);
-    for pack in &mut packs {
-        let out = Lanes::<T, 8>::from_fn(|i| pack[i]).tanh();
-        pack.copy_from_slice(&out.0);
-    }
-    packs.into_remainder().iter_mut().for_each(|a| *a = a.tanh());
+    product::each(product::Tanh, numbers);
 }
 
 /// Cotangents through tanh: tanh' = 1 - tanh^2.
@@ -285,7 +281,7 @@ fn pull_net<W: Weighing, H: Hidden, O: Linear, T: Scalar>(
 
 // ---- mode 0 ----------------------------------------------------------------------------------------------------------
 
-/// Hidden layers, then an affine map: mode 0.
+/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden none` leaves the affine map.
 pub struct Plain<H, O>(PhantomData<(H, O)>);
 
 impl<H: Hidden, O: Linear> Network for Plain<H, O> {
@@ -359,7 +355,7 @@ impl<H: Hidden, O: Linear> Network for Plain<H, O> {
 
 // ---- mode 1 ----------------------------------------------------------------------------------------------------------
 
-/// Hidden layers and a matrix `O`, beside a linear highway `L`: mode 1.
+/// Hidden layers and a matrix `O`, beside a linear highway `L`: mode 1, the clause `highway 1`.
 pub struct Beside<H, O, L>(PhantomData<(H, O, L)>);
 
 impl<H: Hidden, O: Linear, L: Linear> Network for Beside<H, O, L> {
@@ -587,7 +583,7 @@ impl<const READS: usize, A: Linear, B: Linear, Rest: Rungs> Rungs for (Rung<READ
     }
 }
 
-/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4.
+/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to `highway 4`.
 pub struct Ladder<R, L>(PhantomData<(R, L)>);
 
 impl<R: Rungs, L: Linear> Network for Ladder<R, L> {

@@ -80,6 +80,7 @@ fn prepare_share_vjp<P: Real>(raw: &[P], ready: &[P], cot_ready: &[P], cot_raw: 
 /// A share on its three places: target side, between the splines, base side.
 type Places<R> = [[R; 2]; 3];
 
+#[inline]
 fn ends<R: Real>([low, high]: [R; 2]) -> Ends<R> {
     Ends { low, high }
 }
@@ -247,19 +248,23 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
             network.initial(rng, DAMPING, &[START; RAW], own);
         }
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepare_share(&params[..RAW], &mut prepared[..READY]);
         prepared[READY..].copy_from_slice(&params[RAW..]);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         prepare_share_vjp(&params[..RAW], &prepared[..READY], &cot_prepared[..READY], &mut cot_params[..RAW]);
         for (bar, cot) in cot_params[RAW..].iter_mut().zip(&cot_prepared[READY..]) {
             *bar += *cot;
         }
     }
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::walk(prepared, x, log_det, scratch, true);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -269,10 +274,12 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
     ) {
         Self::walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         Self::walk(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -287,23 +294,16 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Block, Free};
-    use crate::layers::bounded::{EVEN, faces, finite_at, first, simplex_integral, wave};
+    use crate::layers::bounded::{faces, finite_at, first, wave};
     use crate::layers::laws::{Tolerance, check_samples, random_params};
     use rand::{SeedableRng, rngs::StdRng};
 
     type Chain<const D: usize> = (BoxFlow<D>, ());
 
+    // The laws of larger simplices, with derivatives by thousands of parameters, are in tests/wide_laws.rs, which is compiled with optimisation.
     #[test]
     fn laws() {
         check_samples::<Simplex<1>, (BoxFlow<1>, (BoxFlow<1>, ()))>(1, 4, 0.5, Tolerance::F64).unwrap();
-        check_samples::<Simplex<2>, Chain<2>>(2, 2, 0.1, Tolerance::F64).unwrap();
-        check_samples::<Simplex<3>, Chain<3>>(3, 1, 0.1, Tolerance::F64).unwrap();
-    }
-
-    #[test]
-    fn laws_in_a_chain() {
-        check_samples::<Simplex<2>, (BoxFlow<2>, (BoxFlow<2>, ()))>(4, 1, 0.05, Tolerance::F64).unwrap();
     }
 
     #[test]
@@ -338,21 +338,6 @@ mod tests {
         let x = [0.1, 0.3, 0.2, 0.4];
         let (to, ln) = crate::layers::bounded::reference::<Simplex<3>, Chain<3>>(&params, &x, true);
         assert!(to.iter().zip(x).all(|(a, b)| (a - b).abs() < 0.01) && ln.abs() < 0.05, "{to:?} {ln}");
-    }
-
-    #[test]
-    fn densities_integrate_to_one() {
-        let mut rng = StdRng::seed_from_u64(7);
-        let params = random_params::<Simplex<1>, Chain<1>>(&mut rng, 0.5);
-        let total = simplex_integral::<(Block<Simplex<1>, Chain<1>, Free<62>>, ())>(&params, 100_000, EVEN);
-        assert!((total - 1.0).abs() < 1e-6, "{total}");
-        let params = random_params::<Simplex<2>, Chain<2>>(&mut rng, 0.1);
-        let total = simplex_integral::<(Block<Simplex<2>, Chain<2>, Free<8316>>, ())>(&params, 500, EVEN);
-        assert!((total - 1.0).abs() < 1e-5, "{total}");
-        // Splines less bent, for a coarser grid.
-        let params = random_params::<Simplex<3>, Chain<3>>(&mut rng, 0.03);
-        let total = simplex_integral::<(Block<Simplex<3>, Chain<3>, Free<16698>>, ())>(&params, 120, EVEN);
-        assert!((total - 1.0).abs() < 1e-4, "{total}");
     }
 
     /// Rows of layers.md section 15. For D = 3 the ancestor's log-determinant lacks ln 2 (Q8).

@@ -78,6 +78,7 @@ pub(super) fn initial_rotation<Map: CircleMap, G: Rng + ?Sized>(rng: &mut G, par
     params[..rotation::<Map>()].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
 }
 
+#[inline]
 pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P]) {
     let (turned, own) = params.split_at(rotation::<Map>());
     let (reflections, ready) = prepared.split_at_mut(rotation::<Map>());
@@ -86,6 +87,7 @@ pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P])
 }
 
 /// Cotangents of [`prepare`].
+#[inline]
 pub(super) fn prepare_vjp<Map: CircleMap, P: Real>(
     params: &[P],
     prepared: &[P],
@@ -214,14 +216,14 @@ pub(super) mod tests {
             finite_at::<Circle, C, f64>(&params, &point);
             finite_at::<Circle, C, f32>(&params, &point);
             let held = round_trip::<Circle, C, f64>(&params, &point, 1e-12)
-                .and_then(|()| round_trip::<Circle, C, f32>(&params, &point, 1e-4));
+                .and_then(|_| round_trip::<Circle, C, f32>(&params, &point, 1e-4));
             held.unwrap_or_else(|e| panic!("{params:?}: {e}"));
             if bent && point[0] > 0.999 {
                 continue;
             }
             let held = jacobian::<Circle, C>(&params, &point, 1e-6)
-                .and_then(|()| gradients::<Circle, C>(&mut rng, &params, &point, true, 1e-6))
-                .and_then(|()| gradients::<Circle, C>(&mut rng, &params, &point, false, 1e-6));
+                .and_then(|_| gradients::<Circle, C>(&mut rng, &params, &point, true, 1e-6))
+                .and_then(|_| gradients::<Circle, C>(&mut rng, &params, &point, false, 1e-6));
             held.unwrap_or_else(|e| panic!("{params:?}: {e}"));
         }
         for angle in [0.0, PI] {

@@ -30,7 +30,6 @@ mod hidden_dims;
 mod identity;
 mod interval_spline;
 pub(crate) mod lane_mlp;
-pub mod laws;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;
@@ -47,6 +46,7 @@ mod triangular;
 mod unit;
 mod width;
 
+pub use crate::testing::laws;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
@@ -107,12 +107,17 @@ pub const PENALTIES: usize = 2;
 /// `cot_log_det` is the cotangent of the added log-determinant; cotangents of prepared numbers (or parameters) are
 /// **added**. On spheres and simplices ambient cotangents are meant: only their tangential part at the point matters.
 ///
+/// # A layer of your own
+/// Any type with this trait stands in the notation in brackets, `flow!(e3 : gg [my::Planar<3>] | cond 4)`, and is trained with the letters.
+/// [`testing::check_layer`](crate::testing::check_layer) says whether it keeps what it promises. A base density of your own is a layer that stands first in its
+/// chain and maps the normal density to another one. Both are in the example `own_layer` of the repository.
+///
 /// # Working range
 /// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space), everywhere on spheres, and up to the closed ends of
 /// intervals. On simplices finite up to the closed faces.
 #[diagnostic::on_unimplemented(
-    message = "the layer `{Self}` does not act on the manifold `{M}`",
-    label = "this layer is not made for the manifold in the same place",
+    message = "`{Self}` is not a layer on the manifold `{M}`",
+    label = "no layer for the manifold in the same place",
     note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
 )]
 pub trait Layer<M: Manifold>: Send + Sync + 'static {
@@ -126,6 +131,11 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const NAME: &'static str;
     /// What messages add about points that the layer could not map: a reason of its own, and the way out.
     const ADVICE: &'static str = "";
+
+    /// Whether the layer's functions are written for vector registers: all of them, and all that they call, `#[inline(always)]` and without closures
+    /// over numbers. Such a layer runs on the registers of AVX-512 or AVX2 themselves; any other on plain arrays of eight numbers, of which the
+    /// compiler makes vector instructions as far as it sees through them. Both give the same numbers up to rounding.
+    const WIDE: bool = false;
 
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
@@ -176,6 +186,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
 
     /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
     /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.
+    #[inline(always)]
     fn inverse_penalised<R: Real, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -187,6 +198,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         Self::inverse(prepared, x, log_det, scratch);
     }
     /// Cotangents of [`Layer::inverse_penalised`].
+    #[inline(always)]
     fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

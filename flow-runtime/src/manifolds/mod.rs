@@ -25,6 +25,14 @@ use crate::numeric::Real;
 /// Log-determinants of layers are those of the surface measure (Lebesgue measure on Euclidean space, length on the
 /// circle, area on the sphere, the simplex as a surface in R^{D+1}). `*_vjp` functions take the cotangents of a function's outputs and **add** the
 /// cotangents of its inputs.
+///
+/// A type of your own with this trait stands in the notation in brackets, `flow!(angle@[my::Torus] + e1 : [my::Shear] + t)`, with layers of your own on it:
+/// the example `own_manifold` of the repository. [`testing::check_manifold`](crate::testing::check_manifold) says whether it keeps what it promises.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a manifold",
+    label = "brackets before the `:` hold the type of a manifold of your own",
+    note = "write one of the manifolds that come with the crate, for example `e3` or `s2`, or `impl flow_runtime::manifolds::Manifold for {Self}`"
+)]
 pub trait Manifold: Send + Sync + 'static {
     /// Number of intrinsic coordinates, and of base coordinates.
     const DIM: usize;

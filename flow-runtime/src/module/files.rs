@@ -53,7 +53,7 @@ pub enum FileError {
 }
 
 /// What a flow consists of, as one line: the header of its file.
-fn structure<S: Spec>() -> String {
+pub(crate) fn structure<S: Spec>() -> String {
     let mut summary = Summary::default();
     S::Blocks::describe(&mut summary);
     let block = |b: &BlockSummary| {

@@ -98,6 +98,7 @@ fn with_tape<E: Element>(tape: OwnedTape<E, Cpu>) -> Rows<usize, E, OwnedTape<E,
     Rows { data, batch, tape, give }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element> TracedDensity<N, M, E>
     for OnTape<'_, Unconditional<Tag, N, M, B>, W, E>
 {
@@ -136,6 +137,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag, F, const N: usize, const M: usize, B, W, E, FB> TracedDensity<N, M, E>
     for GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>
 where
