@@ -19,7 +19,11 @@ use std::time::{Duration, Instant};
 type W1 = flow!(e3 : gggg);
 type W2 = flow!(e3 + s2 : gggg + f | cond 32);
 type W3 = flow!(
-    s2 : ffff(add_vertical_rq_spline_flow = 1, add_circular_rq_spline_flow = 1, vertical_smooth = 1, spline_num_basis_functions = -1)
+    s2 : ffff(
+        add_vertical_rq_spline_flow = 1, spline_num_basis_functions = -1, vertical_smooth = 1,
+        vertical_fix_first_width_n_height_to_zero = 1, vertical_also_fix_second_width_to_zero = 1,
+        vertical_independent_width_height_parametrization = 1, add_circular_rq_spline_flow = 1
+    )
 );
 type W4 = flow!(s1 : m);
 type W5 = flow!(i1[-1, 1] : rrr);

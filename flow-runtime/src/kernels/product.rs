@@ -6,6 +6,10 @@
 
 use crate::numeric::{Lift, Pack, Scalar, WithPack, Work};
 use core::marker::PhantomData;
+use std::borrow::Cow;
+
+/// Lanes of the widest packs.
+const MOST_LANES: usize = 8;
 
 /// Rows of a tile. With four packs of columns it fills the 32 registers of AVX-512, with one the 16 of AVX2 (two to a pack).
 const ROWS: usize = 6;
@@ -129,6 +133,19 @@ impl<T: Scalar> Product<'_, T> {
     }
 }
 
+/// Rows made of whole packs, whichever the packs, and their length. The blocks of a batch are; others are copied.
+fn in_whole_packs<T: Scalar>(block: &[T], rows: usize, width: usize) -> (Cow<'_, [T]>, usize) {
+    if width.is_multiple_of(MOST_LANES) {
+        return (Cow::Borrowed(block), width);
+    }
+    let padded = width.next_multiple_of(MOST_LANES);
+    let mut copy = vec![T::narrow(0.0); rows * padded];
+    for (to, from) in copy.chunks_exact_mut(padded).zip(block.chunks_exact(width)) {
+        to[..width].copy_from_slice(from);
+    }
+    (Cow::Owned(copy), padded)
+}
+
 /// out += W input for a row-major `rows x columns` matrix and a block.
 pub(super) fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: usize, input: &[T], out: &mut [T]) {
     if width == 1 {
@@ -136,7 +153,8 @@ pub(super) fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: 
     }
     let left = Left { numbers: weights, row: columns, column: 1 };
     let out = &mut out[..rows * width];
-    T::widest(Product { left, depth: columns, right: input, right_row: width, out, columns: width });
+    let (right, right_row) = in_whole_packs(input, columns, width);
+    T::widest(Product { left, depth: columns, right: &right, right_row, out, columns: width });
 }
 
 /// cot_input += W^T cot_out.
@@ -149,7 +167,8 @@ pub(super) fn add_transposed<T: Scalar>(
 ) {
     let left = Left { numbers: weights, row: 1, column: columns };
     let out = &mut cot_input[..columns * width];
-    T::widest(Product { left, depth: rows, right: cot_out, right_row: width, out, columns: width });
+    let (right, right_row) = in_whole_packs(cot_out, rows, width);
+    T::widest(Product { left, depth: rows, right: &right, right_row, out, columns: width });
 }
 
 /// cot_weights += cot_out input^T. The input is turned around first, so that lanes are columns of the weights.
@@ -160,9 +179,7 @@ pub(super) fn add_outer<T: Scalar>(
     cot_out: &[T],
     input: &[T],
 ) {
-    // Rows of whole packs, whichever the packs.
-    const MOST_LANES: usize = 16;
-    let padded = columns.div_ceil(MOST_LANES) * MOST_LANES;
+    let padded = columns.next_multiple_of(MOST_LANES);
     let mut turned = vec![T::narrow(0.0); padded * width];
     for (j, row) in input.chunks_exact(width).take(columns).enumerate() {
         for (point, x) in row.iter().enumerate() {
@@ -288,7 +305,7 @@ impl<T: Scalar, F: Each, R: Pack<Scalar = T>> Work for InPacks<R, All<'_, T, F>>
         }
         let rest = packs.into_remainder();
         if let [first, ..] = *rest {
-            let mut padded = [first; 16];
+            let mut padded = [first; MOST_LANES];
             padded[..rest.len()].copy_from_slice(rest);
             function.of(R::read(&padded)).write(&mut padded);
             rest.copy_from_slice(&padded[..rest.len()]);
@@ -317,7 +334,7 @@ mod tests {
     fn products_are_sums_of_products() {
         let mut rng = StdRng::seed_from_u64(1);
         for (rows, columns) in [(1, 1), (2, 7), (3, 8), (5, 35), (6, 16), (7, 1), (13, 17), (40, 33), (4, 0)] {
-            for width in [1, 8, 16, 24, 40, 64] {
+            for width in [1, 3, 8, 13, 40, 64] {
                 let (weights, input) = (random(&mut rng, rows * columns), random(&mut rng, columns * width));
                 let start = random(&mut rng, rows * width);
                 let mut out = start.clone();

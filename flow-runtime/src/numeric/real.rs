@@ -216,7 +216,7 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
 
 /// Numbers side by side, one lane a point.
 pub trait Pack: Real {
-    /// How many; at most 16.
+    /// How many; at most 8.
     const LANES: usize;
     /// How many packs the registers of the processor hold, about.
     const REGISTERS: usize;

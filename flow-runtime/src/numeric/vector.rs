@@ -175,7 +175,8 @@ pub(super) mod ln_1p {
     #[inline(always)]
     pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
         let u = V::one() + x;
-        ln::formula(u) + (x - (u - V::one())) / u
+        // The sign is that of x, minus zero included.
+        (ln::formula(u) + (x - (u - V::one())) / u).copysign(x)
     }
     #[inline(always)]
     pub(in crate::numeric) fn inside<V: Register>(x: V) -> V::Mask {
