@@ -122,6 +122,20 @@ fn expectations_moments_and_directions() {
     same("length", traced, directions.iter().map(|d| d.length));
     let traced = differentiates("kappa", |m, f| estimators::concentration_traced(m.0.given(f)?, 1, 5, &mut rng()));
     same("kappa", traced, directions.iter().map(|d| d.kappa));
+    let traced = differentiates("controlled", |m, f| {
+        let sines = |x: Traced<(usize, Const<3>), f64>| x.sin().sum::<_, Axis<1>>();
+        estimators::expectation_controlled_traced(m.0.given(f)?, 12, &mut rng(), sines)
+    });
+    let sines = |x: &[f64]| x.iter().map(|x| x.sin()).sum();
+    same("controlled", traced, estimators::expectation_controlled(&plain, 12, &mut rng(), sines).unwrap());
+    let traced =
+        differentiates("mean direction", |m, f| estimators::mean_direction_traced(m.0.given(f)?, 1, 5, &mut rng()));
+    let means: Vec<f64> = directions.iter().flat_map(|d| d.mean.clone()).collect();
+    assert!(traced.iter().zip(means).all(|(a, b)| (a.value - b).abs() < 1e-9));
+    let traced = differentiates("ellipse", |m, f| estimators::kent_traced(m.0.given(f)?, 1, 40, &mut rng()));
+    let fits = estimators::kent(&plain, 1, 40, &mut rng()).unwrap();
+    same("ellipse", traced, fits.iter().flat_map(|fit| [fit.kappa, fit.stretch]));
+    differentiates("level", |m, f| estimators::highest_density_level_traced(m.0.given(f)?, 0.7, 30, &mut rng()));
     differentiates("quantile", |m, f| estimators::quantile_traced(m.0.given(f)?, 0, 0.3, 30, &mut rng()));
 }
 
@@ -132,21 +146,13 @@ fn entropies_and_divergences() {
     let other = models.1.given(&FEATURES).unwrap();
     let traced = differentiates("entropy", |m, f| estimators::entropy_traced(m.0.given(f)?, 4, &mut rng()));
     same("entropy", traced, estimators::entropy(&plain, 4, &mut rng()).unwrap());
+    let sets: [&[usize]; 2] = [&[1], &[0]];
     let traced =
-        differentiates("given", |m, f| estimators::conditional_entropy_traced(m.0.given(f)?, 1, 4, &mut rng()));
-    same("given", traced, estimators::conditional_entropy(&plain, 1, 4, &mut rng()).unwrap());
+        differentiates("given", |m, f| estimators::conditional_entropy_traced(m.0.given(f)?, sets, 4, 2, &mut rng()));
+    same("given", traced, estimators::conditional_entropy(&plain, sets, 4, 2, &mut rng()).unwrap());
     let traced =
-        differentiates("first", |m, f| estimators::marginal_entropy_traced(m.0.given(f)?, 0..1, 4, &mut rng()));
+        differentiates("first", |m, f| estimators::marginal_entropy_traced(m.0.given(f)?, &[0], 4, 2, &mut rng()));
     same("first", traced, estimators::marginal_entropy(&plain, &[0], 4, 2, &mut rng()).unwrap());
-    let second =
-        differentiates("second", |m, f| estimators::marginal_entropy_traced(m.0.given(f)?, 1..2, 4, &mut rng()));
-    let information =
-        differentiates("shared", |m, f| estimators::mutual_information_traced(m.0.given(f)?, 1..2, 4, &mut rng()));
-    // I = H(x_1) - H(x_1 | x_0), of the same draws.
-    let given = estimators::conditional_entropy(&plain, 1, 4, &mut rng()).unwrap();
-    for c in 0..2 {
-        assert!((information[c].value - second[c].value + given[c].value).abs() < 1e-9);
-    }
     let both = |m: &Models, f: Tensor<(usize, Const<2>), f64, Cpu, Tape>, kl: bool| {
         // Both densities are given the same features, on one tape each.
         let again = f.retaped::<Tape>();
@@ -162,12 +168,140 @@ fn entropies_and_divergences() {
     let traced = differentiates("cross-entropy", |m, f| both(m, f, false));
     same("cross-entropy", traced, estimators::cross_entropy(&plain, &other, 4, &mut rng()).unwrap());
     let target = |x: Traced<(usize, Const<3>), f64>| x.square().sum::<_, Axis<1>>() * -0.3;
-    differentiates("reverse KL", |m, f| estimators::reverse_kl_traced(m.0.given(f)?, 4, &mut rng(), target));
-    let traced =
+    let reverse =
+        differentiates("reverse KL", |m, f| estimators::reverse_kl_traced(m.0.given(f)?, 4, &mut rng(), target));
+    let log_z =
         differentiates("ln Z", |m, f| estimators::log_normalisation_traced(m.0.given(f)?, 4, &mut rng(), target));
     let log_f = |x: &[f64]| x.chunks_exact(3).map(|x| -0.3 * x.iter().map(|x| x * x).sum::<f64>()).collect();
+    same("reverse KL", reverse, estimators::reverse_kl(&plain, 4, &mut rng(), log_f).unwrap());
+    let traced = differentiates("weighted", |m, f| {
+        let sines = |x: Traced<(usize, Const<3>), f64>| x.sin().sum::<_, Axis<1>>();
+        estimators::importance_expectation_traced(m.0.given(f)?, 4, &mut rng(), target, sines)
+    });
+    let sines = |x: &[f64]| x.iter().map(|x| x.sin()).sum();
+    same("weighted", traced, estimators::importance_expectation(&plain, 4, &mut rng(), log_f, sines).unwrap());
     let plain = estimators::importance(&plain, 4, &mut rng(), log_f).unwrap();
-    same("ln Z", traced, plain.iter().map(|i| i.log_normalisation));
+    same("ln Z", log_z, plain.iter().map(|i| i.log_normalisation));
+}
+
+type Three = flow!(e1 + s1 + e1 + e1 : t + m + t + t | hidden 2);
+
+/// Every set of manifolds, those with gaps among them: values of the plain form, and gradients that average to differences of the mean over many inner draws.
+#[test]
+fn any_set_of_manifolds_has_gradients() {
+    let pdf = excited(Cpu::default().build_module::<Three, f64>());
+    let sets: [(&str, &[usize]); 4] = [("gap", &[0, 2]), ("two gaps", &[1, 3]), ("last", &[3]), ("middle", &[1, 2])];
+    for (name, set) in sets {
+        let traced =
+            estimators::marginal_entropy_traced(pdf.on_tape(pdf.alloc_grads()).unwrap(), set, 300, 60, &mut rng())
+                .unwrap();
+        same(name, traced.estimates(), estimators::marginal_entropy(&pdf, set, 300, 60, &mut rng()).unwrap());
+        let found = flat_gradient(&pdf, &mut traced.value.sum::<(), _>().backward()).unwrap();
+        let (weights, h) = (pdf.flat_weights(), 1e-3);
+        let mean = |i: usize, h: f64| {
+            let (mut moved, mut weights) = (pdf.clone(), weights.clone());
+            weights[i] += h;
+            moved.set_flat_weights(&weights).unwrap();
+            estimators::marginal_entropy(&moved, set, 300, 60, &mut rng()).unwrap()[0].value
+        };
+        // The plain form's own differences are gradients along the inner draws: another unbiased estimate of the same, with noise of its own.
+        for i in (0..weights.len()).step_by(weights.len() / 5) {
+            let differences = (mean(i, h) - mean(i, -h)) / (2.0 * h);
+            assert!((found[i] - differences).abs() < 0.06, "{name}, weight {i}: {} {differences}", found[i]);
+        }
+    }
+}
+
+/// Where inner draws are held, a value's differences are no test: sums of terms at the same seed are, and averages of exact gradients.
+#[test]
+fn entropies_over_held_draws_add_up_and_are_exact_on_average() {
+    let models = models();
+    let plain = models.0.given(&FEATURES).unwrap();
+    let gradient = |objective: &dyn Fn(
+        Tensor<(usize, Const<2>), f64, Cpu, Tape>,
+    ) -> Result<TracedEstimate<(usize,), f64>, Error>| {
+        let features = Cpu::default().tensor_from_vec(FEATURES.concat(), (2usize, Const::<2>));
+        let found = objective(features.clone().leaky_traced()).unwrap();
+        let estimates = found.estimates();
+        let weights = Cpu::default().tensor_from_vec(vec![1.0, 0.3], (2usize,));
+        let mut gradients = (found.value * weights).sum::<(), _>().backward();
+        let by_features = gradients.get(&features).as_vec();
+        (estimates, [flat_gradient(&models, &mut gradients).unwrap(), by_features].concat())
+    };
+    let given = |f| models.0.given(f);
+    let (first, by_first) = gradient(&|f| estimators::marginal_entropy_traced(given(f)?, &[0], 6, 5, &mut rng()));
+    let (second, by_second) = gradient(&|f| estimators::marginal_entropy_traced(given(f)?, &[1], 6, 5, &mut rng()));
+    let (both, by_both) = gradient(&|f| estimators::marginal_entropy_traced(given(f)?, &[0, 1], 6, 5, &mut rng()));
+    let (shared, by_shared) =
+        gradient(&|f| estimators::mutual_information_traced(given(f)?, [&[0], &[1]], 6, 5, &mut rng()));
+    let (left, by_left) =
+        gradient(&|f| estimators::conditional_entropy_traced(given(f)?, [&[0], &[1]], 6, 5, &mut rng()));
+    for c in 0..2 {
+        assert!((shared[c].value - (first[c].value + second[c].value - both[c].value)).abs() < 1e-9);
+        assert!((left[c].value - (both[c].value - second[c].value)).abs() < 1e-9);
+    }
+    for i in 0..by_both.len() {
+        assert!((by_shared[i] - (by_first[i] + by_second[i] - by_both[i])).abs() < 1e-9, "{i}");
+        assert!((by_left[i] - (by_both[i] - by_second[i])).abs() < 1e-9, "{i}");
+    }
+    same("second", second, estimators::marginal_entropy(&plain, &[1], 6, 5, &mut rng()).unwrap());
+    same("shared", shared, estimators::mutual_information(&plain, [&[0], &[1]], 6, 5, &mut rng()).unwrap());
+    same("left", left, estimators::conditional_entropy(&plain, [&[0], &[1]], 6, 5, &mut rng()).unwrap());
+
+    // x_0 ~ N(0, 1), x_1 ~ N(x_0, w^2): d H(x_1) / dw = w / (1 + w^2), and of the width 1 of x_0 it is 1 / (1 + w^2).
+    type Pair = flow!(e1 + e1 : t(width_smooth_saturation = 0) + t(width_smooth_saturation = 0) | hidden 1);
+    let (mut pair, small, w) = (Cpu::default().build_module::<Pair, f64>(), 1e-4, 0.8_f64);
+    let raw = |width: f64| (width - 0.01).ln();
+    pair.set_flat_weights(&[0.0, raw(1.0), small, 0.0, 1.0 / small, 0.0, 0.0, raw(w)]).unwrap();
+    let found: Vec<[f64; 2]> = (0..100)
+        .map(|seed| {
+            let tape = pair.on_tape(pair.alloc_grads()).unwrap();
+            let rng = &mut StdRng::seed_from_u64(seed);
+            let value = estimators::marginal_entropy_traced(tape, &[1], 100, 100, rng).unwrap().value;
+            let g = flat_gradient(&pair, &mut value.sum::<(), _>().backward()).unwrap();
+            [g[1] / 0.99, g[7] / (w - 0.01)]
+        })
+        .collect();
+    for (i, exact) in [1.0 / (1.0 + w * w), w / (1.0 + w * w)].into_iter().enumerate() {
+        let mean = Estimate::of(&found.iter().map(|g| g[i]).collect::<Vec<_>>());
+        assert!((mean.value - exact).abs() < 4.0 * mean.standard_error + 5e-3, "{i}: {mean:?} {exact}");
+    }
+}
+
+#[test]
+fn calibration() {
+    let points = [[0.3, 1.1, 2.0], [-0.5, 2.0, 4.0], [1.0, 0.7, 0.3], [0.1, 2.5, 6.0]];
+    let models = models();
+    let plain = models.0.given(&FEATURES).unwrap();
+    let without = |values: Traced<(usize,), f64>| {
+        let n = values.shape().0;
+        TracedEstimate { value: values, standard_error: vec![0.0; n] }
+    };
+    for manifolds in [0..2, 0..1, 1..2] {
+        let run = manifolds.clone();
+        let traced = differentiates("coverage", |m, f| {
+            Ok(without(estimators::base_coverage_traced(m.0.given(f)?, &points, run.clone())?))
+        });
+        let found = estimators::base_coverage(&plain, points.as_flattened(), manifolds).unwrap();
+        assert!(traced.iter().zip(&found.values).all(|(a, b)| (a.value - b).abs() < 1e-12));
+    }
+    differentiates("integral transform", |m, f| {
+        let value = estimators::integral_transform_traced(m.0.given(f)?, &points)?;
+        Ok(TracedEstimate { value, standard_error: vec![0.0; 12] })
+    });
+    differentiates("distance", |m, f| {
+        let inside = estimators::base_coverage_traced(m.0.given(f)?, &points, 0..2)?;
+        let distance = estimators::cramer_von_mises_traced(inside)?;
+        Ok(TracedEstimate { value: distance.reshape_like(&(1usize,)), standard_error: vec![0.0] })
+    });
+    // The numbers of the first density are labels of the second one's points.
+    let same: Vec<[f64; 3]> = points.iter().flat_map(|x| [*x; 2]).take(4).collect();
+    differentiates("goodness of fit", |m, f| {
+        estimators::goodness_of_fit_traced(m.0.given(f)?, 2, &mut rng(), |z| {
+            let features = z.slice((.., ..2)).realize::<(usize, Const<2>)>();
+            Ok(estimators::base_coverage_traced(m.1.given(features)?, &same, 0..2)?.negate() + 1.0)
+        })
+    });
 }
 
 #[test]
@@ -244,6 +378,20 @@ fn gradients_are_exact_on_average() {
         of(&p, estimators::expectation_traced(p.on_tape(p.alloc_grads()).unwrap(), 50, rng, square).unwrap().value)
     });
     assert!(offset.pull(1.0).abs() < 4.0 && width.pull(4.0).abs() < 4.0, "{offset:?} {width:?}");
+    // The region of 90 %: ln p at its edge falls as the width grows, by 1 / a; its length is 2 * 1.6449 a.
+    let [offset, width] = gradients(a, |rng| {
+        let tape = p.on_tape(p.alloc_grads()).unwrap();
+        of(&p, estimators::highest_density_level_traced(tape, 0.9, 1000, rng).unwrap().value)
+    });
+    assert!(offset.value.abs() < 1e-9 && (width.value + 1.0 / a).abs() < 0.01, "{offset:?} {width:?}");
+    let [offset, width] = gradients(a, |rng| {
+        let tape = p.on_tape(p.alloc_grads()).unwrap();
+        of(&p, estimators::highest_density_volume_traced(tape, 0.9, 1000, rng).unwrap().value)
+    });
+    assert!(
+        offset.pull(0.0).abs() < 4.0 && (width.value - 3.2897).abs() < 4.0 * width.standard_error + 0.02,
+        "{offset:?} {width:?}"
+    );
     let [offset, width] = gradients(a, |rng| {
         of(
             &p,

@@ -35,6 +35,7 @@ static COUNTING: Counting = Counting;
 type Event = flow!(e3 + s2 : gggg + n | cond 32);
 type Vertex = flow!(e3 + s2 : gg + f);
 type TwoInputs = flow!(e1 + s1 : g + y(add_rotation = 1) | cond (2, 3));
+type Outer = flow!(e1 + s1 : gt + m | cond 3, hidden 5, highway 1, amortize 6(rank = 2, highway = 1), poisson);
 
 fn normal<const N: usize>(rng: &mut StdRng) -> [f64; N] {
     std::array::from_fn(|_| rng.sample(StandardNormal))
@@ -88,6 +89,27 @@ fn unconditional_flows_and_lists_of_features_freeze_too() {
     let (a, b) = ([0.1, -0.4], [1.0, 0.3, 2.0]);
     let built = pdf.given((&[a], &[b])).unwrap().log_prob(&[[0.2, 1.0]]).unwrap().as_vec()[0];
     assert!((frozen.log_prob(&(a, b), &[0.2, 1.0]).unwrap() - built).abs() < 1e-12);
+}
+
+/// Parameters and inner networks from an outer network, a highway and a log-mean: frozen as built, and one event at a time without allocation too.
+#[test]
+fn outer_networks_freeze_too() {
+    let mut rng = StdRng::seed_from_u64(2);
+    let pdf = Cpu::seed_from_u64(1).build_module::<Outer, f64>();
+    let frozen = pdf.freeze();
+    let features: Vec<[f64; 3]> = (0..100).map(|_| normal(&mut rng)).collect();
+    let x: Vec<[f64; 2]> = (0..100).map(|_| normal(&mut rng)).map(|[a, b]: [f64; 2]| [a, 3.0 + b.tanh()]).collect();
+    let built = pdf.given(&features).unwrap().log_prob(&x).unwrap().as_vec();
+    let log_means = pdf.given(&features).unwrap().log_mean().unwrap().as_vec();
+    assert_eq!(frozen.log_prob_many(&features, &x).unwrap(), built);
+    let before = ALLOCATIONS.with(Cell::get);
+    let alone = |i: usize| (frozen.log_prob(&features[i], &x[i]).unwrap(), frozen.log_mean(&features[i]).unwrap());
+    for i in 0..100 {
+        let (log_prob, log_mean) = alone(i);
+        assert!((log_prob - built[i]).abs() < 1e-12 * (1.0 + built[i].abs()), "{i}: {log_prob} {}", built[i]);
+        assert!((log_mean - log_means[i]).abs() < 1e-12 * (1.0 + log_mean.abs()), "{i}: {log_mean} {}", log_means[i]);
+    }
+    assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0);
 }
 
 #[test]

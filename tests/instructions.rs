@@ -5,7 +5,7 @@
 
 use dfdx::prelude::*;
 use flow_runtime::flow;
-use flow_runtime::numeric::{Lift, Pack, Real, Scalar, WithPack, Work};
+use flow_runtime::numeric::{Lift, Pack, Scalar, WithPack, Work};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::hint::black_box;

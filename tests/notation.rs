@@ -2,42 +2,116 @@
 //! write instead.
 
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
 
+/// What the programs use besides the runtime, as this package does.
+const DEPENDENCIES: &str =
+    "dfdx = { version = \"0.13.0\", default-features = false, features = [\"std\", \"cpu\"] }\nrand = \"0.10\"\n";
+
+/// Messages of the notation and of rustc, one folder a theme. Those about the notation are written by flow-macros' inventory of mistakes.
 #[test]
-fn messages_and_programs() {
-    let cases = trybuild::TestCases::new();
-    cases.compile_fail("tests/ui/fail/*.rs");
-    cases.pass("tests/ui/pass/*.rs");
+fn wrong_programs_say_what_to_write() {
+    trybuild::TestCases::new().compile_fail("tests/ui/fail/*/*.rs");
 }
 
-/// Paths of a machine do not belong into expected messages.
+/// Programs are built together, without optimisation, and run. What they need is compiled already: it is taken from this build's folder.
 #[test]
-fn expected_messages_name_no_folder_of_a_machine() {
-    for entry in fs::read_dir("tests/ui/fail").expect("the folder of cases") {
-        let path = entry.expect("a file").path();
-        if path.extension().is_some_and(|extension| extension == "stderr") {
-            let text = fs::read_to_string(&path).expect("text");
-            for folder in ["--> /", "/home/", "/Users/", ".cargo/", "rustlib"] {
-                assert!(!text.contains(folder), "{} names {folder}", path.display());
-            }
+fn right_programs_compile_and_run() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cases = files("tests/ui/pass", "rs");
+    let programs = cases.iter().enumerate().map(|(number, path)| {
+        format!("[[bin]]\nname = \"case{number}\"\npath = {:?}\n", Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+    });
+    project(folder.path(), &programs.collect::<String>(), "flow-runtime", DEPENDENCIES);
+    let built = cargo(folder.path(), &["build", "--bins"]);
+    assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
+    for (number, path) in cases.iter().enumerate() {
+        let program =
+            target().join(if cfg!(debug_assertions) { "debug" } else { "release" }).join(format!("case{number}"));
+        let ran = Command::new(program).output().expect("a program");
+        assert!(ran.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&ran.stderr));
+    }
+}
+
+/// What only the compilation of a whole program finds: a layer that has no `f32`.
+#[test]
+fn layers_without_f32_are_refused_by_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/refused/own_layer_in_f32.rs");
+    project(folder.path(), &format!("[[bin]]\nname = \"refused\"\npath = {program:?}\n"), "flow-runtime", DEPENDENCIES);
+    let built = cargo(folder.path(), &["build", "--bins"]);
+    let said = String::from_utf8_lossy(&built.stderr);
+    let layer = "error[E0080]: evaluation panicked: layer `scale` is not certified in f32: build the flow with f64, \
+        `dev.build_module::<_, f64>()`";
+    assert!(!built.status.success() && said.contains(layer), "{said}");
+    let message = &said[said.find("error[E0080]").unwrap_or_default()..];
+    // Of these lines rustc writes two thirds, to say by which calls it got there.
+    assert!(message.lines().take_while(|line| !line.starts_with("error: could not")).count() <= 30, "{said}");
+}
+
+/// Paths of a machine do not belong into expected messages, and a message fits a screen.
+#[test]
+fn expected_messages_are_short_and_name_no_folder_of_a_machine() {
+    for path in files("tests/ui/fail", "stderr") {
+        let text = fs::read_to_string(&path).expect("text");
+        for folder in ["--> /", "/home/", "/Users/", ".cargo/", "rustlib"] {
+            assert!(!text.contains(folder), "{} names {folder}", path.display());
+        }
+        for message in text.split("\n\nerror") {
+            assert!(message.lines().count() <= 25, "{}: {message}", path.display());
         }
     }
+}
+
+#[test]
+fn there_are_enough_cases() {
+    assert!(files("tests/ui/fail", "rs").len() >= 60);
+    assert!(files("tests/ui/pass", "rs").len() >= 25);
+}
+
+/// The files of a kind in the themes of a folder, in order.
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    let entries = |folder: &Path| fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path());
+    let mut all: Vec<PathBuf> =
+        entries(Path::new(folder)).flat_map(|theme| entries(&theme).collect::<Vec<_>>()).collect();
+    all.retain(|path| path.extension().is_some_and(|found| found == extension));
+    all.sort();
+    all
+}
+
+/// The folder of this build.
+fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder")
+}
+
+/// A package that uses the runtime by a name of its own, with the features and versions of this build.
+fn project(folder: &Path, programs: &str, name: &str, dependencies: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manifest = format!(
+        "[package]\nname = \"user\"\nversion = \"0.1.0\"\nedition = \"2024\"\n{programs}[dependencies]\n{name} = {{ package = \"flow-runtime\", \
+         path = {:?}, features = [\"healpix\", \"plot\"] }}\n{dependencies}[workspace]\n[profile.release.package.user]\nopt-level = 0\n",
+        root.join("flow-runtime")
+    );
+    fs::create_dir_all(folder.join("src")).expect("a folder");
+    fs::write(folder.join("Cargo.toml"), manifest).expect("a file");
+    fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock")).expect("the versions of this build");
+}
+
+fn cargo(folder: &Path, arguments: &[&str]) -> Output {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(folder).args(arguments).args(["--offline", "--target-dir"]).arg(target());
+    if !cfg!(debug_assertions) {
+        cargo.arg("--release");
+    }
+    cargo.output().expect("cargo runs")
 }
 
 /// A user's crate depends on the runtime alone, under any name that its Cargo.toml gives it. What is compiled already is taken
 /// from this build's folder.
 #[test]
 fn the_runtime_is_all_a_user_needs_and_may_go_by_another_name() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("the target folder");
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let manifest = format!(
-        "[package]\nname = \"renamed\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n\
-         flows = {{ package = \"flow-runtime\", path = {:?}, features = [\"plot\"] }}\n",
-        root.join("flow-runtime")
-    );
     let program = r#"
         use flows::dfdx::prelude::*;
         use flows::rand::{SeedableRng, rngs::StdRng};
@@ -54,15 +128,8 @@ fn the_runtime_is_all_a_user_needs_and_may_go_by_another_name() {
             Ok(())
         }
     "#;
-    fs::create_dir(folder.path().join("src")).expect("a folder");
-    fs::write(folder.path().join("Cargo.toml"), manifest).expect("a file");
+    project(folder.path(), "", "flows", "");
     fs::write(folder.path().join("src/main.rs"), program).expect("a file");
-    fs::copy(root.join("Cargo.lock"), folder.path().join("Cargo.lock")).expect("the versions of this build");
-    let mut cargo = Command::new(env!("CARGO"));
-    cargo.current_dir(&folder).args(["run", "--offline", "--target-dir"]).arg(target);
-    if !cfg!(debug_assertions) {
-        cargo.arg("--release");
-    }
-    let output = cargo.output().expect("cargo runs");
+    let output = cargo(folder.path(), &["run"]);
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

@@ -4,6 +4,9 @@
 //! von Mises-Fisher distributed around (x + (0, 0, 2)) / |x + (0, 0, 2)| with concentration e^{3 + 2 c1}. The expected negative log-density of the
 //! truth, with respect to volume and area, is 4.0934290.
 
+mod common;
+
+use common::{angles, mean};
 use dfdx::prelude::*;
 use flow_runtime::{Adam, Fit, Schedule, flow};
 use rand::rngs::StdRng;
@@ -53,20 +56,13 @@ fn draw(rng: &mut StdRng) -> Row {
     let log_normal =
         -0.5 * z.iter().map(|z| z * z).sum::<f64>() - 1.5 * TAU.ln() - diagonal.iter().map(|d| d.ln()).sum::<f64>();
     let log_fisher = kappa.ln() - TAU.ln() - (-(-2.0 * kappa).exp()).ln_1p() + kappa * (cos - 1.0);
+    let [theta, phi] = angles(v);
     Row {
         features: c,
-        point: [x[0], x[1], x[2], v[0].hypot(v[1]).atan2(v[2]), v[1].atan2(v[0]).rem_euclid(TAU)],
+        point: [x[0], x[1], x[2], theta, phi],
         embedded: [x[0], x[1], x[2], v[0], v[1], v[2]],
         log_truth: log_normal + log_fisher,
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
 }
 
 #[test]

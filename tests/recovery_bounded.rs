@@ -1,49 +1,20 @@
 //! Densities on an interval and on a simplex, recovered from samples by maximum likelihood: Beta(2, 5) on `i1` and the Dirichlet
 //! distribution (2, 3, 4) on `a2`, whose entropies are known. And points outside are refused.
 
+mod common;
+
+use common::{fit, judge};
 use dfdx::prelude::*;
-use flow_runtime::{Adam, Error, Fit, Schedule, flow};
+use flow_runtime::{Error, flow};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, Gamma};
-
-/// Largest excess of the cross entropy over the entropy, in nats.
-const CLOSE: f64 = 0.01;
 
 /// Shares of a whole, Dirichlet distributed.
 fn dirichlet<const K: usize>(rng: &mut StdRng, alpha: [f64; K]) -> [f64; K] {
     let parts = alpha.map(|a| Gamma::new(a, 1.0).unwrap().sample(rng));
     let sum: f64 = parts.iter().sum();
     parts.map(|part| part / sum)
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
-}
-
-/// Compares what a fit says of fresh points with the truth.
-fn judge(what: &str, entropy: f64, own: &[f64], truth: impl Iterator<Item = f64>) {
-    let truth: Vec<f64> = truth.collect();
-    let (found, error) = mean(truth.iter().map(|p| -p));
-    assert!((found - entropy).abs() < 4.0 * error, "the truth itself: {found} +- {error}, entropy {entropy}");
-    let (excess, error) = mean(truth.iter().zip(own).map(|(truth, own)| truth - own));
-    println!("{what}: entropy {entropy}, excess {excess:.5} +- {error:.5}");
-    assert!(excess < CLOSE && excess > -4.0 * error, "{what}: excess {excess} +- {error}");
-}
-
-fn fit(epochs: usize, rate: f64) -> Fit {
-    Fit {
-        epochs,
-        batch: 256,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
-        seed: 1,
-        ..Fit::default()
-    }
 }
 
 #[test]

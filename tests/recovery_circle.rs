@@ -2,10 +2,13 @@
 //! judged by quadrature over all of the circle or torus, so that the excess is the Kullback-Leibler divergence itself. And seven
 //! circles at once.
 
+mod common;
+
+use common::fit;
 use dfdx::prelude::*;
+use flow_runtime::flow;
 use flow_runtime::kernels::{Coordinates, Job, evaluate, evaluate_vjp, generate, generate_vjp};
 use flow_runtime::module::Spec;
-use flow_runtime::{Adam, Fit, Schedule, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::f64::consts::{PI, TAU};
@@ -51,17 +54,6 @@ fn divergence(truth: &[f64], model: &[f64], weight: f64) -> (f64, f64) {
     let total = model.iter().map(|m| m.exp()).sum::<f64>() * weight;
     assert!((total - 1.0).abs() < 1e-4, "the model is normalised: {total}");
     (mean(&|t, _| -t), mean(&|t, m| t - m))
-}
-
-fn fit(epochs: usize, rate: f64) -> Fit {
-    Fit {
-        epochs,
-        batch: 256,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
-        seed: 1,
-        ..Fit::default()
-    }
 }
 
 /// Fits a flow to von Mises distributed angles around 1; the divergence from the truth.
@@ -120,7 +112,8 @@ fn a_correlated_density_on_two_circles_is_recovered() {
     assert!(excess < CLOSE_TWO, "{excess}");
 }
 
-/// Seven circles, each angle near the one before it: the loss falls from that of a random start to near the truth.
+/// Seven circles, each angle near the one before it: the loss falls from that of a random start to near the truth. Ten short epochs and one letter of five
+/// wrapped Cauchy densities for each von Mises density (see above) leave a tenth of a nat for each circle.
 #[test]
 fn seven_circles_train() {
     type Pdf = flow!(s1 + s1 + s1 + s1 + s1 + s1 + s1 : m + m + m + m + m + m + m | hidden 32);
@@ -142,7 +135,7 @@ fn seven_circles_train() {
     let ln = ln_von_mises(4.0);
     let truth = TAU.ln() - 6.0 * angles(400).map(|x| ln(x).exp() * ln(x)).sum::<f64>() * TAU / 400.0;
     println!("seven circles: {start:.3} to {end:.3}, truth {truth:.3}");
-    assert!(start - end > 5.0 && end - truth < 1.0 && end > truth - 0.1, "{start} {end} {truth}");
+    assert!(start - end > 5.0 && end - truth < 0.7 && end > truth - 0.1, "{start} {end} {truth}");
 }
 
 /// Circles that see the circles before them: samples come with the density that evaluation gives them, and all derivatives equal

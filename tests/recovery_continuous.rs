@@ -2,34 +2,18 @@
 //! normals on the sphere (arXiv:2006.10254, figure 4). Trained with a few equal steps of rk4, judged with the steps of dopri5 by error control: the equation
 //! is the same, and so are the weights.
 
+mod common;
+
+use common::{angles, fit, mean};
 use dfdx::prelude::*;
 use flow_runtime::layers::{ContinuousFlow, FlowSpace, Layer, settings::c};
 use flow_runtime::manifolds::{Euclidean, Sphere2};
-use flow_runtime::{Adam, Fit, Penalty, Schedule, flow};
+use flow_runtime::{Penalty, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_PI_4, TAU};
 use std::time::Instant;
-
-fn mean(values: impl Iterator<Item = f64>) -> (f64, f64) {
-    let values: Vec<f64> = values.collect();
-    let n = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / n;
-    let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0);
-    (mean, (variance / n).sqrt())
-}
-
-fn fit(epochs: usize, rate: f64) -> Fit {
-    Fit {
-        epochs,
-        batch: 256,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
-        seed: 1,
-        ..Fit::default()
-    }
-}
 
 /// Around (4 cos, 4 sin) of multiples of 45 degrees with standard deviation 0.5, all over the square root of 2.
 const WIDTH: f64 = 0.5 * FRAC_1_SQRT_2;
@@ -134,7 +118,7 @@ fn four_wrapped_normals(rng: &mut StdRng, n: usize) -> Vec<[f64; 2]> {
             let (far, near) = length.sin_cos();
             let turn = far * along / length;
             let v = [near * cos - turn * sin, near * sin + turn * cos, far * up / length];
-            [v[0].hypot(v[1]).atan2(v[2]), v[1].atan2(v[0]).rem_euclid(TAU)]
+            angles(v)
         })
         .collect()
 }

@@ -4,15 +4,15 @@
 //! The expected negative log-density of a fit under the truth comes from quadrature over the sphere, so that what is held to a bound
 //! is the Kullback-Leibler divergence itself, without the noise of a test sample.
 
+mod common;
+
+use common::{CLOSE, angles, mean};
 use dfdx::prelude::*;
-use flow_runtime::{Adam, Fit, Schedule, flow};
+use flow_runtime::{Fit, Schedule, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
 use std::f64::consts::TAU;
-
-/// Largest excess of the cross entropy over the entropy, in nats.
-const CLOSE: f64 = 0.01;
 
 /// Three orthonormal axes in no special place: mean direction, major axis, minor axis.
 const AXES: [[f64; 3]; 3] = [[0.48, -0.64, 0.6], [0.8, 0.6, 0.0], [-0.36, 0.48, 0.8]];
@@ -24,10 +24,6 @@ fn dot(a: [f64; 3], b: [f64; 3]) -> f64 {
 /// The unit vector with polar angle and azimuth (sin and cos of the first given) as seen from the axes.
 fn on_axes(sin: f64, cos: f64, phi: f64) -> [f64; 3] {
     std::array::from_fn(|i| cos * AXES[0][i] + sin * (phi.cos() * AXES[1][i] + phi.sin() * AXES[2][i]))
-}
-
-fn angles(v: [f64; 3]) -> [f64; 2] {
-    [v[0].hypot(v[1]).atan2(v[2]), v[1].atan2(v[0]).rem_euclid(TAU)]
 }
 
 /// sin and cos of an angle from the axis of a von Mises-Fisher distribution, where the density falls to the share `u` of the sphere's whole.
@@ -47,14 +43,7 @@ fn fisher_entropy(kappa: f64) -> f64 {
 }
 
 fn fit(epochs: usize, batch: usize, rate: f64, last: f64) -> Fit {
-    Fit {
-        epochs,
-        batch,
-        optimizer: Adam { rate, ..Adam::default() },
-        schedule: Schedule::Cosine { warm_up: 20, last },
-        seed: 1,
-        ..Fit::default()
-    }
+    Fit { batch, schedule: Schedule::Cosine { warm_up: 20, last }, ..common::fit(epochs, rate) }
 }
 
 /// Nodes of equal weight under a von Mises-Fisher distribution: midpoints of its distribution function, and of the azimuth.
@@ -182,6 +171,10 @@ fn a_kent_distribution_is_recovered() {
     assert!(excess < CLOSE && excess > -1e-5, "{excess}");
 }
 
+/// A network can follow the axis, but has to learn to: 396 weights and parameters from 20,000 rows cost 396 / (2 * 20,000) = 0.0099 nats on average at the
+/// very maximum of the likelihood (163 with three numbers for the rotation cost less, but want more steps).
+const CLOSE_TURNING: f64 = 0.012;
+
 /// x is normal, the direction von Mises-Fisher distributed around an axis that turns with x: the rotation is the network's (the published letter y
 /// stops where one is predicted, layers.md Q10).
 macro_rules! follows_a_turning_axis {
@@ -216,9 +209,9 @@ macro_rules! follows_a_turning_axis {
         let truth = fresh.iter().map(|[x, v @ ..]| {
             -0.5 * (x * x + TAU.ln()) + log_fisher + kappa * (dot(*v, [x.cos(), x.sin(), 0.0]) - 1.0)
         });
-        let excess = truth.zip(&own).map(|(truth, own)| truth - own).sum::<f64>() / own.len() as f64;
-        println!("e1 + s2 : t + {}: excess {excess:.5}", stringify!($($chain)*));
-        assert!(excess < 0.05 && excess > -0.01, "{excess}");
+        let (excess, error) = mean(truth.zip(&own).map(|(truth, own)| truth - own));
+        println!("e1 + s2 : t + {}: excess {excess:.5} +- {error:.5}", stringify!($($chain)*));
+        assert!(excess < CLOSE_TURNING && excess > -4.0 * error, "{excess} +- {error}");
 
         // Sampling goes through the same rotations.
         let sample = pdf.sample_embedded(500, &mut rng).unwrap();

@@ -9,6 +9,7 @@ use rand_distr::StandardNormal;
 
 type Free = flow!(e2 + s2 : gt + f);
 type Given = flow!(e2 + s2 : gt + n(hidden_dims = "8") | cond 3, hidden 16);
+type Outer = flow!(e1 + s1 : gt + m | cond 3, hidden 5, highway 1, amortize 6(rank = 2, highway = 1), poisson);
 
 const ROWS: usize = 1500;
 
@@ -43,6 +44,16 @@ fn results() -> Vec<Vec<f64>> {
     out.push(points.as_vec());
     let mut gradients = points.mean::<(), _>().backward();
     out.push(flat_gradient(&given, &mut gradients).unwrap());
+
+    let outer = dev.build_module::<Outer, f64>();
+    let counts: Vec<usize> = (0..ROWS).map(|row| usize::from(row % 3 > 0) * (1 + usize::from(row % 3 == 2))).collect();
+    let places: Vec<[f64; 2]> = (0..counts.iter().sum()).map(|_| [normal(), 3.0 + normal().tanh()]).collect();
+    let each = outer.given(features.clone().traced(Gradients::leaky())).unwrap();
+    let each = each.extended_log_likelihood(&places, &counts).unwrap();
+    out.push(each.as_vec());
+    let mut gradients = each.mean::<(), _>().backward();
+    out.push(gradients.get(&features).as_vec());
+    out.push(flat_gradient(&outer, &mut gradients).unwrap());
     out
 }
 

@@ -85,6 +85,7 @@ fn fit(pdf: &mut Pdf, events: &[[f64; 4]]) -> Result<History, Box<dyn Error>> {
         clip: Some(5.0),
         seed: SEED,
         progress: true,
+        ..Fit::default()
     };
     pdf.initialize_from(events, SEED)?;
     let rng = RefCell::new(StdRng::seed_from_u64(SEED));
@@ -210,7 +211,7 @@ fn picture_places(pdf: &Pdf, test: &[Event], path: &Path) -> Result<(), Box<dyn 
         .colour_range(1e-3, 100.0)
         .points("test events", &events)
         .point_size(0.8);
-    Figure::new().panel(map).scale(1.5).save(path)?;
+    Figure::new().panel(map).dpi(108.0).save(path)?;
     Ok(())
 }
 
@@ -266,6 +267,6 @@ fn picture_marks(pdf: &Pdf, split: &Split, standard: &Standard, path: &Path) -> 
                 .point_size(0.7),
         );
     }
-    figure.scale(1.6).save(path)?;
+    figure.dpi(115.0).save(path)?;
     Ok(())
 }

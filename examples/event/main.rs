@@ -9,7 +9,7 @@ mod linear;
 mod simulator;
 
 use dfdx::prelude::*;
-use flow_runtime::plot::{Axis, Figure, Marginal, SkyMap, View};
+use flow_runtime::plot::{Axis, Corner, Figure, Marginal, Panel, SkyMap, TrainingCurves, View};
 use flow_runtime::{Adam, Built, Density, Fit, History, Schedule, flow};
 use linear::LinearGuess;
 use rand::SeedableRng;
@@ -61,8 +61,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     count_intervals(&model, &test[..500])?;
 
     std::fs::create_dir_all(&folder)?;
+    TrainingCurves::new(&history).title("The fit").save(folder.join("event_training.png"))?;
     picture_direction(&model, &test[SHOWN], &folder.join("event_direction.png"))?;
-    picture_vertex(&model, &test[SHOWN], &folder.join("event_vertex.png"))?;
+    picture_vertex(&model, &test[SHOWN], &folder)?;
     println!("pictures: {}", folder.display());
     Ok(())
 }
@@ -206,21 +207,27 @@ fn picture_direction((encoder, pdf): &Model, event: &Event, path: &Path) -> Resu
         .cells(280)
         .contours(&[0.5, 0.9])
         .truth([event.truth.theta, event.truth.phi]);
-    Figure::new().panel(map).scale(1.5).save(path)?;
+    Figure::new().panel(map).dpi(108.0).save(path)?;
     Ok(())
 }
 
-/// The three coordinates of the vertex, from draws.
-fn picture_vertex((encoder, pdf): &Model, event: &Event, path: &Path) -> Result<(), Box<dyn Error>> {
+/// The three coordinates of the vertex, and their pairs, from draws.
+fn picture_vertex((encoder, pdf): &Model, event: &Event, folder: &Path) -> Result<(), Box<dyn Error>> {
     let given = summaries(encoder, std::slice::from_ref(event));
     let draws = pdf.given(&given)?.sample_n(20_000, &mut StdRng::seed_from_u64(SEED))?;
     let vertices = draws.vertex().as_vec();
-    let mut figure = Figure::new().title("Posterior of the vertex of one event");
-    for (k, name) in ["x (m)", "y (m)", "z (m)"].into_iter().enumerate() {
-        let metres: Vec<_> = vertices.as_chunks::<3>().0.iter().map(|vertex| UNIT * vertex[k]).collect();
-        let panel = Marginal::new(Axis::linear(name, -1.2 * BOX[k], 1.2 * BOX[k])).bins(60);
-        figure = figure.panel(panel.samples("draws", &metres).truth(event.truth.vertex[k]));
+    let metres: Vec<[f64; 3]> = vertices.as_chunks::<3>().0.iter().map(|vertex| vertex.map(|x| UNIT * x)).collect();
+    let names = ["x (m)", "y (m)", "z (m)"];
+    let axes: [Axis; 3] = std::array::from_fn(|k| Axis::linear(names[k], -1.2 * BOX[k], 1.2 * BOX[k]));
+    let title = "Posterior of the vertex of one event";
+    let mut figure = Figure::new().title(title);
+    for (k, axis) in axes.iter().enumerate() {
+        let own: Vec<f64> = metres.iter().map(|vertex| vertex[k]).collect();
+        let panel = Marginal::new(axis.clone()).bins(60);
+        figure = figure.panel(panel.samples("draws", &own).truth(event.truth.vertex[k]));
     }
-    figure.save(path)?;
+    figure.save(folder.join("event_vertex.png"))?;
+    let corner = Corner::new(axes).title(title).samples("draws", metres).truth(&event.truth.vertex);
+    Figure::new().panel(corner).save_both(folder.join("event_corner"))?;
     Ok(())
 }

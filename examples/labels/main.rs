@@ -78,7 +78,7 @@ fn judge<D: Density<f64>>(name: &str, density: &D, test: &[Row]) -> Result<Vec<f
     let log_prob = density.log_prob_rows(&labels)?;
     let found = nll(&log_prob);
     let mut rng = StdRng::seed_from_u64(SEED);
-    let calibration = estimators::highest_density_coverage(density, &labels, 200, &mut rng)?;
+    let calibration = estimators::highest_density_coverage(density, &labels, 0..1, 200, &mut rng)?;
     let shares: Vec<String> = calibration
         .coverage(&[0.5, 0.683, 0.9])
         .iter()

@@ -2,6 +2,7 @@
 
 use crate::target;
 use dfdx::prelude::*;
+use flow_runtime::estimators::{self, Estimate};
 use flow_runtime::{Adam, Built, Fit, FitError, Schedule, flow};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -32,6 +33,7 @@ fn settings(epochs: usize, progress: bool) -> Fit {
         clip: Some(5.0),
         seed: SEED,
         progress,
+        ..Fit::default()
     }
 }
 
@@ -61,47 +63,26 @@ pub fn by_points(count: usize, epochs: usize, progress: bool) -> Result<Pdf, Fit
     Ok(pdf)
 }
 
-/// A mean with its standard error.
-#[derive(Clone, Copy, Debug)]
-pub struct Estimate {
-    pub value: f64,
-    pub error: f64,
-}
-
-impl Estimate {
-    fn mean(values: &[f64]) -> Self {
-        let n = values.len() as f64;
-        let value = values.iter().sum::<f64>() / n;
-        let variance = values.iter().map(|v| (v - value).powi(2)).sum::<f64>() / (n - 1.0);
-        Estimate { value, error: (variance / n).sqrt() }
-    }
-}
-
 /// What fresh points of a flow q say about it, with weights w = p / q.
 #[derive(Clone, Copy, Debug)]
 pub struct Weighed {
     /// Mean of ln q - ln p.
     pub reverse: Estimate,
-    /// Effective sample size as a share of the sample: (sum w)^2 / (n sum w^2).
+    /// Effective sample size as a share of the sample.
     pub effective: Estimate,
     /// Mean of w: 1, or q misses a part of p.
     pub weight: Estimate,
 }
 
 pub fn weigh(pdf: &Pdf, count: usize) -> Result<Weighed, flow_runtime::Error> {
-    let sample = pdf.sample_embedded(count, &mut StdRng::seed_from_u64(SEED + 1))?;
-    let points = sample.points.as_vec();
-    let log_p = points.as_chunks::<3>().0.iter().map(target::log_prob);
-    let log_w: Vec<f64> = log_p.zip(sample.log_prob.as_vec()).map(|(p, q)| p - q).collect();
-    let reverse = Estimate::mean(&log_w.iter().map(|l| -l).collect::<Vec<_>>());
-    let w: Vec<f64> = log_w.iter().map(|l| l.exp()).collect();
-    let weight = Estimate::mean(&w);
-    let square = Estimate::mean(&w.iter().map(|w| w * w).collect::<Vec<_>>());
-    // A function of two means: its error is that of the mean of its linear part.
-    let share = weight.value.powi(2) / square.value;
-    let linear = |w: &f64| share * (2.0 * w / weight.value - w * w / square.value);
-    let effective = Estimate { value: share, ..Estimate::mean(&w.iter().map(linear).collect::<Vec<_>>()) };
-    Ok(Weighed { reverse, effective, weight })
+    let log_p = |angles: &[f64]| angles.as_chunks().0.iter().map(target::log_prob_of_angles).collect::<Vec<_>>();
+    let rng = || StdRng::seed_from_u64(SEED + 1);
+    let reverse = estimators::reverse_kl(pdf, count, &mut rng(), log_p)?[0];
+    let found = estimators::importance(pdf, count, &mut rng(), log_p)?[0];
+    let times =
+        |e: Estimate, factor: f64| Estimate { value: factor * e.value, standard_error: factor * e.standard_error };
+    let effective = times(found.effective_sample_size, 1.0 / count as f64);
+    Ok(Weighed { reverse, effective, weight: times(found.normalisation, found.log_scale.exp()) })
 }
 
 /// E over p of ln p - ln q, and the integral of q, both by quadrature over the sphere.

@@ -7,8 +7,9 @@
 mod fits;
 mod target;
 
-use fits::{Estimate, Pdf};
-use flow_runtime::plot::{ColourScale, Figure, SkyMap, View};
+use fits::Pdf;
+use flow_runtime::estimators::Estimate;
+use flow_runtime::plot::{ColourScale, Figure, SkyMap, Steps, View};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use std::error::Error;
@@ -38,6 +39,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     std::fs::create_dir_all(&folder)?;
     picture(&by_density, &folder.join("modes_sky.png"))?;
+    // What each layer adds, from the uniform base to the four modes.
+    Steps::new().figure(&by_density, &mut StdRng::seed_from_u64(3))?.dpi(90.0).save(folder.join("modes_steps.png"))?;
     println!("\npictures: {}", folder.display());
     Ok(())
 }
@@ -46,7 +49,7 @@ fn judge(pdf: &Pdf, start: Instant) -> Result<(), flow_runtime::Error> {
     println!("  fitted in {:.0} s", start.elapsed().as_secs_f64());
     let weighed = fits::weigh(pdf, FRESH)?;
     let [forward, _] = fits::forward_divergence(pdf)?;
-    let line = |name: &str, Estimate { value, error }: Estimate| println!("  {name:<48} {value:.4} +- {error:.4}");
+    let line = |name: &str, found: Estimate| println!("  {name:<48} {:.4} +- {:.4}", found.value, found.standard_error);
     line("KL of the flow from the target, nats", weighed.reverse);
     line("effective sample size, share of the sample", weighed.effective);
     line("mean importance weight", weighed.weight);
@@ -74,6 +77,6 @@ fn picture(pdf: &Pdf, path: &Path) -> Result<(), Box<dyn Error>> {
             Ok::<_, flow_runtime::Error>(pdf.log_prob_embedded(&points)?.as_vec())
         })
         .points("drawn from the flow", drawn.as_chunks().0);
-    Figure::new().panel(target).panel(flow).scale(1.25).save(path)?;
+    Figure::new().panel(target).panel(flow).dpi(90.0).save(path)?;
     Ok(())
 }

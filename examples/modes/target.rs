@@ -33,7 +33,12 @@ pub fn log_prob(x: &[f64; 3]) -> f64 {
     most + exponents.iter().map(|e| (e - most).exp()).sum::<f64>().ln() - LOG_NORM
 }
 
-/// The same in operations on tensors: gradients by the points are on the tape.
+/// ln p by d theta d phi.
+pub fn log_prob_of_angles(angles: &[f64; 2]) -> f64 {
+    log_prob(&unit(*angles)) + angles[0].sin().ln()
+}
+
+/// The same per solid angle in operations on tensors: gradients by the points are on the tape.
 pub fn log_prob_of(points: Traced<(usize, Const<3>)>) -> Traced<(usize,)> {
     let modes = modes().map(unit);
     let columns: [[f64; 4]; 3] = std::array::from_fn(|i| modes.map(|mu| KAPPA * mu[i]));

@@ -69,6 +69,7 @@ fn settings() -> Fit {
         clip: Some(200.0),
         seed: SEED,
         progress: true,
+        ..Fit::default()
     }
 }
 
@@ -154,7 +155,7 @@ where
     let bounds: Vec<f64> = gains.chunks_exact(16).map(|own| own.iter().sum::<f64>() / 16.0).collect();
     let many: Vec<f64> = weighted.iter().map(|w| w.log_normalisation.value).collect();
     let gaps: Vec<f64> = many.iter().zip(&bounds).map(|(many, one)| many - one).collect();
-    let worth = weighted.iter().map(|w| w.effective_sample_size).sum::<f64>() / many.len() as f64;
+    let worth = weighted.iter().map(|w| w.effective_sample_size.value).sum::<f64>() / many.len() as f64;
     let show = |values: &[f64]| {
         let e = Estimate::of(values);
         format!("{:.2} +- {:.2}", e.value, e.standard_error)

@@ -2,6 +2,8 @@
 //!
 //! This is the shell around the module `compiler`, which does the work; flow-runtime re-exports the macro and gives the types it names
 //! their meaning.
+//!
+#![doc = include_str!("../mistakes.md")]
 
 mod compiler;
 
@@ -27,11 +29,24 @@ use quote::quote;
 /// `rank 8` (low-rank matrices), `g(num_kde = 20)` (options of a letter everywhere). Each manifold is conditioned on the
 /// features given and on the manifolds before it.
 ///
-/// Where a type stands the macro is that type. Where an item stands it declares a struct, documents it, and for named
-/// manifolds declares a trait `EventPdfParts` with their columns, `sample.vertex()`.
+/// What is wrong is said at the word that is wrong, all of it at once; [every message](crate#what-can-be-wrong) with what to write instead.
+///
+/// A manifold of your own stands in brackets too, `angle@[my::Torus]`, with layers of your own.
+///
+/// Where a type stands the macro is that type. Where an item stands it declares a struct and documents it, with constants: `EventPdf::NOTATION`,
+/// `DIM`, `EMBEDDED_DIM`, `FEATURES`, `PARAMS` (trainable numbers), and for each manifold how many parameters it has. For named manifolds there are also
+///
+/// - `EventPdf::point([x, y, z], [theta, phi])`, a point of its parts, and `EventPdf::points(&rows)`, rows with the names;
+/// - the trait `EventPdfParts`, their columns: `sample.vertex()`, `EventPdf::points(&rows).direction()`, and on the tape in `combine_named`;
+/// - the trait `EventPdfMarginals`, their distributions: `pdf.marginal_direction()`;
+/// - `EventPdf::DIRECTION`, the number of the manifold for estimators, and `DIRECTION_COLUMNS`.
+///
+/// In an editor with rust-analyzer the words show the documentation of what they stand for and lead to it, and options are completed.
 #[proc_macro]
 pub fn flow(input: TokenStream) -> TokenStream {
-    compiler::expand(input.into(), &runtime()).into()
+    // Where the user wrote it: errors come in that order.
+    let place = |span: Span| (span.unwrap().line(), span.unwrap().column());
+    compiler::expand(input.into(), &runtime(), place).into()
 }
 
 /// The path of the runtime, under the name that the caller's Cargo.toml gives it.

@@ -20,18 +20,24 @@
 //! # Ok::<(), flow_runtime::Error>(())
 //! ```
 //!
+//! New here? The [`guide`] goes from x = a z + b to densities on products of manifolds; it has a page for each letter.
+//!
 //! # Map of the crate
 //! | module | what is in it |
 //! |---|---|
+//! | [`guide`] | how to use all this, page by page |
 //! | [`numeric`] | numbers, lanes of numbers, numbers with derivatives; special functions; root finding |
 //! | [`manifolds`] | coordinates, embeddings, base maps |
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives, and the laws they obey |
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
+//! | [`data`] | tables with named columns, how they are bound and prepared, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
-//! | [`trainers`] | maximum likelihood with schedules, validation, early stopping |
+//! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
+//! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
+//! | [`tabular`] | models: a flow with the columns it takes, fitted to tables and kept in one file |
 //! | `plot` | pictures (feature `plot`) |
 
 //!
@@ -45,9 +51,11 @@
 extern crate self as flow_runtime;
 
 pub mod compat;
+pub mod data;
 pub mod density;
 mod error;
 pub mod estimators;
+pub mod guide;
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
@@ -55,6 +63,8 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod tabular;
+pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
@@ -62,15 +72,21 @@ pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
 
-pub use density::{Density, TracedDensity};
+pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};
 pub use flow_macros::flow;
-pub use module::{Built, Element, Evaluation, FileError, Flow, Frozen, Notation, Penalty};
+pub use module::{
+    Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
+    Traced, TracedSample,
+};
+pub use tabular::{Model, ModelError};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::density::Density;
+    pub use crate::estimators::Marginal;
     pub use crate::kernels::{
         BOTH, Beside, Block, Blocks, Dense, Free, Given, INPUT, Inner, Ladder, LogMeanHead, LowRank, Network, Outer,
         Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
@@ -81,7 +97,10 @@ pub mod __private {
         SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
-    pub use crate::module::{Columns, Conditional, Element, Features, Notation, Unconditional};
+    pub use crate::module::{
+        Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
+        Numbers, Part, Spec, Unconditional,
+    };
     pub use dfdx;
 }
 

@@ -20,7 +20,7 @@ mod reference;
 #[path = "conformance/rules.rs"]
 mod rules;
 
-use compare::Report;
+use compare::{ByRule, Report};
 use kernels::Kernels;
 use reference::Case;
 use std::panic::catch_unwind;
@@ -40,7 +40,7 @@ include!(concat!(env!("OUT_DIR"), "/conformance_cases.rs"));
 #[test]
 fn reference_cases_agree() {
     println!("cases of {FOLDER}");
-    let (mut run, mut agree) = (0, 0);
+    let (mut run, mut agree, mut by_rule) = (0, 0, ByRule::new());
     for Entry { name, path, line, kernels } in CASES {
         match kernels {
             Err(reason) => println!("{name:<36} not run: {reason}"),
@@ -51,6 +51,10 @@ fn reference_cases_agree() {
                 let report = report.unwrap_or_else(|_| Err("stopped by a panic".into())).unwrap_or_else(Report::failed);
                 agree += usize::from(report.agrees());
                 println!("{name:<36} {report}");
+                for (of, (count, largest)) in &report.by_rule {
+                    let all = by_rule.entry(*of).or_default();
+                    *all = (all.0 + count, all.1.max(*largest));
+                }
                 if !report.agrees() {
                     println!("{:<36} notation: {line}", "");
                 }
@@ -58,9 +62,13 @@ fn reference_cases_agree() {
         }
     }
     println!("{} cases: {run} run, {agree} agree, {} not run", CASES.len(), CASES.len() - run);
+    by_rule.iter().for_each(|((rule, what), (count, off))| println!("{rule}, {what}: {count} up to {off:.1e}"));
     assert_eq!(run, agree, "cases disagree: see above");
     // Another folder may hold what the notation has no word for.
     if FOLDER.ends_with("tests/vectors") {
         assert_eq!((run, CASES.len()), (118, 118), "the notation says every case of the repository");
+        // A rule that no number needs is a hole in the comparison.
+        let idle: Vec<_> = rules::ALL.iter().filter(|rule| !by_rule.keys().any(|(used, _)| used == *rule)).collect();
+        assert!(idle.is_empty(), "rules that nothing needs: {idle:?}");
     }
 }

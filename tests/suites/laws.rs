@@ -118,11 +118,11 @@ impl<M: Manifold, C: Chain<M>, H: Head> Single for (Block<M, C, H>, ()) {
         } else if C::PARAMS > MANY {
             without_parameters::<M, C>(seed)
         } else if bounded::<M>() {
-            laws::check_samples::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)
+            Ok(laws::check_samples::<M, C>(seed, ROUNDS, SPREAD, Tolerance::F64)?)
         } else {
             // Layer c, which solves an equation each time, takes long.
             let rounds = if Self::SUBJECT.has("c") { 1 } else { ROUNDS };
-            laws::check::<M, C>(seed, rounds, SPREAD, tolerance(&Self::SUBJECT))
+            Ok(laws::check::<M, C>(seed, rounds, SPREAD, tolerance(&Self::SUBJECT))?)
         }
     }
 }
@@ -154,7 +154,8 @@ fn without_parameters<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
         laws::jacobian::<M, C>(&params, &start, 1e-6)?;
     }
     let points: Vec<_> = (0..4).map(|_| laws::random_point::<M>(&mut rng, 1.0)).collect();
-    laws::lanes_agree::<M, C>(&mut rng, &[params], &points)
+    laws::lanes_agree::<M, C>(&mut rng, &[params], &points)?;
+    Ok(())
 }
 
 /// What a chain's laws are held to. Layer c is as exact as its solver: at its default tolerances of 1e-7 a hundred of them, and differences, whose steps are 1e-4,
@@ -212,7 +213,8 @@ fn away_from_the_axis<M: Manifold, C: Chain<M>>(seed: u64) -> Result<(), String>
         }
     }
     let (params, points): (Vec<_>, Vec<_>) = all.into_iter().unzip();
-    laws::lanes_agree::<M, C>(&mut rng, &params, &points)
+    laws::lanes_agree::<M, C>(&mut rng, &params, &points)?;
+    Ok(())
 }
 
 /// A point of a higher sphere whose base point has every polar angle well away from 0 and pi, so that its own ones, before the rotation
@@ -488,19 +490,29 @@ fn f32_is_certified_or_refused() {
     assert!(wrong.is_empty(), "docs/f32.md changed: see this test's comment\n{}", wrong.join("\n"));
 }
 
-/// The README shows the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes it anew.
+/// The README and the guide show the table itself. `UPDATE_README=1 cargo test --release --test laws readme` writes them anew.
 #[test]
-fn the_readme_shows_the_table() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md");
-    let text = std::fs::read_to_string(path).expect("the README");
-    let (start, end) = ("<!-- letters -->\n", "<!-- /letters -->");
-    let from = text.find(start).expect("the table's first mark") + start.len();
-    let to = text.find(end).expect("the table's last mark");
-    let table = table::markdown();
+fn the_readme_and_the_guide_show_the_table() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+    shows(&format!("{root}/README.md"), "letters", &table::markdown());
+    for row in LETTERS {
+        let page = format!("{root}/flow-runtime/src/guide/letters/{}.md", row.letter);
+        assert!(std::path::Path::new(&page).exists(), "letter `{}` has no page in the guide", row.letter);
+        if !row.options.is_empty() {
+            shows(&page, "options", &table::options_markdown(row));
+        }
+    }
+}
+
+/// The page has this text between `<!-- mark -->` and `<!-- /mark -->`.
+fn shows(path: &str, mark: &str, told: &str) {
+    let text = std::fs::read_to_string(path).expect(path);
+    let (start, end) = (format!("<!-- {mark} -->\n"), format!("<!-- /{mark} -->"));
+    let from = text.find(&start).expect("the first mark") + start.len();
+    let to = text.find(&end).expect("the last mark");
     if std::env::var_os("UPDATE_README").is_some() {
-        std::fs::write(path, format!("{}{}\n{}", &text[..from], table.trim_end(), &text[to..]))
-            .expect("README written");
+        std::fs::write(path, format!("{}{}\n{}", &text[..from], told.trim_end(), &text[to..])).expect(path);
         return;
     }
-    assert_eq!(text[from..to].trim_end(), table.trim_end(), "the table changed: see this test's comment");
+    assert_eq!(text[from..to].trim_end(), told.trim_end(), "{path}: the table changed: see the test's comment");
 }

@@ -5,6 +5,7 @@ use proc_macro2::{Delimiter, Ident, Spacing, Span, TokenStream, TokenTree};
 use quote::ToTokens;
 use std::fmt::{self, Display};
 use syn::ext::IdentExt;
+use syn::spanned::Spanned;
 
 /// What the macro was given. A part that could not be read is `None` and has been reported.
 pub struct Input {
@@ -34,6 +35,8 @@ pub struct Spec {
     pub chains: Vec<Option<Chain>>,
     /// What stands after the bar.
     pub clauses: Vec<Clause>,
+    /// Whether one of them could not be read, so that nothing is known to be missing.
+    pub unread_clause: bool,
 }
 
 /// `direction@s2`.
@@ -42,9 +45,28 @@ pub struct Manifold {
     /// The name before the `@`.
     pub name: Option<Ident>,
     /// `e3`.
-    pub kind: Ident,
+    pub kind: Kind,
     /// `[-1, 1]`.
     pub bounds: Option<Bounds>,
+}
+
+/// Which manifold.
+#[derive(Clone)]
+pub enum Kind {
+    /// `e3`.
+    Word(Ident),
+    /// `[my::Torus]`.
+    Own(Box<syn::Type>),
+}
+
+impl Kind {
+    /// Where it is written.
+    pub fn span(&self) -> Span {
+        match self {
+            Kind::Word(word) => word.span(),
+            Kind::Own(own) => own.span(),
+        }
+    }
 }
 
 /// The ends of an interval.
@@ -185,6 +207,26 @@ pub struct Density {
     pub amortize: Option<Amortize>,
     /// The log-mean beside the density.
     pub poisson: Option<Poisson>,
+    /// Where its clauses are written.
+    pub places: Places,
+}
+
+/// Where the words of clauses are written. What stands for a clause in the generated type has its place, so that an editor shows the
+/// documentation of the one at the other.
+#[derive(Clone, Copy)]
+pub struct Places {
+    /// `cond`.
+    pub cond: Span,
+    /// `hidden`.
+    pub hidden: Span,
+    /// `rank`.
+    pub rank: Span,
+    /// `highway`.
+    pub highway: Span,
+    /// `poisson`.
+    pub poisson: Span,
+    /// `amortize`.
+    pub amortize: Span,
 }
 
 /// Where every parameter comes from.
@@ -252,14 +294,23 @@ pub struct Block {
     /// The name of its columns.
     pub name: Option<Ident>,
     /// The manifold.
-    pub space: Space,
+    pub space: Ground,
     /// The layers, the base side first.
     pub chain: Vec<Layer>,
     /// The network.
     pub network: Network,
 }
 
-/// A manifold that exists.
+/// What a chain stands on.
+#[derive(Clone)]
+pub enum Ground {
+    /// A manifold of the table.
+    Known(Space),
+    /// A manifold of the user's own.
+    Own(Box<syn::Type>),
+}
+
+/// A manifold of the table.
 #[derive(Clone, Copy)]
 pub struct Space {
     /// Its row in the table.
@@ -312,6 +363,15 @@ impl Display for Manifold {
             write!(f, "[{}, {}]", low.text, high.text)?;
         }
         Ok(())
+    }
+}
+
+impl Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Kind::Word(word) => write!(f, "{}", word.unraw()),
+            Kind::Own(own) => write!(f, "[{}]", print(own.to_token_stream())),
+        }
     }
 }
 

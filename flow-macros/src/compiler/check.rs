@@ -1,8 +1,8 @@
 //! The notation as written to a density whose every part exists and fits, or messages.
 
 use super::ast::{
-    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Layer, Link, Manifold,
-    Network, Poisson, Setting, Space, Spec, Widths, Written,
+    Amortize, Block, Bounds, Chain, Chosen, Clause, ClauseKind, Count, Density, Each, Features, Ground, Kind, Layer,
+    Link, Manifold, Network, Places, Poisson, Setting, Space, Spec, Widths, Written,
 };
 use super::diagnostics::{self as say, Diagnostics};
 use super::table::{self, Value};
@@ -32,14 +32,30 @@ pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
     let features = features(&clauses, spec.manifolds.len(), errors);
     let networks = networks(&clauses, spec.manifolds.len(), errors);
     networks_exist(spec, &clauses, errors);
-    let amortize = amortize(&clauses, errors);
-    let poisson = poisson(&clauses, &networks, errors);
+    let amortize = amortize(spec, &clauses, errors);
+    let poisson = poisson(spec, &clauses, &networks, errors);
 
     let blocks = spec.manifolds.iter().zip(spaces).zip(chains).zip(networks);
     let blocks = blocks.map(|(((manifold, space), chain), network)| {
         Some(Block { name: manifold.as_ref()?.name.clone(), space: space.ok()?, chain: chain?, network })
     });
-    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson })
+    Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson, places: places(spec) })
+}
+
+/// Where the words of the clauses stand; where the macro stands for those that are not written.
+fn places(spec: &Spec) -> Places {
+    let word = |name: &str| {
+        let clause = spec.clauses.iter().find(|clause| clause.word == name);
+        clause.map_or_else(Span::call_site, |clause| clause.word.span())
+    };
+    Places {
+        cond: word("cond"),
+        hidden: word("hidden"),
+        rank: word("rank"),
+        highway: word("highway"),
+        poisson: word("poisson"),
+        amortize: word("amortize"),
+    }
 }
 
 // ---- manifolds ---------------------------------------------------------------------------------------------------
@@ -64,10 +80,21 @@ pub fn space(kind: &str) -> Result<(&'static table::Manifold, usize), String> {
 }
 
 /// The manifolds of the notation, those that exist.
-fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
+fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Ground, ()>> {
     let mut one = |manifold: &Manifold| {
         let Manifold { kind, bounds, .. } = manifold;
-        let text = kind.unraw().to_string();
+        let text = kind.to_string();
+        if let Kind::Own(own) = kind {
+            if let Some(written) = bounds {
+                errors.report(written.span, say::bounds_after(&text));
+            }
+            return Ok(Ground::Own(own.clone()));
+        }
+        let name = manifold.name.as_ref().map(|name| name.unraw().to_string());
+        if let Some(name) = name.filter(|name| space(&text).is_err() && space(name).is_ok()) {
+            errors.report(kind.span(), say::name_after_kind(&name, &text));
+            return Err(());
+        }
         let (row, dim) = space(&text).map_err(|message| errors.report(kind.span(), message))?;
         let mut ends = table::BOUNDS;
         if let Some(written) = bounds {
@@ -77,7 +104,7 @@ fn spaces(spec: &Spec, errors: &mut Diagnostics) -> Vec<Result<Space, ()>> {
                 errors.report(written.span, say::bounds_after(&text));
             }
         }
-        Ok(Space { row, dim, bounds: ends, span: kind.span() })
+        Ok(Ground::Known(Space { row, dim, bounds: ends, span: kind.span() }))
     };
     spec.manifolds.iter().map(|manifold| manifold.as_ref().map_or(Err(()), &mut one)).collect()
 }
@@ -95,7 +122,15 @@ fn bounds(written: &Bounds, errors: &mut Diagnostics) -> [f64; 2] {
     ends.map(|end| end + 0.0)
 }
 
-/// Names become methods.
+/// What the constants of a named flow are called, beside those of its manifolds.
+const CONSTANTS: &[&str] = &["notation", "dim", "embedded_dim", "features", "params"];
+
+/// Whether the constants of a manifold with this name would be nothing else's.
+pub fn is_free(name: &str) -> bool {
+    !CONSTANTS.contains(&name) && !name.ends_with("_params") && !name.ends_with("_columns")
+}
+
+/// Names become methods and constants.
 fn names(spec: &Spec, errors: &mut Diagnostics) {
     let mut seen = HashSet::new();
     for name in spec.manifolds.iter().flatten().filter_map(|manifold| manifold.name.as_ref()) {
@@ -107,6 +142,8 @@ fn names(spec: &Spec, errors: &mut Diagnostics) {
         if !plain(&text) {
             let better = snake_case(name.unraw().to_string().as_str());
             errors.report(name.span(), say::name_style(&text, plain(&better).then_some(better)));
+        } else if !is_free(&text) {
+            errors.report(name.span(), say::name_taken(&text));
         } else if !seen.insert(text) {
             errors.report(name.span(), say::name_twice(&name.to_string()));
         }
@@ -128,8 +165,9 @@ fn snake_case(name: &str) -> String {
 /// Manifolds and chains are pairs.
 fn as_many_chains_as_manifolds(spec: &Spec, errors: &mut Diagnostics) {
     let (manifolds, chains) = (spec.manifolds.len(), spec.chains.len());
-    if chains == 0 {
-        // There is no colon, which parsing has reported.
+    let unread = spec.manifolds.iter().any(Option::is_none) || spec.chains.iter().any(Option::is_none);
+    if chains == 0 || unread {
+        // There is no colon, or a part that may stand for two, which parsing has reported.
         return;
     }
     for manifold in spec.manifolds.iter().skip(chains).flatten() {
@@ -274,6 +312,7 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
             network.highway = mode.value;
         }
     }
+    highway_beside_layers(clauses, &networks, errors);
     if let Some((word, written)) = clauses.rank {
         for ((place, list), network) in one_each(word, written, manifolds, errors).into_iter().zip(&mut networks) {
             let alone = matches!(written, Each::All(_));
@@ -281,6 +320,27 @@ fn networks(clauses: &Clauses, manifolds: usize, errors: &mut Diagnostics) -> Ve
         }
     }
     networks
+}
+
+/// Beside a linear map a highway is nothing (layers.md 3.2).
+fn highway_beside_layers(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) {
+    let Some((_, written)) = clauses.highway else { return };
+    let known = |mode: &Count| mode.value > 0 && mode.value as i64 <= LAST_MODE;
+    let linear = |network: &Network| network.hidden.is_empty();
+    let mut idle = |mode: &Count| errors.report(mode.span, say::highway_of_none(mode.value));
+    match written {
+        Each::All(mode) => {
+            let of_log_mean = clauses.poisson.and_then(|(_, widths)| widths.as_ref());
+            let nowhere = networks.iter().all(linear) && of_log_mean.is_none_or(|widths| widths.0.is_empty());
+            if known(mode) && nowhere {
+                idle(mode);
+            }
+        }
+        Each::List(_, modes) => {
+            let beside_none = modes.iter().zip(networks).filter(|(mode, network)| known(mode) && linear(network));
+            beside_none.for_each(|(mode, _)| idle(mode));
+        }
+    }
 }
 
 fn values(widths: &Widths) -> Vec<usize> {
@@ -310,7 +370,7 @@ fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], e
     match (&ranks[..], list.0.first()) {
         ([0], Some(rank)) if alone => {
             if first_time {
-                errors.report(rank.span, say::zero("the rank", say::ZERO_RANK));
+                errors.report(rank.span, say::zero(say::RANK, say::ZERO_RANK));
             }
         }
         ([rank], _) => network.ranks = vec![*rank; matrices],
@@ -327,7 +387,7 @@ fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], e
 fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
     let given = clauses.cond.is_some() && clauses.amortize.is_none();
     let separate = clauses.poisson.is_some_and(|(_, widths)| widths.is_some());
-    if spec.manifolds.len() > 1 || given {
+    if spec.manifolds.len() > 1 || given || spec.unread_clause {
         return;
     }
     let words = [
@@ -341,7 +401,7 @@ fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
 }
 
 /// Where every parameter comes from.
-fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
+fn amortize(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
     let (word, widths, settings) = clauses.amortize?;
     let mut network = Network { hidden: vec![HIDDEN], ..Network::default() };
     if let Some(widths) = widths {
@@ -364,7 +424,7 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
                 known_mode(value.span, *mode, errors);
                 network.highway = usize::try_from(*mode).unwrap_or_default();
             }
-            ("rank", Written::Int(0)) => errors.report(value.span, say::zero("the rank", say::ZERO_RANK)),
+            ("rank", Written::Int(0)) => errors.report(value.span, say::zero(say::RANK, say::ZERO_OUTER_RANK)),
             ("rank", Written::Int(number)) if *number > 0 => rank = usize::try_from(*number).unwrap_or_default(),
             _ => errors.report(value.span, say::outer_option(&text, &value.text)),
         }
@@ -374,7 +434,9 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
     }
     match clauses.cond {
         None if widths.is_some() || !settings.is_empty() => {
-            errors.report(word.span(), say::outer_without_cond());
+            if !spec.unread_clause {
+                errors.report(word.span(), say::outer_without_cond());
+            }
             None
         }
         None => Some(Amortize::Given),
@@ -387,12 +449,14 @@ fn amortize(clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
 }
 
 /// Where the log-mean comes from. A network of its own has the rank and the highway that are written for all.
-fn poisson(clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) -> Option<Poisson> {
+fn poisson(spec: &Spec, clauses: &Clauses, networks: &[Network], errors: &mut Diagnostics) -> Option<Poisson> {
     let (word, widths) = clauses.poisson?;
     let Some(widths) = widths else { return Some(Poisson::Joint) };
     let hidden = hidden(widths, errors);
     if clauses.cond.is_none() {
-        errors.report(word.span(), say::poisson_without_cond());
+        if !spec.unread_clause {
+            errors.report(word.span(), say::poisson_without_cond());
+        }
         return None;
     }
     let for_all = |all: bool| networks.first().filter(|_| all);
@@ -415,7 +479,7 @@ type Defaults<'a> = [(&'static table::Letter, &'a [Setting])];
 /// The layers of every chain; those of a chain without a manifold are looked at too.
 fn chains(
     spec: &Spec,
-    spaces: &[Result<Space, ()>],
+    spaces: &[Result<Ground, ()>],
     defaults: &Defaults,
     errors: &mut Diagnostics,
 ) -> Vec<Option<Vec<Layer>>> {
@@ -427,9 +491,10 @@ fn chains(
             all.push(None);
             continue;
         };
-        let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.unraw().to_string());
+        let kind = spec.manifolds.get(place).and_then(|manifold| manifold.as_ref()).map(|m| m.kind.to_string());
         let place = match (spaces.get(place), &kind) {
-            (Some(Ok(space)), Some(kind)) => Place::On(*space, kind),
+            (Some(Ok(Ground::Known(space))), Some(kind)) => Place::On(*space, kind),
+            (Some(Ok(Ground::Own(_))), Some(kind)) => Place::OnOwn(kind),
             (Some(_), _) => Place::Unknown,
             (None, _) => Place::Nowhere,
         };
@@ -468,6 +533,8 @@ impl Link {
 enum Place<'a> {
     /// A manifold, and how it is written.
     On(Space, &'a str),
+    /// A manifold of the user's own, and how it is written.
+    OnOwn(&'a str),
     /// A manifold that does not exist, which has been reported.
     Unknown,
     /// No manifold.
@@ -484,6 +551,10 @@ fn word(
     errors: &mut Diagnostics,
 ) -> Vec<Layer> {
     let text = word.unraw().to_string();
+    if let Place::OnOwn(kind) = place {
+        errors.report(word.span(), say::letters_on_own(&text, kind));
+        return Vec::new();
+    }
     let (mut rows, mut unknown) = (Vec::<&'static table::Letter>::new(), Vec::new());
     for letter in text.chars() {
         match table::letter(letter) {
@@ -496,7 +567,7 @@ fn word(
     let (judged, space) = match place {
         Place::On(space, kind) => (true, Some((space, kind))),
         Place::Nowhere => (true, None),
-        Place::Unknown => (false, None),
+        Place::Unknown | Place::OnOwn(_) => (false, None),
     };
     if !unknown.is_empty() && judged {
         errors.report(word.span(), say::unknown_letters(&text, &unknown, space));
@@ -537,7 +608,16 @@ fn known_options(
             errors.report(name.span(), say::unknown_option(&text, word, rows));
         }
         if let Written::Bare(bare) = &value.value {
-            errors.report(value.span, say::quotes_missing(&text, bare));
+            let kind = owners.first().map(|(_, option)| option.kind);
+            let of_texts = kind.is_none_or(|kind| {
+                use table::Kind::{Choice, Letters, Widths};
+                matches!(kind, Choice(_) | Letters { .. } | Widths)
+            });
+            let message = match owners.first() {
+                Some((letter, option)) if !of_texts => say::wrong_value(*letter, option, bare),
+                _ => say::quotes_missing(&text, bare, kind),
+            };
+            errors.report(value.span, message);
             continue;
         }
         // Letters of one word may take different values of an option; the first that does not take it is named.

@@ -42,7 +42,8 @@ impl Drop for Diagnostics {
     }
 }
 
-const SHAPE: &str = "`e3 + s2 : gggg + n | cond 32`";
+/// An example with everything.
+pub const SHAPE: &str = "`e3 + s2 : gggg + n | cond 32`";
 
 // ---- the notation as a whole -------------------------------------------------------------------------------------
 
@@ -51,8 +52,8 @@ pub fn empty() -> String {
 }
 
 /// Manifolds and chains come in one text, or in two as with the ancestor of this notation.
-pub fn quoted(texts: &[String]) -> String {
-    format!("the notation is written without quotes: flow!({})", texts.join(" : "))
+pub fn quoted(line: &str) -> String {
+    format!("the notation is written without quotes: `flow!({line})`")
 }
 
 pub fn no_colon(manifolds: &str) -> String {
@@ -87,12 +88,23 @@ pub const IN_CLAUSES: &str = "clauses are separated by `,`, for example `| cond 
 pub const IN_OPTIONS: &str =
     "options are `name = value`, separated by `,`, for example `(num_kde = 20, skip_model_offset = 1)`";
 pub const IN_HEADER: &str = "a named flow is written `pub struct Name = e3 : gggg`, with no generics, fields or body";
-pub const BRACES: &str = "braces have no meaning in the notation";
+pub const BRACES: &str = "braces have no meaning in the notation: options stand in parentheses, `ggg(num_kde = 20)`, layers of your own in \
+     brackets, `[my::Layer<3>]`";
+pub const ONE_FLOW: &str = "one `flow!` holds one notation, and only that of a `struct` may end in `;`: leave it out";
+
+pub fn path_without_brackets() -> String {
+    "unexpected `::`: a type of your own stands in brackets, `[my::Torus] : [my::Layer<3>]`".into()
+}
 
 // ---- the struct of a named flow ----------------------------------------------------------------------------------
 
 pub fn not_a_struct(word: &str) -> String {
     format!("`{word}` cannot be declared here: write `struct`, for example `pub struct Name = e3 : gggg`")
+}
+
+/// What the parser of Rust says about attributes and visibility goes with it.
+pub fn wrong_header(reason: &str) -> String {
+    format!("{reason} before `struct`: a named flow is written `#[derive(Clone)] pub struct Name = e3 : gggg`")
 }
 
 pub fn no_struct() -> String {
@@ -101,6 +113,12 @@ pub fn no_struct() -> String {
 
 pub fn no_equals() -> String {
     format!("`=` and the notation are missing, for example `pub struct Name = {}`", SHAPE.trim_matches('`'))
+}
+
+pub fn keyword_as_name(word: &str) -> String {
+    format!(
+        "`{word}` is a keyword of Rust and cannot name a struct: write another name, for example `pub struct Event = e3 : gggg`"
+    )
 }
 
 pub fn no_struct_name() -> String {
@@ -118,12 +136,30 @@ pub fn unknown_manifold(kind: &str) -> String {
     let lower = kind.to_ascii_lowercase();
     // In this order: asking for a space that is none ends here again.
     let meant = lower != kind && super::check::space(&lower).is_ok();
-    let meant = if meant { format!("; did you mean `{lower}`?") } else { String::new() };
-    format!("`{kind}` is not a manifold of this version, which has {}{meant}", manifolds())
+    if meant {
+        return format!("`{kind}` is not a manifold: did you mean `{lower}`?");
+    }
+    format!("`{kind}` is not a manifold of this version: there are {}", manifolds())
+}
+
+pub fn not_an_own_manifold(written: &str, reason: &str) -> String {
+    format!(
+        "`[{written}]` is not a manifold: brackets hold the type of a manifold of your own, `[my::Torus]` ({reason})"
+    )
+}
+
+/// Letters know the manifolds of the table only.
+pub fn letters_on_own(word: &str, kind: &str) -> String {
+    format!(
+        "`{word}` are letters of the manifolds that come with them, but `{kind}` is a manifold of your own: write layers of \
+         your own, `[my::Layer]`"
+    )
 }
 
 pub fn no_dimension(kind: &str) -> String {
-    format!("`{kind}` lacks its dimension, for example `{kind}2`; this version has {}", manifolds())
+    let rows = MANIFOLDS.iter().filter(|row| kind.starts_with(row.prefix));
+    let dim = rows.map(|row| row.dims.1).max().unwrap_or(2).min(2);
+    format!("`{kind}` lacks its dimension: write `{kind}{dim}`, say")
 }
 
 pub fn leading_zero(kind: &str, canonical: &str) -> String {
@@ -131,14 +167,44 @@ pub fn leading_zero(kind: &str, canonical: &str) -> String {
 }
 
 pub fn wrong_dimension(kind: &str, prefix: char) -> String {
+    if kind.starts_with("i1_") {
+        return after_manifold("i1", "", "");
+    }
     let has: Vec<_> = MANIFOLDS.iter().filter(|row| row.prefix == prefix).collect();
     let (least, most) = (has[0].dims.0, has[has.len() - 1].dims.1);
     let range = if least == most { format!("is {least}") } else { format!("goes from {least} to {most}") };
     format!("`{kind}` is not a manifold of this version: the dimension of `{prefix}` {range}")
 }
 
-pub fn ancestor_bounds(text: &str, low: &str, high: &str) -> String {
-    format!("`{text}` is written `i1[{low}, {high}]` here")
+pub fn ancestor_bounds(text: &str, better: &str) -> String {
+    format!("`{text}` is written `{better}` here")
+}
+
+/// Bounds or options in parentheses or braces after a manifold.
+pub fn after_manifold(kind: &str, inside: &str, whole: &str) -> String {
+    let bounded = super::check::space(kind).is_ok_and(|(row, _)| row.takes == table::Takes::Bounds);
+    if bounded {
+        let two = inside.split(',').filter(|end| end.trim().parse::<f64>().is_ok()).count() == 2;
+        let bounds = if two && inside.matches(',').count() == 1 { inside } else { "-3, 3" };
+        return format!("bounds stand in brackets: `{kind}[{bounds}]`");
+    }
+    let way_out = match inside.parse::<usize>() {
+        Ok(dim) if super::check::space(&format!("{kind}{dim}")).is_ok() => format!("write `{kind}{dim}`"),
+        _ => "options stand after a word of the chain, `e3 : ggg(num_kde = 20)`".into(),
+    };
+    format!("unexpected `{whole}` after the manifold `{kind}`: {way_out}")
+}
+
+pub fn space_in_manifold(letter: &str, dim: &str) -> String {
+    format!("the manifold `{letter} {dim}` is one word: write `{letter}{dim}`")
+}
+
+pub fn no_at(name: &str, kind: &str) -> String {
+    format!("between the name `{name}` and its manifold stands `@`: write `{name}@{kind}`")
+}
+
+pub fn name_after_kind(kind: &str, name: &str) -> String {
+    format!("the name of a manifold stands before it: write `{name}@{kind}`")
 }
 
 pub fn bounds_after(kind: &str) -> String {
@@ -164,6 +230,15 @@ pub fn name_style(name: &str, better: Option<String>) -> String {
     format!(
         "`{name}` cannot name a manifold: the name becomes a method, so write a plain lower-case word that is no keyword \
          of Rust, for example `{example}`"
+    )
+}
+
+pub fn name_taken(name: &str) -> String {
+    let constant = name.to_uppercase();
+    format!(
+        "`{name}` cannot name a manifold: the name becomes a constant of the flow, and `{constant}` is another one; choose \
+         another name, for example `my_{}`",
+        name.trim_end_matches("_params").trim_end_matches("_columns")
     )
 }
 
@@ -193,7 +268,7 @@ fn counted(number: usize, what: &str) -> String {
 }
 
 pub fn too_long(what: &str, has: usize, most: usize) -> String {
-    format!("{has} {what}: at most {most} are possible, deeper types reach the recursion limit of rustc")
+    format!("{has} {what}: write at most {most}, deeper types reach the recursion limit of rustc")
 }
 
 fn ticked(letters: impl IntoIterator<Item = char>) -> String {
@@ -209,6 +284,9 @@ fn letters_on(space: Space, wanted: char) -> String {
 }
 
 pub fn unknown_letters(word: &str, unknown: &[char], space: Option<(Space, &str)>) -> String {
+    if let Some(better) = meant(word, space) {
+        return format!("`{word}` is not a word of layer letters: did you mean `{better}`?");
+    }
     let which = match unknown {
         [one] if word.chars().eq([*one]) => format!("`{one}` is not a layer letter"),
         [one] => format!("`{one}` in `{word}` is not a layer letter"),
@@ -218,6 +296,20 @@ pub fn unknown_letters(word: &str, unknown: &[char], space: Option<(Space, &str)
         Some((space, kind)) => format!("{which}: on `{kind}` there are {}", letters_on(space, unknown[0])),
         None => format!("{which}: there are {}", ticked(LETTERS.iter().map(|row| row.letter))),
     }
+}
+
+/// `gggg` for `GGGG`, and for `g4`.
+fn meant(word: &str, space: Option<(Space, &str)>) -> Option<String> {
+    let fits = |letter: char| {
+        table::letter(letter).is_some_and(|row| space.is_none_or(|(space, _)| row.on.contains(&space.row.key)))
+    };
+    let lower = word.to_lowercase();
+    if lower != word && lower.chars().all(fits) {
+        return Some(lower);
+    }
+    let (letter, number) = word.split_at_checked(1)?;
+    let times = number.parse().ok().filter(|times| (1..=9).contains(times))?;
+    letter.chars().all(fits).then(|| letter.repeat(times))
 }
 
 pub fn wrong_manifold(row: &table::Letter, space: Space, kind: &str) -> String {
@@ -236,7 +328,11 @@ pub fn options_without_word() -> String {
 }
 
 pub fn options_of_own_layer() -> String {
-    "options belong to words of letters; what your own layer needs goes into its type, `[my::Layer<3>]`".into()
+    "options belong to words of letters: what your own layer needs goes into its type, `[my::Layer<3>]`".into()
+}
+
+pub fn options_in(inside: &str) -> String {
+    format!("options stand in parentheses after a word: `ggg({inside})`")
 }
 
 pub fn not_a_layer(written: &str, reason: &str) -> String {
@@ -302,8 +398,16 @@ pub fn wrong_value(letter: char, option: &table::Opt, text: &str) -> String {
     format!("`{name} = {text}` does not fit: `{name}` of `{letter}` takes {} (default {default}){near}", kind.expects())
 }
 
-pub fn quotes_missing(name: &str, text: &str) -> String {
-    format!("`{text}` is a text: write it in quotes, `{name} = \"{text}\"`")
+pub fn quotes_missing(name: &str, text: &str, kind: Option<table::Kind>) -> String {
+    let near = match kind {
+        Some(table::Kind::Choice(of)) => nearest(text, of).unwrap_or(of[0]),
+        _ => text,
+    };
+    format!("`{text}` is a text: write it in quotes, `{name} = \"{near}\"`")
+}
+
+pub fn not_equals(name: &str) -> String {
+    format!("between an option and its value stands one `=`: `{name} = ..`")
 }
 
 pub fn wrong_quotes(text: &str) -> String {
@@ -337,12 +441,28 @@ pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str)
 /// The words that begin a clause.
 pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "highway", "poisson", "amortize"];
 
+/// What the clauses are called elsewhere; a word may begin with it.
+const SYNONYMS: &[(&str, &str)] = &[
+    ("cond", "cond"),
+    ("context", "cond"),
+    ("features", "cond"),
+    ("given", "cond"),
+    ("layers", "hidden"),
+    ("width", "hidden"),
+    ("network", "hidden"),
+    ("mlp", "hidden"),
+];
+
 pub fn no_bar(clause: &str) -> String {
     format!("`{clause}` is a clause: write `|` before the first clause, for example {SHAPE}")
 }
 
 pub fn unknown_clause(word: &str) -> String {
-    let way_out = nearest(word, CLAUSES).map_or_else(
+    let synonym = SYNONYMS.iter().find(|(other, _)| word.starts_with(other)).map(|(_, clause)| *clause);
+    if let Some(row) = LETTERS.iter().find(|row| row.option(word).is_some()) {
+        return format!("`{word}` is an option: write it after its letter, `| {}({word} = ..)`", row.letter);
+    }
+    let way_out = nearest(word, CLAUSES).or(synonym).map_or_else(
         || {
             "there are `cond 32`, `hidden 128-128`, `rank 8`, `highway 1`, `poisson`, `amortize 128`, and options of a \
              letter, `g(num_kde = 20)`"
@@ -357,6 +477,25 @@ pub fn clause_twice(word: &str) -> String {
     format!("the clause `{word}` is written twice: keep one of the two")
 }
 
+pub fn ancestor_clause(argument: &str, better: &str) -> String {
+    format!("`{argument}` is written `{better}` here")
+}
+
+pub fn number_alone(number: &str) -> String {
+    format!(
+        "`{number}` is no clause: widths of the layers of one network are joined by `-`, `hidden 128-{number}`; a list with one entry for each \
+         manifold stands in parentheses, `hidden (128, {number})`"
+    )
+}
+
+pub fn sign_in_clause(sign: &str, clause: &str) -> String {
+    format!("unexpected `{sign}`: a clause is written without it, `{clause}`")
+}
+
+pub fn list_in_brackets(list: &str) -> String {
+    format!("a list stands in parentheses: `({})`", list.trim_matches(['[', ']']))
+}
+
 pub fn zero(what: &str, way_out: &str) -> String {
     format!("{what} is 0: {way_out}")
 }
@@ -365,21 +504,29 @@ pub const ZERO_COND: &str = "leave the clause out for a density without given fe
 pub const ZERO_COND_LIST: &str = "every manifold of a list is given at least one feature";
 pub const ZERO_HIDDEN: &str = "write a width of at least 1, or `none` for a network without hidden layers";
 pub const ZERO_RANK: &str = "leave the clause out for full matrices";
+pub const ZERO_OUTER_RANK: &str = "leave the option out for full matrices";
 
 /// What the clause `highway` sets.
 pub const HIGHWAY: &str = "the mode of the highway";
 
+/// What the clause `rank` sets.
+pub const RANK: &str = "the rank";
+
 pub fn not_a_count(text: &str, what: &str, most: usize) -> String {
-    if what == HIGHWAY {
-        return format!("`{text}` does not fit: {what} is a whole number from 0 to 4");
-    }
-    format!("`{text}` does not fit: {what} is a whole number from 1 to {most}")
+    let (least, most) = match what {
+        HIGHWAY => (0, 4),
+        RANK => (0, most),
+        _ => (1, most),
+    };
+    let zero = if what == RANK { ", 0 for a full matrix" } else { "" };
+    format!("`{text}` does not fit: {what} is a whole number from {least} to {most}{zero}")
 }
 
 pub fn list_length(word: &str, has: usize, manifolds: usize) -> String {
     format!(
-        "the list after `{word}` has {has} entries, but there {}: write one entry for each, or a single one without \
+        "the list after `{word}` has {has} {}, but there {}: write one entry for each, or a single one without \
          parentheses for all",
+        if has == 1 { "entry" } else { "entries" },
         counted(manifolds, "manifold")
     )
 }
@@ -394,6 +541,12 @@ pub fn no_network(word: &str, amortized: bool) -> String {
     format!(
         "`{word}` is about networks, and this density has none: with one manifold and no `cond` its parameters are free; \
          leave `{word}` out, or add `cond`"
+    )
+}
+
+pub fn highway_of_none(mode: usize) -> String {
+    format!(
+        "`highway {mode}` runs beside hidden layers, and `hidden none` has none: leave `highway` out, or write widths"
     )
 }
 
@@ -433,8 +586,12 @@ pub fn outer_with_list() -> String {
     "with `amortize` one network reads all given features: write their number, `cond 32`".into()
 }
 
+pub fn amortize_in_parentheses(widths: &str) -> String {
+    format!("`amortize` has one network: write its widths without parentheses, `amortize {widths}`")
+}
+
 pub fn poisson_in_parentheses() -> String {
-    "the width of the network of `poisson` stands without parentheses, `poisson 64`; its rank and its highway are those of the clauses \
+    "the width of the network of `poisson` stands without parentheses: write `poisson 64`; its rank and its highway are those of the clauses \
      `rank` and `highway`"
         .into()
 }
@@ -465,7 +622,8 @@ pub fn unused_defaults(letter: char) -> String {
 fn nearest<'a>(word: &str, names: &[&'a str]) -> Option<&'a str> {
     // A slip changes a letter or two; long names allow for a word left out.
     let limit = 1 + word.chars().count().min(64) / 4;
-    names.iter().map(|name| (distance(word, name), *name)).min().filter(|(far, _)| *far <= limit).map(|(_, name)| name)
+    let word = word.to_lowercase();
+    names.iter().map(|name| (distance(&word, name), *name)).min().filter(|(far, _)| *far <= limit).map(|(_, name)| name)
 }
 
 /// The number of letters to insert, remove, replace, or swap with their neighbour.

@@ -1,6 +1,6 @@
 //! A density to the type that stands for it. Nothing can go wrong here.
 
-use super::ast::{Amortize, Block, Chosen, Density, Features, Layer, Network, Poisson, Space};
+use super::ast::{Amortize, Block, Chosen, Density, Features, Ground, Layer, Network, Places, Poisson};
 use super::table::{self, Argument, Parameters, Takes, Value};
 use proc_macro2::{Ident, Literal, Span, TokenStream, TokenTree};
 use quote::{quote, quote_spanned};
@@ -16,15 +16,20 @@ pub fn density(density: &Density, private: &TokenStream, tag: &TokenStream) -> T
     let blocks = nest(blocks.into_iter());
     let given = quote!(<#blocks as #private::Blocks>::GIVEN);
     let (features, blocks) = match &density.amortize {
-        None => (features(&density.features, private), blocks),
+        None => (features(&density.features, density.places.cond, private), blocks),
         Some(Amortize::Given) => {
             let given = argument(&given);
-            (Some(quote!(#private::Features<#given>)), blocks)
+            let name = Ident::new("Features", density.places.amortize);
+            (Some(quote!(#private::#name<#given>)), blocks)
         }
         Some(Amortize::Outer(outer)) => {
             let count = number(density.features.count());
-            let network = network(outer, &quote!(#count), &given, private);
-            (features(&density.features, private), quote!(#private::Outer<#count, #network, #blocks>))
+            let network = network(outer, &density.places, &quote!(#count), &given, private);
+            let name = Ident::new("Outer", density.places.amortize);
+            (
+                features(&density.features, density.places.cond, private),
+                quote!(#private::#name<#count, #network, #blocks>),
+            )
         }
     };
     match features {
@@ -41,11 +46,12 @@ fn log_mean(density: &Density, private: &TokenStream) -> Option<TokenStream> {
         (Poisson::Joint, Some(_), _) => quote!(#private::Given<1>),
         (Poisson::Separate(own), _, features) => {
             let count = number(features.count());
-            let network = network(own, &quote!(#count), &quote!(1), private);
+            let network = network(own, &density.places, &quote!(#count), &quote!(1), private);
             quote!(#private::Predicted<0, #count, #network>)
         }
     };
-    Some(quote!(#private::LogMeanHead<#head>))
+    let name = Ident::new("LogMeanHead", density.places.poisson);
+    Some(quote!(#private::#name<#head>))
 }
 
 /// `(a, (b, ()))`: nested to the right, which rustc takes well.
@@ -58,14 +64,15 @@ fn nest_at(span: Span, items: impl DoubleEndedIterator<Item = TokenStream>) -> T
     items.rev().fold(quote_spanned!(span=> ()), |rest, item| quote_spanned!(span=> (#item, #rest)))
 }
 
-fn number(value: usize) -> Literal {
+/// A number without a suffix.
+pub fn number(value: usize) -> Literal {
     Literal::usize_unsuffixed(value)
 }
 
-fn features(features: &Features, private: &TokenStream) -> Option<TokenStream> {
+fn features(features: &Features, cond: Span, private: &TokenStream) -> Option<TokenStream> {
     let one = |count: &usize| {
-        let count = number(*count);
-        quote!(#private::Features<#count>)
+        let (name, count) = (Ident::new("Features", cond), number(*count));
+        quote!(#private::#name<#count>)
     };
     match features {
         Features::None => None,
@@ -104,7 +111,11 @@ fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream 
     quote!(#private::Block<#space, #chain, #head>)
 }
 
-pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
+pub fn space(ground: &Ground, private: &TokenStream) -> TokenStream {
+    let space = match ground {
+        Ground::Known(space) => space,
+        Ground::Own(own) => return quote!(#own),
+    };
     let name = Ident::new(space.row.type_name, space.span);
     match space.row.takes {
         Takes::Nothing => quote!(#private::#name),
@@ -116,6 +127,17 @@ pub fn space(space: &Space, private: &TokenStream) -> TokenStream {
             let [low, high] = space.bounds.map(|end| Literal::u64_suffixed(end.to_bits()));
             quote!(#private::#name<#low, #high>)
         }
+    }
+}
+
+/// The dimension of a manifold, as an argument of a type: a number where the notation says it.
+pub fn dim(ground: &Ground, private: &TokenStream) -> TokenStream {
+    match ground {
+        Ground::Known(space) => {
+            let dim = number(space.dim);
+            quote!(#dim)
+        }
+        Ground::Own(own) => quote!({ <#own as #private::Manifold>::DIM }),
     }
 }
 
@@ -135,7 +157,8 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
             let params = argument(params);
             return quote!(#private::Given<#params>);
         }
-        let network = network(&block.network, &sum(None, earlier, quote!(EMBED), private), params, private);
+        let network =
+            network(&block.network, &density.places, &sum(None, earlier, quote!(EMBED), private), params, private);
         return quote!(#private::Inner<#network>);
     }
     let sees_nothing = count == 0 && place == 0;
@@ -146,10 +169,10 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
     let inputs = sum((count > 0).then_some(count), earlier, quote!(EMBED), private);
     let (from, count) = (number(from), number(count));
     if joint {
-        let network = network(&block.network, &inputs, &quote!(#params + 1), private);
+        let network = network(&block.network, &density.places, &inputs, &quote!(#params + 1), private);
         return quote!(#private::Predicted<#from, #count, #network, 1>);
     }
-    let network = network(&block.network, &inputs, params, private);
+    let network = network(&block.network, &density.places, &inputs, params, private);
     quote!(#private::Predicted<#from, #count, #network>)
 }
 
@@ -157,15 +180,25 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
 const READS: [&str; 3] = ["INPUT", "SUM", "BOTH"];
 
 /// A network between two numbers of numbers.
-fn network(network: &Network, inputs: &TokenStream, outputs: &TokenStream, private: &TokenStream) -> TokenStream {
+fn network(
+    network: &Network,
+    places: &Places,
+    inputs: &TokenStream,
+    outputs: &TokenStream,
+    private: &TokenStream,
+) -> TokenStream {
+    let (dense, low_rank) = (
+        Ident::new("Dense", if network.highway > 0 { places.hidden } else { Span::call_site() }),
+        Ident::new("LowRank", places.rank),
+    );
     let mut ranks = network.ranks.iter();
     let mut matrix = |inputs: &TokenStream, outputs: &TokenStream| {
         let (columns, rows) = (argument(inputs), argument(outputs));
         match ranks.next().copied().filter(|rank| *rank > 0).map(number) {
-            None => quote!(#private::Dense<#columns, #rows>),
+            None => quote!(#private::#dense<#columns, #rows>),
             // The runtime says what a rank makes of a matrix: nothing where the product would be the larger one.
             Some(rank) => quote! {
-                #private::LowRank<
+                #private::#low_rank<
                     #columns,
                     #rows,
                     { #private::low_rank(#rank, #inputs, #outputs) },
@@ -194,7 +227,8 @@ fn network(network: &Network, inputs: &TokenStream, outputs: &TokenStream, priva
             })
             .collect();
         let (rungs, highway) = (nest(rungs.into_iter()), matrix(inputs, outputs));
-        return quote!(#private::Ladder<#rungs, #highway>);
+        let ladder = Ident::new("Ladder", places.highway);
+        return quote!(#private::#ladder<#rungs, #highway>);
     }
     let mut from = inputs.clone();
     let mut hidden = Vec::new();
@@ -205,10 +239,11 @@ fn network(network: &Network, inputs: &TokenStream, outputs: &TokenStream, priva
     let beside = network.highway == 1 && !hidden.is_empty();
     let (hidden, last) = (nest(hidden.into_iter()), matrix(&from, outputs));
     if beside {
-        let highway = matrix(inputs, outputs);
-        return quote!(#private::Beside<#hidden, #last, #highway>);
+        let (highway, beside) = (matrix(inputs, outputs), Ident::new("Beside", places.highway));
+        return quote!(#private::#beside<#hidden, #last, #highway>);
     }
-    quote!(#private::Plain<#hidden, #last>)
+    let plain = Ident::new("Plain", places.hidden);
+    quote!(#private::#plain<#hidden, #last>)
 }
 
 /// Whether any layer has parameters, as far as the notation tells.
@@ -245,10 +280,7 @@ fn chain(block: &Block, private: &TokenStream) -> TokenStream {
             Layer::Letter(row, span, chosen) => {
                 let name = Ident::new(row.type_name, *span);
                 let arguments = row.arguments.iter().map(|argument| match argument {
-                    Argument::Dim => {
-                        let dim = number(block.space.dim);
-                        quote!(#dim)
-                    }
+                    Argument::Dim => dim(&block.space, private),
                     Argument::Place => {
                         let place = Ident::new(place_name(place, last), Span::call_site());
                         quote!(#private::#place)

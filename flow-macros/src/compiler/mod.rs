@@ -1,9 +1,11 @@
 //! The compiler of the notation: parse, check, lower, expand. It takes and returns tokens of `proc_macro2` and knows nothing of
 //! the macro around it, so that tests and build scripts can call it.
 
+mod ancestor;
 pub mod ast;
 mod check;
 mod diagnostics;
+mod editor;
 mod expand;
 mod lower;
 mod parse;
@@ -13,14 +15,23 @@ mod tests;
 
 use ast::{Density, Header, Input, Spec};
 use diagnostics::Diagnostics;
-use proc_macro2::TokenStream;
+use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
-/// What the macro expands to, with its errors as `compile_error!`s. `root` is the path of the runtime crate.
-pub fn expand(tokens: TokenStream, root: &TokenStream) -> TokenStream {
-    translate(tokens, root).unwrap_or_else(|Wrong { input, errors }| match *input {
-        Input { is_item: true, header, spec } => expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root),
-        Input { is_item: false, .. } => expand::wrong_type(&errors),
+/// What the macro expands to, with its errors as `compile_error!`s in the order of their places. `root` is the path of the runtime
+/// crate, `place` gives line and column of a token.
+pub fn expand(tokens: TokenStream, root: &TokenStream, place: impl Fn(Span) -> (usize, usize)) -> TokenStream {
+    translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, mut errors }| {
+        errors.sort_by_key(|error| place(error.span()));
+        let unfinished =
+            if editor::is_editor() { editor::unfinished_options(tokens, root) } else { TokenStream::new() };
+        match *input {
+            Input { is_item: true, header, spec } => {
+                let items = expand::wrong_item(header.as_ref(), spec.as_ref(), &errors, root);
+                quote!(#unfinished #items)
+            }
+            Input { is_item: false, .. } => expand::wrong_type(&errors, &unfinished),
+        }
     })
 }
 

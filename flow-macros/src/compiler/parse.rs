@@ -3,10 +3,12 @@
 //! The signs `|` `:` `+` `,` stand at the top level of the notation only where they separate: numbers, options and types are inside
 //! delimiters. So the tokens are first cut at the signs, and every piece is read by itself: an error in one piece leaves the others readable.
 
+use super::ancestor;
 use super::ast::{
-    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Link, Literal, Manifold, NONE, Setting, Spec,
+    Bounds, Chain, Clause, ClauseKind, Count, Each, Header, Input, Kind, Link, Literal, Manifold, NONE, Setting, Spec,
     Widths, Written, print,
 };
+use super::check::space;
 use super::diagnostics::{self as say, Diagnostics};
 use proc_macro2::{Delimiter, Group, Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use syn::ext::IdentExt;
@@ -22,8 +24,14 @@ pub fn input(tokens: TokenStream, errors: &mut Diagnostics) -> Input {
     if !starts_item(&tokens) {
         return Input { is_item: false, header: None, spec: spec(tokens, errors) };
     }
-    let (head, rest) = cut(tokens.split_off(0), '=');
-    let header = errors.keep(header.parse2(head.into_iter().collect()));
+    let attributes = attributes(&mut tokens).map_err(|error| errors.add(error));
+    let (head, rest) = cut(tokens, '=');
+    let header = match attributes {
+        Ok(attributes) => {
+            errors.keep(header.parse2(head.into_iter().collect())).map(|header| Header { attributes, ..header })
+        }
+        Err(()) => None,
+    };
     let Some((equals, mut notation)) = rest else {
         if header.is_some() {
             errors.report(Span::call_site(), say::no_equals());
@@ -67,17 +75,31 @@ fn starts_item(tokens: &[TokenTree]) -> bool {
     }
 }
 
-/// `#[..] pub struct Name`.
+/// `pub struct Name`, after its attributes.
 fn header(input: ParseStream) -> Result<Header> {
-    let attributes = input.call(syn::Attribute::parse_outer)?;
-    let visibility = input.parse()?;
+    let visibility = input.parse().map_err(|error| Error::new(error.span(), say::wrong_header(&error.to_string())))?;
     let keyword = input.call(Ident::parse_any).map_err(|_| Error::new(input.span(), say::no_struct()))?;
     if keyword != "struct" {
         return Err(Error::new(keyword.span(), say::not_a_struct(&keyword.to_string())));
     }
-    let name: Ident = input.parse().map_err(|_| Error::new(keyword.span(), say::no_struct_name()))?;
+    let name: Ident = input.parse().map_err(|_| match input.fork().call(Ident::parse_any) {
+        Ok(word) => Error::new(word.span(), say::keyword_as_name(&word.to_string())),
+        Err(_) => Error::new(keyword.span(), say::no_struct_name()),
+    })?;
     end(input, say::IN_HEADER)?;
-    Ok(Header { attributes, visibility, name })
+    Ok(Header { attributes: Vec::new(), visibility, name })
+}
+
+/// The attributes before it, each read by itself: what is left over in one is an error of its own.
+fn attributes(tokens: &mut Vec<TokenTree>) -> Result<Vec<syn::Attribute>> {
+    let mut all = Vec::new();
+    while tokens.first().is_some_and(|token| is(token, '#')) {
+        let length = tokens.len().min(2);
+        let one: Vec<_> = tokens.drain(..length).collect();
+        let wrong = |error: Error| Error::new(one[0].span(), say::wrong_header(&error.to_string()));
+        all.extend(syn::Attribute::parse_outer.parse2(one.iter().cloned().collect()).map_err(wrong)?);
+    }
+    Ok(all)
 }
 
 /// Manifolds, chains, clauses.
@@ -94,11 +116,7 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
             return None;
         }
         Some(TokenTree::Literal(first)) if text_in_quotes(first).is_some() => {
-            let texts = tokens.iter().filter_map(|token| match token {
-                TokenTree::Literal(literal) => text_in_quotes(literal),
-                _ => None,
-            });
-            errors.report(first.span(), say::quoted(&texts.collect::<Vec<_>>()));
+            errors.report(first.span(), say::quoted(&ancestor::line(tokens)));
             return None;
         }
         Some(_) => {}
@@ -107,25 +125,28 @@ fn spec(mut tokens: Vec<TokenTree>, errors: &mut Diagnostics) -> Option<Spec> {
     let (body, clauses) = if clauses.is_none() { cut_before_clause(body, errors) } else { (body, clauses) };
     let (manifolds, chains) = cut(body, ':');
     let no_colon = chains.is_none().then(|| wrong(&manifolds, say::no_colon(&text_of(&manifolds))));
-    let manifolds = no_commas(manifolds, say::IN_MANIFOLDS, errors);
+    // Without a colon nothing says where the manifolds end: what cannot be read as one is no mistake of its own.
+    let mut unread = Diagnostics::default();
+    let in_manifolds = if no_colon.is_some() { &mut unread } else { &mut *errors };
+    let manifolds = no_commas(manifolds, say::IN_MANIFOLDS, in_manifolds);
+    let beside = chains.as_ref().map(|(colon, _)| (*colon, ':'));
+    let manifolds =
+        pieces(manifolds, '+', beside).into_iter().map(|piece| in_manifolds.keep(manifold(piece))).collect();
+    unread.finish();
     let chains = chains.map(|(colon, chains)| (colon, no_commas(chains, say::IN_CHAINS, errors)));
-    let spec = Spec {
-        manifolds: pieces(manifolds, '+', chains.as_ref().map(|(colon, _)| (*colon, ':')))
-            .into_iter()
-            .map(|piece| errors.keep(manifold(piece)))
-            .collect(),
-        chains: chains.map_or_else(Vec::new, |(colon, chains)| {
-            pieces(chains, '+', Some((colon, ':'))).into_iter().map(|piece| errors.keep(chain(piece))).collect()
-        }),
-        clauses: clauses.map_or_else(Vec::new, |(bar, clauses)| {
-            let mut pieces = pieces(clauses, ',', Some((bar, '|')));
-            // A comma may end the list.
-            if pieces.len() > 1 {
-                pieces.pop_if(|piece| piece.tokens.is_empty());
-            }
-            pieces.into_iter().filter_map(|piece| errors.keep(clause(piece))).collect()
-        }),
-    };
+    let chains = chains.map_or_else(Vec::new, |(colon, chains)| {
+        pieces(chains, '+', Some((colon, ':'))).into_iter().map(|piece| errors.keep(chain(piece))).collect()
+    });
+    let clauses: Vec<_> = clauses.map_or_else(Vec::new, |(bar, clauses)| {
+        let mut pieces = pieces(clauses, ',', Some((bar, '|')));
+        // A comma may end the list.
+        if pieces.len() > 1 {
+            pieces.pop_if(|piece| piece.tokens.is_empty());
+        }
+        pieces.into_iter().map(|piece| errors.keep(clause(piece))).collect()
+    });
+    let unread_clause = clauses.iter().any(Option::is_none);
+    let spec = Spec { manifolds, chains, clauses: clauses.into_iter().flatten().collect(), unread_clause };
     if let Some(error) = no_colon {
         errors.add(error);
     }
@@ -158,7 +179,16 @@ fn is(token: &TokenTree, sign: char) -> bool {
 
 /// What stands before the first `sign`, the sign, and what stands after it.
 fn cut(mut tokens: Vec<TokenTree>, sign: char) -> (Vec<TokenTree>, Option<(Span, Vec<TokenTree>)>) {
-    let Some(place) = tokens.iter().position(|token| is(token, sign)) else { return (tokens, None) };
+    // The two colons of a path are none of these.
+    let double = |place: usize| {
+        let next = |at: usize| tokens.get(at).is_some_and(|token| is(token, sign));
+        let joint = |at: usize| matches!(&tokens[at], TokenTree::Punct(sign) if sign.spacing() == Spacing::Joint);
+        next(place + 1) && joint(place) || place > 0 && next(place - 1) && joint(place - 1)
+    };
+    let Some(place) = (0..tokens.len()).find(|place| is(&tokens[*place], sign) && !(sign == ':' && double(*place)))
+    else {
+        return (tokens, None);
+    };
     let rest = tokens.split_off(place + 1);
     let span = tokens.pop().map_or_else(Span::call_site, |token| token.span());
     (tokens, Some((span, rest)))
@@ -218,12 +248,12 @@ fn wrong(tokens: &[TokenTree], message: String) -> Error {
     Error::new_spanned(tokens.iter().cloned().collect::<TokenStream>(), message)
 }
 
-fn text_of(tokens: &[TokenTree]) -> String {
+pub fn text_of(tokens: &[TokenTree]) -> String {
     print(tokens.iter().cloned().collect())
 }
 
 /// What stands between the quotes, if it is a text.
-fn text_in_quotes(literal: &proc_macro2::Literal) -> Option<String> {
+pub fn text_in_quotes(literal: &proc_macro2::Literal) -> Option<String> {
     match syn::Lit::new(literal.clone()) {
         syn::Lit::Str(text) => Some(text.value()),
         _ => None,
@@ -244,7 +274,13 @@ fn end(input: ParseStream, place: &str) -> Result<()> {
 fn unexpected(input: ParseStream, place: &str) -> Error {
     let token = next(input);
     match token.as_str() {
+        _ if place == say::IN_HEADER => {
+            let sign = if token.starts_with('{') { "{" } else { &token };
+            input.error(say::unexpected(sign, place))
+        }
+        ":" if input.peek(Token![::]) => input.error(say::path_without_brackets()),
         ":" | "|" => input.error(say::second(if token == ":" { ':' } else { '|' })),
+        ";" if place != say::IN_OPTIONS => input.error(say::unexpected(";", say::ONE_FLOW)),
         _ if token.starts_with('{') => input.error(say::unexpected("{", say::BRACES)),
         _ => input.error(say::unexpected(&token, place)),
     }
@@ -253,30 +289,73 @@ fn unexpected(input: ParseStream, place: &str) -> Error {
 // ---- manifolds ---------------------------------------------------------------------------------------------------
 
 fn manifold(piece: Piece) -> Result<Manifold> {
-    if let Some((low, high)) = ancestor_bounds(&text_of(&piece.tokens)) {
-        let message = say::ancestor_bounds(&text_of(&piece.tokens), &low, &high);
-        return Err(wrong(&piece.tokens, message));
+    let text = text_of(&piece.tokens);
+    if let Some(better) = ancestor::interval(&text) {
+        return Err(wrong(&piece.tokens, say::ancestor_bounds(&text, &better)));
     }
     piece.read("a manifold", "e3", |input| {
-        let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
-        let (name, kind) = if input.peek(Token![@]) {
-            let at: Token![@] = input.parse()?;
-            let kind = input.call(Ident::parse_any);
-            (Some(first), kind.map_err(|_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3")))?)
+        let (name, kind) = if input.peek(token::Bracket) {
+            (None, own_manifold(input)?)
         } else {
-            (None, first)
+            let first = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_MANIFOLDS))?;
+            if input.peek(Token![@]) {
+                let at: Token![@] = input.parse()?;
+                let kind = if input.peek(token::Bracket) {
+                    own_manifold(input)?
+                } else {
+                    let word = input.call(Ident::parse_any);
+                    let missing = |_| Error::new(at.span, say::missing("a manifold", Some('@'), "vertex@e3"));
+                    Kind::Word(word.map_err(missing)?)
+                };
+                (Some(first), kind)
+            } else {
+                (None, Kind::Word(first))
+            }
         };
+        after_kind(input, &kind)?;
         let bounds = if input.peek(token::Bracket) { Some(bounds(input)?) } else { None };
         end(input, say::IN_MANIFOLDS)?;
         Ok(Manifold { name, kind, bounds })
     })
 }
 
-/// The bounds of `i1_-3_3`, which is how the ancestor of this notation writes an interval.
-fn ancestor_bounds(text: &str) -> Option<(String, String)> {
-    let (low, high) = text.strip_prefix("i1_")?.split_once('_')?;
-    let both = low.parse::<f64>().is_ok() && high.parse::<f64>().is_ok();
-    both.then(|| (low.into(), high.into()))
+/// `[my::Torus]`.
+fn own_manifold(input: ParseStream) -> Result<Kind> {
+    let inside;
+    let brackets = syn::bracketed!(inside in input);
+    let tokens: TokenStream = inside.parse()?;
+    let own = if tokens.is_empty() {
+        Err("nothing is written there".to_string())
+    } else {
+        syn::parse2(tokens.clone()).map_err(|error| error.to_string())
+    };
+    own.map(Kind::Own)
+        .map_err(|reason| Error::new(brackets.span.join(), say::not_an_own_manifold(&print(tokens), &reason)))
+}
+
+/// What people write after a manifold in the place of what belongs there.
+fn after_kind(input: ParseStream, kind: &Kind) -> Result<()> {
+    let text = kind.to_string();
+    let next = next(input);
+    if input.peek(token::Paren) || input.peek(token::Brace) {
+        let inside = next[1..next.len() - 1].trim();
+        return Err(input.error(say::after_manifold(&text, inside, &next)));
+    }
+    if input.peek(Token![=]) {
+        return Err(input.error(say::unexpected("=", say::IN_HEADER)));
+    }
+    let inside = next.trim_matches(['[', ']']);
+    if input.peek(token::Bracket) && text.len() == 1 && space(&format!("{text}{inside}")).is_ok() {
+        return Err(input.error(say::after_manifold(&text, inside, &next)));
+    }
+    let joined = format!("{text}{next}");
+    if input.peek(syn::LitInt) && text.len() == 1 && space(&joined).is_ok() {
+        return Err(Error::new(kind.span(), say::space_in_manifold(&text, &next)));
+    }
+    if input.peek(Ident::peek_any) && space(&text).is_err() && space(&next).is_ok() {
+        return Err(Error::new(kind.span(), say::no_at(&text, &next)));
+    }
+    Ok(())
 }
 
 fn bounds(input: ParseStream) -> Result<Bounds> {
@@ -314,6 +393,11 @@ fn link(input: ParseStream, after_own: bool) -> Result<Link> {
         if tokens.is_empty() {
             return Err(Error::new(brackets.span.join(), say::not_a_layer("", "nothing is written there")));
         }
+        if let [TokenTree::Ident(_), equals, ..] = &tokens.clone().into_iter().collect::<Vec<_>>()[..]
+            && is(equals, '=')
+        {
+            return Err(Error::new(brackets.span.join(), say::options_in(&print(tokens))));
+        }
         let layer = syn::parse2(tokens.clone());
         return layer
             .map(Link::Own)
@@ -326,6 +410,9 @@ fn link(input: ParseStream, after_own: bool) -> Result<Link> {
     let word = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_CHAINS))?;
     if is_clause(&word) {
         return Err(Error::new(word.span(), say::no_bar(&word.to_string())));
+    }
+    if input.peek(token::Brace) && next(input).contains('=') {
+        return Err(input.error(say::options_in(next(input).trim_matches(['{', '}', ' ']))));
     }
     let options = if input.peek(token::Paren) { settings(input, &word)? } else { Vec::new() };
     Ok(Link::Word(word, options))
@@ -340,6 +427,10 @@ fn settings(input: ParseStream, word: &Ident) -> Result<Vec<Setting>> {
     }
     each_of(&inside, "an option", "num_kde = 20", |input| {
         let name = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_OPTIONS))?;
+        if input.peek(Token![:]) || input.peek(Token![==]) || input.peek(Token![=>]) {
+            let sign: TokenStream = input.parse()?;
+            return Err(wrong(&sign.into_iter().take(1).collect::<Vec<_>>(), say::not_equals(&name.to_string())));
+        }
         input.parse::<Token![=]>().map_err(|_| {
             Error::new(name.span(), say::missing(&format!("the value of `{name}`"), None, &format!("{name} = 1")))
         })?;
@@ -427,21 +518,33 @@ fn no_suffix(span: Span, text: &str, suffix: &str) -> Result<()> {
 
 fn clause(piece: Piece) -> Result<Clause> {
     piece.read("a clause", "| cond 32", |input| {
+        if input.peek(syn::LitInt) {
+            return Err(input.error(say::number_alone(&next(input))));
+        }
         let word = input.call(Ident::parse_any).map_err(|_| unexpected(input, say::IN_CLAUSES))?;
         let text = word.unraw().to_string();
         let kind = match text.as_str() {
             "cond" => ClauseKind::Cond(each(input, &word, "the number of given features", "32", count)?),
             "hidden" => ClauseKind::Hidden(each(input, &word, "the width of a layer", "128-128", widths)?),
-            "rank" => ClauseKind::Rank(each(input, &word, "the rank", "8", ranks)?),
+            "rank" => ClauseKind::Rank(each(input, &word, say::RANK, "8", ranks)?),
             "highway" => ClauseKind::Highway(each(input, &word, say::HIGHWAY, "1", count)?),
             "poisson" if input.peek(token::Paren) => return Err(input.error(say::poisson_in_parentheses())),
-            "poisson" => ClauseKind::Poisson(own_widths(input)?),
+            "poisson" => ClauseKind::Poisson(own_widths(input, &word)?),
             "amortize" => {
-                let widths = own_widths(input)?;
+                let widths = own_widths(input, &word)?;
+                let after = next(input);
+                if after.starts_with('(') && after[1..].starts_with(|sign: char| sign.is_ascii_digit()) {
+                    let list = after.trim_matches(['(', ')']).replace(", ", "-").replace(',', "-");
+                    return Err(input.error(say::amortize_in_parentheses(&list)));
+                }
                 ClauseKind::Amortize(
                     widths,
                     if input.peek(token::Paren) { settings(input, &word)? } else { Vec::new() },
                 )
+            }
+            name if ancestor::clause(name).is_some() => {
+                let better = ancestor::clause(name).unwrap_or_default();
+                return Err(Error::new(word.span(), say::ancestor_clause(name, better)));
             }
             _ if input.peek(token::Paren) => ClauseKind::Defaults(settings(input, &word)?),
             letter if letter.chars().count() == 1 => return Err(Error::new(word.span(), say::no_options(letter))),
@@ -461,6 +564,10 @@ fn each<T>(
     one: impl Fn(ParseStream, &str) -> Result<T>,
 ) -> Result<Each<T>> {
     missing_number(input, word, what, example)?;
+    no_sign(input, &format!("{word} {example}"))?;
+    if input.peek(token::Bracket) {
+        return Err(input.error(say::list_in_brackets(&next(input))));
+    }
     if !input.peek(token::Paren) {
         return Ok(Each::All(one(input, what)?));
     }
@@ -472,6 +579,14 @@ fn each<T>(
         Ok(item)
     })?;
     Ok(Each::List(parens.span.join(), items))
+}
+
+/// Between the word of a clause and what it says stands nothing.
+fn no_sign(input: ParseStream, example: &str) -> Result<()> {
+    if input.peek(Token![=]) || input.peek(Token![:]) {
+        return Err(input.error(say::sign_in_clause(&next(input), example)));
+    }
+    Ok(())
 }
 
 fn missing_number(input: ParseStream, word: &Ident, what: &str, example: &str) -> Result<()> {
@@ -494,7 +609,8 @@ fn count(input: ParseStream, what: &str) -> Result<Count> {
 }
 
 /// The widths of a network that a clause may have.
-fn own_widths(input: ParseStream) -> Result<Option<Widths>> {
+fn own_widths(input: ParseStream, word: &Ident) -> Result<Option<Widths>> {
+    no_sign(input, &format!("{word} 64"))?;
     if input.is_empty() || input.peek(token::Paren) {
         Ok(None)
     } else {
@@ -515,7 +631,7 @@ fn ranks(input: ParseStream, what: &str) -> Result<Widths> {
     let mut all = vec![count(input, what)?];
     while let Some(minus) = input.parse::<Option<Token![-]>>()? {
         if input.is_empty() {
-            let example = if what == "the rank" { "rank 8-4" } else { "hidden 128-128" };
+            let example = if what == say::RANK { "rank 8-4" } else { "hidden 128-128" };
             return Err(Error::new(minus.span, say::missing(what, Some('-'), example)));
         }
         all.push(count(input, what)?);

@@ -154,7 +154,7 @@ pub struct Rule {
     pub why: &'static str,
 }
 
-/// A property of the value of an option; a choice counts as its place in the list of choices.
+/// A property of the value of an option; a text counts as the number that [`Opt::number`] gives it.
 #[derive(Clone, Copy, Debug)]
 pub enum Test {
     /// It is one of these.
@@ -335,6 +335,57 @@ const fn of_mixtures(name: &'static str) -> Rule {
     }
 }
 
+/// An option that says something only where `when` does not hold.
+const fn idle(name: &'static str, when: &'static [(&'static str, Test)], why: &'static str) -> Rule {
+    Rule { when, needs: (name, Test::Default), why }
+}
+
+/// Layer g has components of equal weight.
+const EQUAL_WEIGHTS: &[(&str, Test)] = &[("fit_normalization", Test::In(&[0]))];
+const NO_WEIGHTS: &str = "components of equal weight have none to bound: leave it out, or `fit_normalization = 0`";
+
+/// Layer g leaves its weights free.
+const FREE_WEIGHTS: &[(&str, Test)] = &[("regulate_normalization", Test::In(&[0]))];
+const NO_WEIGHT_BOUNDS: &str = "free weights have no bounds: leave it out, or `regulate_normalization = 0`";
+
+/// Layer t has no widths.
+const UNIT_WIDTHS: &[(&str, Test)] = &[("cov_type", Test::In(&[0]))];
+const NO_WIDTHS: &str = "the identity has no widths: leave it out, or write another `cov_type`";
+
+/// A rotation is not made of reflections.
+const NOT_REFLECTIONS: &[(&str, Test)] = &[("rotation_mode", Test::NotIn(&[0]))];
+const NO_REFLECTIONS: &str = "only \"householder\" is made of reflections: leave the number out";
+
+/// There is no rotation.
+const UNTURNED: &[(&str, Test)] = &[("add_rotation", Test::In(&[0]))];
+const NO_ROTATION: &str = "there is no rotation: leave it out, or write `add_rotation = 1`";
+
+/// Layer f has no splines in z, none in the azimuth, none that are correlated, or none at all.
+const NO_VERTICAL: &[(&str, Test)] =
+    &[("add_vertical_rq_spline_flow", Test::In(&[0])), ("add_correlated_rq_spline_flow", Test::In(&[0]))];
+const NO_CIRCULAR: &[(&str, Test)] =
+    &[("add_circular_rq_spline_flow", Test::In(&[0])), ("add_correlated_rq_spline_flow", Test::In(&[0]))];
+const NO_CORRELATED: &[(&str, Test)] = &[("add_correlated_rq_spline_flow", Test::In(&[0]))];
+const NO_SPLINES: &[(&str, Test)] = &[
+    ("add_vertical_rq_spline_flow", Test::In(&[0])),
+    ("add_circular_rq_spline_flow", Test::In(&[0])),
+    ("add_correlated_rq_spline_flow", Test::In(&[0])),
+];
+
+/// An option of f that says something about splines in z only.
+const fn of_vertical(name: &'static str) -> Rule {
+    idle(name, NO_VERTICAL, "there are no splines in z: write `add_vertical_rq_spline_flow = 1` too, or leave it out")
+}
+
+/// An option of f that says something about splines of any kind.
+const fn of_splines(name: &'static str) -> Rule {
+    idle(
+        name,
+        NO_SPLINES,
+        "there are no splines: write `add_vertical_rq_spline_flow = 1` or `add_circular_rq_spline_flow = 1` too, or leave it out",
+    )
+}
+
 /// An option of c that says something about dopri5 only.
 const fn of_dopri5(name: &'static str) -> Rule {
     Rule {
@@ -437,6 +488,12 @@ pub const LETTERS: &[Letter] = &[
             of_mixtures("upper_bound_for_widths"),
             of_mixtures("center_mean"),
             of_mixtures("add_skewness"),
+            idle("regulate_normalization", EQUAL_WEIGHTS, NO_WEIGHTS),
+            idle("lower_bound_for_norms", EQUAL_WEIGHTS, NO_WEIGHTS),
+            idle("upper_bound_for_norms", EQUAL_WEIGHTS, NO_WEIGHTS),
+            idle("lower_bound_for_norms", FREE_WEIGHTS, NO_WEIGHT_BOUNDS),
+            idle("upper_bound_for_norms", FREE_WEIGHTS, NO_WEIGHT_BOUNDS),
+            idle("num_householder_iter", NOT_REFLECTIONS, NO_REFLECTIONS),
         ],
         doc: "Gaussianisation: a rotation, then each coordinate through the distribution function of a mixture",
     },
@@ -460,7 +517,15 @@ pub const LETTERS: &[Letter] = &[
             LOWER_BOUND_FOR_WIDTHS,
             UPPER_BOUND_FOR_WIDTHS,
         ],
-        rules: &[SMOOTH_WIDTHS_ARE_BOUNDED, WIDTHS_ARE_ORDERED],
+        rules: &[
+            idle("softplus_for_width", UNIT_WIDTHS, NO_WIDTHS),
+            idle("clamp_widths", UNIT_WIDTHS, NO_WIDTHS),
+            idle("width_smooth_saturation", UNIT_WIDTHS, NO_WIDTHS),
+            idle("lower_bound_for_widths", UNIT_WIDTHS, NO_WIDTHS),
+            idle("upper_bound_for_widths", UNIT_WIDTHS, NO_WIDTHS),
+            SMOOTH_WIDTHS_ARE_BOUNDED,
+            WIDTHS_ARE_ORDERED,
+        ],
         doc: "affine map: a matrix and an offset; alone it is a normal distribution",
     },
     Letter {
@@ -705,6 +770,25 @@ pub const LETTERS: &[Letter] = &[
             flag("add_extra_rotation_inbetween", false, "a quarter turn between the concentration and the splines"),
         ],
         rules: &[
+            of_vertical("vertical_flow_defs"),
+            of_vertical("spline_num_basis_functions"),
+            of_vertical("vertical_smooth"),
+            of_vertical("vertical_restrict_max_min_width_height_ratio"),
+            of_vertical("vertical_fix_boundary_derivative"),
+            of_splines("vertical_fix_first_width_n_height_to_zero"),
+            of_splines("vertical_also_fix_second_width_to_zero"),
+            of_splines("vertical_independent_width_height_parametrization"),
+            of_splines("boundary_cos_theta_identity_region"),
+            idle(
+                "circular_flow_defs",
+                NO_CIRCULAR,
+                "there are no splines in the azimuth: write `add_circular_rq_spline_flow = 1` too, or leave it out",
+            ),
+            idle(
+                "correlated_max_rank",
+                NO_CORRELATED,
+                "there are no correlated splines: write `add_correlated_rq_spline_flow = 1` too, or leave it out",
+            ),
             Rule {
                 when: &[("spline_num_basis_functions", Test::In(&[-1]))],
                 needs: ("vertical_smooth", Test::In(&[1])),
@@ -791,6 +875,9 @@ pub const LETTERS: &[Letter] = &[
             of_free_splines("vertical_fix_first_width_n_height_to_zero"),
             of_free_splines("vertical_also_fix_second_width_to_zero"),
             of_free_splines("vertical_independent_width_height_parametrization"),
+            idle("rotation_mode", UNTURNED, NO_ROTATION),
+            idle("num_householder_iter", UNTURNED, NO_ROTATION),
+            idle("num_householder_iter", NOT_REFLECTIONS, NO_REFLECTIONS),
         ],
         doc: "von Mises-Fisher concentration and a rotation, with splines in z and in the azimuth if wanted",
     },
@@ -866,7 +953,7 @@ pub const LETTERS: &[Letter] = &[
                       the input",
             },
         ],
-        rules: &[],
+        rules: &[idle("rotation_mode", UNTURNED, NO_ROTATION)],
         doc: "the azimuth by Moebius maps, each polar angle given those before it by a chain of its own",
     },
     Letter {
@@ -981,11 +1068,10 @@ impl Letter {
 }
 
 impl Opt {
-    /// A value as a number; a choice as its place in the list. NaN for a value that is neither.
+    /// A value as a number; a choice as its place in the list, another text as some number of its own. NaN for a value that does not fit.
     pub fn number(&self, value: Value) -> f64 {
-        let place = || self.kind.encode(value).map(|place| place as f64);
-        let choice = if let Kind::Choice(_) = self.kind { place() } else { None };
-        value.number().or(choice).unwrap_or(f64::NAN)
+        let code = || self.kind.encode(value).map(|code| code as f64);
+        value.number().or_else(code).unwrap_or(f64::NAN)
     }
 }
 
@@ -1132,12 +1218,18 @@ pub fn markdown() -> String {
         page += &format!("| `{}` | {} | {} |\n", row.letter, on.join("; "), row.doc);
     }
     for row in LETTERS.iter().filter(|row| !row.options.is_empty()) {
-        page +=
-            &format!("\nOptions of `{}`:\n\n| option | values | default | meaning |\n|---|---|---|---|\n", row.letter);
-        for option in row.options {
-            let Opt { name, kind, default, doc } = option;
-            page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
-        }
+        page += &format!("\nOptions of `{}`:\n\n{}", row.letter, options_markdown(row));
+    }
+    page
+}
+
+/// The options of a letter as a Markdown table.
+// For tests that compare pages with this table.
+#[allow(dead_code)]
+pub fn options_markdown(row: &Letter) -> String {
+    let mut page = String::from("| option | values | default | meaning |\n|---|---|---|---|\n");
+    for Opt { name, kind, default, doc } in row.options {
+        page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
     }
     page
 }

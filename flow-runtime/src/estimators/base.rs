@@ -120,6 +120,11 @@ impl Plan {
     }
 }
 
+/// Refuses fewer draws than a standard error needs.
+pub(crate) fn at_least_two(n: usize) -> Result<(), Error> {
+    if n < 2 { Err(Error::argument("n", "a standard error needs two draws at least")) } else { Ok(()) }
+}
+
 /// One scrambled sequence of normal points.
 ///
 /// The library returns 24 bits; its parts give all 32 bits of a coordinate, and a uniform number fills in the bits below them, as

@@ -1,10 +1,12 @@
 //! Quantiles of coordinates, and regions of highest density.
 
-use super::estimate::{Estimate, TracedEstimate, fused, rows, wide};
+use super::base::at_least_two;
+use super::estimate::{Estimate, TracedEstimate, finite, fused, held, rows, wide};
 use crate::density::{Density, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
 use crate::module::{Element, draw_base};
+use core::ops::RangeInclusive;
 use rand::Rng;
 
 /// Refuses numbers outside (0, 1).
@@ -16,7 +18,8 @@ pub(crate) fn probabilities(argument: &'static str, given: &[f64]) -> Result<(),
 }
 
 /// The value below which a share `p` of sorted values lies, interpolated, with the half-width of its binomial interval of one standard deviation:
-/// ranks n p +- sqrt(n p (1 - p)) (David and Nagaraja, Order Statistics, section 7.1).
+/// ranks n p +- sqrt(n p (1 - p)) (David and Nagaraja, Order Statistics, section 7.1). Where one end of the interval lies beyond all values, the other
+/// half is the width; where the rank itself or both ends do, nothing is known of it, and the standard error is infinite.
 fn quantile_of(sorted: &[f64], p: f64) -> Estimate {
     let n = sorted.len() as f64;
     let at = |rank: f64| {
@@ -27,16 +30,20 @@ fn quantile_of(sorted: &[f64], p: f64) -> Estimate {
         sorted[low] + (place - low as f64) * (sorted[high] - sorted[low])
     };
     let (rank, width) = (n * p, (n * p * (1.0 - p)).sqrt());
-    Estimate { value: at(rank), standard_error: 0.5 * (at(rank + width) - at(rank - width)) }
+    let [low, high] = [rank - width, rank + width].map(|end| (0.5..=n - 0.5).contains(&end).then(|| at(end)));
+    let (value, within) = (at(rank), (0.5..=n - 0.5).contains(&rank));
+    let standard_error = match (low, high) {
+        (Some(low), Some(high)) => 0.5 * (high - low),
+        (Some(low), None) if within => value - low,
+        (None, Some(high)) if within => high - value,
+        _ => f64::INFINITY,
+    };
+    Estimate { value, standard_error }
 }
 
 fn sorted(mut values: Vec<f64>) -> Vec<f64> {
     values.sort_by(f64::total_cmp);
     values
-}
-
-fn at_least_two(n: usize) -> Result<(), Error> {
-    if n < 2 { Err(Error::argument("n", "a standard error needs two draws at least")) } else { Ok(()) }
 }
 
 /// The quantiles of one intrinsic coordinate, under each condition: for each p of `shares` the value below which the coordinate lies with probability
@@ -124,30 +131,37 @@ where
     let conditions = density.conditions();
     let base = draw_base::<G, E>(conditions * n * N, rng);
     let (points, traced) = rows(density.push_traced(&base)?.into_points())?;
-    // The same number of ranks on both sides of n p, as far as there are ranks.
-    let centre = n as f64 * share - 0.5;
-    let half = (0.5 * (n as f64).sqrt()).min(centre + 0.5).min(n as f64 - 0.5 - centre).max(0.5);
-    let window = ((centre - half).ceil().max(0.0) as usize)..=((centre + half).floor().min(n as f64 - 1.0) as usize);
-    let (mut found, mut chosen) = (Vec::new(), Vec::new());
-    for own in points.chunks_exact(n * N) {
-        let mut order: Vec<usize> = (0..n).collect();
-        order.sort_by(|i, j| own[i * N + column].total_cmp(&own[j * N + column]));
-        let values: Vec<f64> = order.iter().map(|i| own[i * N + column]).collect();
-        let picked = order[window.clone()].to_vec();
-        let value = picked.iter().map(|i| own[i * N + column]).sum::<f64>() / picked.len() as f64;
-        found.push(Estimate { value, ..quantile_of(&values, share) });
-        chosen.push(picked);
-    }
+    let values: Vec<f64> = points.chunks_exact(N).map(|x| x[column]).collect();
+    let (found, chosen) = around_quantile(&values, n, share);
     let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
         let mut bars = vec![0.0; points.len()];
         for (c, picked) in chosen.iter().enumerate() {
-            for i in picked {
-                bars[(c * n + i) * N + column] = cot[c] / picked.len() as f64;
-            }
+            picked.iter().for_each(|i| bars[(c * n + i) * N + column] = cot[c] / picked.len() as f64);
         }
         bars
     })?;
     Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
+}
+
+/// Ranks around n p: the same number on both sides, about sqrt(n) in all, as far as there are ranks.
+fn window(n: usize, share: f64) -> RangeInclusive<usize> {
+    let last = n as f64 - 1.0;
+    let centre = n as f64 * share - 0.5;
+    let half = (0.5 * (n as f64).sqrt()).min(centre + 0.5).min(last + 0.5 - centre).max(0.5);
+    ((centre - half).ceil().clamp(0.0, last) as usize)..=((centre + half).floor().clamp(0.0, last) as usize)
+}
+
+/// Per condition the mean of the values around a quantile, and which these are.
+fn around_quantile(values: &[f64], n: usize, share: f64) -> (Vec<Estimate>, Vec<Vec<usize>>) {
+    let of = |own: &[f64]| {
+        let mut order: Vec<usize> = (0..n).collect();
+        order.sort_by(|i, j| own[*i].total_cmp(&own[*j]));
+        let sorted: Vec<f64> = order.iter().map(|i| own[*i]).collect();
+        let ranks = window(n, share);
+        let value = super::estimate::mean(&sorted[ranks.clone()]);
+        (Estimate { value, ..quantile_of(&sorted, share) }, order[ranks].to_vec())
+    };
+    values.chunks_exact(n).map(of).unzip()
 }
 
 /// The region of highest density that holds a given probability, under one condition.
@@ -188,28 +202,133 @@ where
     G: Rng + ?Sized,
 {
     probabilities("masses", masses)?;
-    if n < 4 {
-        return Err(Error::argument("n", "level and volume need two draws each at least"));
-    }
+    at_least_four(n)?;
     let base = draw_base::<G, E>(density.conditions() * n * D::DIM, rng);
     let log_prob = wide(&density.push(&base, Coordinates::Embedded)?.log_prob);
-    // One half of the draws finds the level, the other measures the volume at that level.
-    let region = |own: &[f64], mass: f64| {
-        let (first, second) = own.split_at(n / 2);
-        let values = sorted(first.to_vec());
-        let level = quantile_of(&values, 1.0 - mass);
-        let volume_at = |level: f64, draws: &[f64]| {
-            let inside: Vec<f64> = draws.iter().map(|l| if *l > level { (-l).exp() } else { 0.0 }).collect();
-            Estimate::of(&inside)
+    let of = |own: &[f64]| masses.iter().map(|mass| region(own, *mass)).collect();
+    Ok(log_prob.chunks_exact(n).map(of).collect())
+}
+
+/// One half of the draws finds the level, the other measures the volume at that level.
+fn region(log_prob: &[f64], mass: f64) -> Region {
+    let (first, second) = log_prob.split_at(log_prob.len() / 2);
+    let level = quantile_of(&sorted(first.to_vec()), 1.0 - mass);
+    let inside: Vec<f64> = second.iter().map(|l| if *l > level.value { (-l).exp() } else { 0.0 }).collect();
+    let volume = Estimate::of(&inside);
+    // The error of the level moves the edge: dV = dmass / p(edge).
+    let mass_error = (mass * (1.0 - mass) / first.len() as f64).sqrt();
+    let standard_error = volume.standard_error.hypot(mass_error * (-level.value).exp());
+    Region { mass, level, volume: Estimate { standard_error, ..volume } }
+}
+
+/// The level of [`highest_density`] on the tape, for one probability: ln p at the edge of the region.
+///
+/// A quantile of y = ln p(x(z; w); w) over z, as in [`quantile_traced`]: its gradient is the mean of dy/dw over draws about the edge, E[dy/dw | y = level].
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let pdf = Cpu::default().build_module::<flow!(e1 : t), f64>();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let level = estimators::highest_density_level_traced(pdf.on_tape(pdf.alloc_grads())?, 0.9, 1000, &mut rng)?;
+/// let mut gradients = level.value.sum().backward();
+/// // ln p at the edge falls by 1 with the log-width.
+/// assert!((flow_runtime::trainers::flat_gradient(&pdf, &mut gradients)?[1] + 1.0).abs() < 0.6);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// The mass is not between 0 and 1; there are fewer than two draws; a value leaves the range of the numbers.
+pub fn highest_density_level_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
+    mass: f64,
+    n: usize,
+    rng: &mut G,
+) -> Result<TracedEstimate<(usize,), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    probabilities("mass", &[mass])?;
+    at_least_two(n)?;
+    let conditions = density.conditions();
+    let base = draw_base::<G, E>(conditions * n * N, rng);
+    let (log_prob, traced) = rows(density.push_traced_embedded(&base)?.into_log_prob())?;
+    finite("density", &log_prob)?;
+    let (found, chosen) = around_quantile(&log_prob, n, 1.0 - mass);
+    let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
+        let mut bars = vec![0.0; log_prob.len()];
+        for (c, picked) in chosen.iter().enumerate() {
+            picked.iter().for_each(|i| bars[c * n + i] = cot[c] / picked.len() as f64);
+        }
+        bars
+    })?;
+    Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
+}
+
+/// The volume of [`highest_density`] on the tape, for one probability m: length, volume, or the area on the sphere inside a contour.
+///
+/// With t = p at the edge, the probability inside does not change: integral_inside dp/dw dx + t dV/dw = 0, so that
+/// ```text
+/// dV/dw = -(1/t) integral_inside dp/dw dx = -(1/t) E_p[(1(x inside) - m) d ln p(x)/dw],      x held, for E_p[d ln p/dw] = 0
+/// ```
+/// The points are held here by right: it is the edge of the region that moves, not they. The mean is over all draws and unbiased up to the error of the level,
+/// 1 / n; the value itself counts draws, and is no function whose differences show this gradient.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// // A loss that asks for small contours.
+/// let pdf = Cpu::default().build_module::<flow!(s2 : f), f64>();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let area = estimators::highest_density_volume_traced(pdf.on_tape(pdf.alloc_grads())?, 0.9, 1000, &mut rng)?;
+/// assert!(area.estimates()[0].value < 4.0 * std::f64::consts::PI);
+/// let _ = area.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// The mass is not between 0 and 1; there are fewer than four draws; a value leaves the range of the numbers.
+pub fn highest_density_volume_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
+    mass: f64,
+    n: usize,
+    rng: &mut G,
+) -> Result<TracedEstimate<(usize,), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    probabilities("mass", &[mass])?;
+    at_least_four(n)?;
+    let conditions = density.conditions();
+    let base = draw_base::<G, E>(conditions * n * N, rng);
+    let (sampling, evaluating) = density.twins()?;
+    let sample = sampling.push_traced_embedded(&base)?;
+    let drawn = wide(&sample.log_prob.as_vec());
+    let points = held(sample.into_points())?;
+    let (log_prob, traced) = rows(evaluating.log_prob_traced(points, 0..usize::MAX)?)?;
+    finite("density", &log_prob)?;
+    let regions: Vec<Region> = drawn.chunks_exact(n).map(|own| region(own, mass)).collect();
+    let values = regions.iter().map(|r| r.volume.value).collect();
+    let standard_error = regions.iter().map(|r| r.volume.standard_error).collect();
+    let value = fused(traced, (conditions,), values, move |cot| {
+        let by = |(i, l): (usize, &f64)| {
+            let level = regions[i / n].level.value;
+            let inside = f64::from(u8::from(*l > level));
+            -cot[i / n] * (-level).exp() * (inside - mass) / n as f64
         };
-        let volume = volume_at(level.value, second);
-        // The error of the level moves the edge: dV = dmass / p(edge).
-        let mass_error = (mass * (1.0 - mass) / first.len() as f64).sqrt();
-        let from_level = mass_error * (-level.value).exp();
-        let standard_error = volume.standard_error.hypot(from_level);
-        Region { mass, level, volume: Estimate { value: volume.value, standard_error } }
-    };
-    Ok(log_prob.chunks_exact(n).map(|own| masses.iter().map(|mass| region(own, *mass)).collect()).collect())
+        log_prob.iter().enumerate().map(by).collect()
+    })?;
+    Ok(TracedEstimate { value, standard_error })
+}
+
+fn at_least_four(n: usize) -> Result<(), Error> {
+    if n < 4 { Err(Error::argument("n", "level and volume need two draws each at least")) } else { Ok(()) }
 }
 
 /// The draw of highest log-density of `n`, in embedded coordinates, under each condition: an estimate of the mode, to start a search from.
@@ -246,4 +365,34 @@ where
         points[(c * n + i) * D::EMBED..][..D::EMBED].to_vec()
     };
     Ok((0..density.conditions()).map(best).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_beyond_the_draws_have_no_error_to_speak_of() {
+        let values: Vec<f64> = (0..100).map(f64::from).collect();
+        // Ranks 0.1 and 99.9 lie outside all draws.
+        for share in [0.001, 0.999] {
+            assert_eq!(quantile_of(&values, share).standard_error, f64::INFINITY, "{share}");
+        }
+        // Rank 1: only the upper half of the interval, 1 to 2, is inside.
+        assert!((quantile_of(&values, 0.01).standard_error - 0.99f64.sqrt()).abs() < 1e-12);
+        assert!((quantile_of(&values, 0.5).standard_error - 5.0).abs() < 1e-12);
+        assert_eq!(quantile_of(&[2.0; 10], 0.5), Estimate { value: 2.0, standard_error: 0.0 });
+        assert_eq!(quantile_of(&[1.0, 2.0], 0.01).standard_error, f64::INFINITY);
+    }
+
+    #[test]
+    fn windows_hold_the_ranks_around_a_quantile() {
+        for n in 2..40 {
+            for share in [1e-6, 0.01, 0.3, 0.5, 0.77, 0.99, 1.0 - 1e-6] {
+                let window = window(n, share);
+                assert!(!window.is_empty() && *window.end() < n, "{n} {share}");
+            }
+        }
+        assert_eq!((window(100, 0.5), window(9, 0.5)), (45..=54, 3..=5));
+    }
 }

@@ -9,11 +9,12 @@
 //! means are exactly 0 and 1.
 
 use super::base::Plan;
-use super::estimate::{Estimate, count, finite, wide};
-use crate::density::Density;
+use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
+use crate::density::{Density, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::Element;
+use crate::module::{Element, Traced};
+use dfdx::shapes::Const;
 use rand::Rng;
 
 /// Solves A x = b for a symmetric positive semidefinite matrix by Cholesky's method; directions without variance get 0.
@@ -57,10 +58,16 @@ fn least_squares(mut a: Vec<Vec<f64>>, mut b: Vec<f64>) -> Vec<f64> {
 /// # Errors
 /// A control has another number of values, or there is another number of means; a value is not finite; there are not more values than controls by 2.
 pub fn control_variates(values: &[f64], controls: &[Vec<f64>], means: &[f64]) -> Result<Estimate, Error> {
-    controlled(values, controls, means, 1)
+    Ok(controlled(values, controls, means, 1)?.0)
 }
 
-fn controlled(values: &[f64], controls: &[Vec<f64>], means: &[f64], group: usize) -> Result<Estimate, Error> {
+/// The estimate, and what it weighs each value with.
+fn controlled(
+    values: &[f64],
+    controls: &[Vec<f64>],
+    means: &[f64],
+    group: usize,
+) -> Result<(Estimate, Vec<f64>), Error> {
     count("means", controls.len(), means.len())?;
     finite("values", values)?;
     for control in controls {
@@ -82,19 +89,22 @@ fn controlled(values: &[f64], controls: &[Vec<f64>], means: &[f64], group: usize
     let (centre, values) = apart(&values);
     let (centres, controls): (Vec<f64>, Vec<Vec<f64>>) = controls.iter().map(|c| apart(&grouped(c))).unzip();
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
-    let normal = controls.iter().map(|a| controls.iter().map(|b| dot(a, b)).collect()).collect();
-    let slopes = least_squares(normal, controls.iter().map(|g| dot(g, &values)).collect());
+    let normal: Vec<Vec<f64>> = controls.iter().map(|a| controls.iter().map(|b| dot(a, b)).collect()).collect();
+    let slopes = least_squares(normal.clone(), controls.iter().map(|g| dot(g, &values)).collect());
     let value = centre - (0..k).map(|j| slopes[j] * (centres[j] - means[j])).sum::<f64>();
     let rest =
         (0..n).map(|i| (values[i] - (0..k).map(|j| slopes[j] * controls[j][i]).sum::<f64>()).powi(2)).sum::<f64>();
     let standard_error = (rest / (n - k - 1) as f64 / n as f64).sqrt();
-    Ok(Estimate { value, standard_error })
+    // The slopes are linear in the values, and so is the estimate: sum_i c_i F_i with c_i = 1/n - (mean g - m) . Cov(g)^-1 (g_i - mean g).
+    let off = least_squares(normal, (0..k).map(|j| centres[j] - means[j]).collect());
+    let weight = |i: usize| 1.0 / n as f64 - (0..k).map(|j| off[j] * controls[j][i]).sum::<f64>();
+    let weights = (0..n * group).map(|i| weight(i / group) / group as f64).collect();
+    Ok((Estimate { value, standard_error }, weights))
 }
 
 /// [`expectation`](super::expectation()) with the base coordinates z_i and their squares as controls.
 ///
-/// A flow near a linear map makes F(x(z)) nearly a polynomial in z, and most of the error goes. It does not change the gradient of an
-/// estimate (the controls do not depend on weights), so there is no form on the tape; there, spread the base points ([`Plan`]).
+/// A flow near a linear map makes F(x(z)) nearly a polynomial in z, and most of the error goes.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -127,13 +137,61 @@ where
     let base: Vec<E> = plan.draw(density.conditions(), D::DIM, rng)?;
     let draws = density.push(&base, Coordinates::Intrinsic)?;
     let values: Vec<f64> = draws.points.chunks_exact(D::DIM).map(f).collect();
-    let (base, group) = (wide(&base), plan.group()?);
-    let means: Vec<f64> = (0..2 * D::DIM).map(|k| f64::from(u8::from(k >= D::DIM))).collect();
+    Ok(by_base(&values, &wide(&base), D::DIM, plan)?.into_iter().map(|(found, _)| found).collect())
+}
+
+/// Per condition the estimate with base coordinates and their squares as controls, and the weights of the values.
+fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Plan) -> Result<Vec<(Estimate, Vec<f64>)>, Error> {
+    let group = plan.group()?;
+    let means: Vec<f64> = (0..2 * dim).map(|k| f64::from(u8::from(k >= dim))).collect();
     let of = |(own, base): (&[f64], &[f64])| {
-        let column = |k: usize, order: i32| base.chunks_exact(D::DIM).map(|z| z[k].powi(order)).collect();
-        let controls: Vec<Vec<f64>> =
-            (0..2 * D::DIM).map(|k| column(k % D::DIM, if k < D::DIM { 1 } else { 2 })).collect();
+        let column = |k: usize, order: i32| base.chunks_exact(dim).map(|z| z[k].powi(order)).collect();
+        let controls: Vec<Vec<f64>> = (0..2 * dim).map(|k| column(k % dim, if k < dim { 1 } else { 2 })).collect();
         controlled(own, &controls, &means, group)
     };
-    values.chunks_exact(plan.n).zip(base.chunks_exact(plan.n * D::DIM)).map(of).collect()
+    values.chunks_exact(plan.n).zip(base.chunks_exact(plan.n * dim)).map(of).collect()
+}
+
+/// [`expectation_controlled`] on the tape.
+///
+/// The estimate weighs each value with a number that depends on the base points alone, so its gradient is that of the values with the same weights: what the
+/// controls explain of the gradient's error goes too.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = Cpu::default().build_module::<flow!(e1 : t), f64>();
+/// let square = |x: Tensor<_, f64, Cpu, _>| x.square().sum::<_, Axis<1>>();
+/// let found = estimators::expectation_controlled_traced(pdf.on_tape(pdf.alloc_grads())?, 50, &mut rng, square)?;
+/// let mut gradients = found.value.sum().backward();
+/// // d E[x^2] / dl = 2 at width 1: without any noise, for x^2 is a polynomial in z.
+/// assert!((flow_runtime::trainers::flat_gradient(&pdf, &mut gradients)?[1] - 2.0).abs() < 0.3);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`expectation_controlled`]; F does not give one value a row.
+pub fn expectation_controlled_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
+    plan: impl Into<Plan>,
+    rng: &mut G,
+    f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
+) -> Result<TracedEstimate<(usize,), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    let (plan, conditions) = (plan.into(), density.conditions());
+    let base: Vec<E> = plan.draw(conditions, N, rng)?;
+    let (values, traced) = rows(f(density.push_traced(&base)?.into_points()))?;
+    count("f", conditions * plan.n, values.len())?;
+    finite("f", &values)?;
+    let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) = by_base(&values, &wide(&base), N, plan)?.into_iter().unzip();
+    let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
+        weights.iter().zip(cot).flat_map(|(own, c)| own.iter().map(move |w| w * c)).collect()
+    })?;
+    Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
 }

@@ -9,7 +9,7 @@
 //! (Mardia and Jupp, Directional Statistics, sections 9.2 and 10.3). Any sphere works: the circle too, where the ancestor fails.
 
 use super::base::Plan;
-use super::estimate::{Estimate, TracedEstimate, fused, rows};
+use super::estimate::{Estimate, TracedEstimate, finite, fused, rows};
 use super::moments::embedded_draws;
 use crate::density::{Density, Space, TracedDensity};
 use crate::error::Error;
@@ -26,7 +26,8 @@ pub struct Direction {
     /// The mean resultant length, from 0 (no direction) to 1 (one direction). Where it is about 1 / sqrt(draws), it is noise: a length is never
     /// negative.
     pub length: Estimate,
-    /// The concentration of the closest von Mises-Fisher density; 1 / sqrt(kappa) is its width in radians where that is small.
+    /// The concentration of the closest von Mises-Fisher density; 1 / sqrt(kappa) is its width in radians where that is small. Infinite where all draws
+    /// are one point to rounding, from about 1e15 on, and with an infinite standard error there.
     pub kappa: Estimate,
 }
 
@@ -83,14 +84,24 @@ fn direction_of(own: &[f64], p: usize, group: usize) -> Direction {
     // |m| moves with m along the axis; the axis with m across it.
     let along: Vec<f64> = own.chunks_exact(p).map(|x| dot(x, &axis)).collect();
     let length = Estimate { value: length, ..Estimate::of_groups(&along, group) };
-    let across = |i: usize| -> f64 {
-        let parts: Vec<f64> = own.chunks_exact(p).zip(&along).map(|(x, along)| x[i] - along * axis[i]).collect();
-        Estimate::of_groups(&parts, group).standard_error.powi(2)
-    };
-    let mean_error = (0..p).map(across).sum::<f64>().sqrt() / length.value;
     let kappa = concentration(length.value, p);
-    let kappa = Estimate { value: kappa, standard_error: length.standard_error / slope(kappa, p) };
-    Direction { mean: axis, mean_error, length, kappa }
+    let slope = slope(kappa, p);
+    let standard_error = if slope > 0.0 { length.standard_error / slope } else { f64::INFINITY };
+    let kappa = Estimate { value: kappa, standard_error };
+    let mut found = Direction { mean: axis, mean_error: f64::INFINITY, length, kappa };
+    found.mean_error = across(own, &found, group).iter().map(|error| error * error).sum::<f64>().sqrt();
+    found
+}
+
+/// The standard error of each coordinate of the mean direction.
+fn across(own: &[f64], found: &Direction, group: usize) -> Vec<f64> {
+    let p = found.mean.len();
+    let error = |i: usize| -> f64 {
+        let part = |x: &[f64]| x[i] - dot(x, &found.mean) * found.mean[i];
+        let parts: Vec<f64> = own.chunks_exact(p).map(part).collect();
+        Estimate::of_groups(&parts, group).standard_error / found.length.value
+    };
+    (0..p).map(error).collect()
 }
 
 fn dot(a: &[f64], b: &[f64]) -> f64 {
@@ -127,7 +138,7 @@ pub fn bessel_ratio(kappa: f64, p: usize) -> f64 {
 }
 
 /// d A_p / d kappa = 1 - A^2 - (p - 1) A / kappa.
-fn slope(kappa: f64, p: usize) -> f64 {
+pub(crate) fn slope(kappa: f64, p: usize) -> f64 {
     let q = p as f64;
     if kappa > CONCENTRATED {
         return (q - 1.0) / (2.0 * kappa * kappa) * (1.0 - (q - 3.0) / (2.0 * kappa));
@@ -170,6 +181,59 @@ pub fn concentration(length: f64, p: usize) -> f64 {
     kappa
 }
 
+/// The mean direction of [`direction`] on the tape: shape (conditions, embedded coordinates of the sphere), unit vectors.
+///
+/// By the mean vector m it is (1 - mu mu^T) / |m|.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let dev = Cpu::default();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let pdf = dev.build_module::<flow!(s2 : f), f64>();
+/// let mean = estimators::mean_direction_traced(pdf.on_tape(pdf.alloc_grads())?, 0, 100, &mut rng)?;
+/// assert_eq!(mean.value.shape(), &(1, 3));
+/// let _ = mean.value.square().mean().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`direction`].
+pub fn mean_direction_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
+    manifold: usize,
+    plan: impl Into<Plan>,
+    rng: &mut G,
+) -> Result<TracedEstimate<(usize, usize), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    let plan = plan.into();
+    let (conditions, space) = (density.conditions(), sphere(&density.spaces(), manifold)?);
+    let (p, n, group) = (space.embedded.len(), plan.n, plan.group()?);
+    let base = plan.draw(conditions, N, rng)?;
+    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let vectors = columns(&points, M, &space);
+    let found: Vec<Direction> = vectors.chunks_exact(n * p).map(|own| direction_of(own, p, group)).collect();
+    let standard_error = vectors.chunks_exact(n * p).zip(&found).flat_map(|(own, d)| across(own, d, group)).collect();
+    let values = found.iter().flat_map(|d| d.mean.clone()).collect();
+    let value = fused(traced, (conditions, p), values, move |cot| {
+        let mut bars = vec![0.0; conditions * n * M];
+        for (row, bar) in bars.chunks_exact_mut(M).enumerate() {
+            let (direction, cot) = (&found[row / n], &cot[row / n * p..][..p]);
+            let along = dot(cot, &direction.mean);
+            for (k, bar) in bar[space.embedded.clone()].iter_mut().enumerate() {
+                *bar = (cot[k] - along * direction.mean[k]) / (direction.length.value * n as f64);
+            }
+        }
+        bars
+    })?;
+    Ok(TracedEstimate { value, standard_error })
+}
+
 /// What [`resultant_length_traced`] and [`concentration_traced`] have in common: per condition g(R) and g'(R).
 fn length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
@@ -192,6 +256,7 @@ where
     for own in vectors.chunks_exact(n * p) {
         let found = direction_of(own, p, group);
         let (value, slope) = value_and_slope(found.length.value, p);
+        finite("density", &[value, slope])?;
         axes.push(found.mean);
         values.push(value);
         slopes.push(slope);

@@ -10,29 +10,25 @@
 use super::base::Plan;
 use super::entropy::minus_means;
 use super::estimate::{
-    Estimate, TracedEstimate, count, difference, finite, fused, log_mean_exp, means_traced, negative, rows, wide,
+    Estimate, TracedEstimate, count, difference, finite, fused_pair, log_mean_exp, log_means_traced, means_traced,
+    negative, rows, wide,
 };
 use super::expectation::average;
-use crate::density::{Density, TracedDensity};
+use crate::density::{Density, Space, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
 use crate::module::{Element, Traced};
 use dfdx::shapes::{Const, HasShape};
-use dfdx::tensor::{OwnedTape, PutTape};
+use dfdx::tensor::{Cpu, OwnedTape, PutTape};
 use rand::Rng;
 
 /// Refuses two densities on different spaces, or under different numbers of conditions.
-fn same_space<E: Element, P: Density<E>, Q: Density<E>>(p: &P, q: &Q) -> Result<(), Error> {
-    let name = |spaces: Vec<crate::density::Space>| -> Vec<String> { spaces.into_iter().map(|s| s.notation).collect() };
-    let (of_p, of_q) = (name(p.spaces()), name(q.spaces()));
-    if of_p != of_q {
-        let message = format!("a density on `{}`, the other one on `{}`", of_q.join(" + "), of_p.join(" + "));
+fn same_space([of_p, of_q]: [&[Space]; 2], [p, q]: [usize; 2]) -> Result<(), Error> {
+    let name = |spaces: &[Space]| spaces.iter().map(|s| s.notation.clone()).collect::<Vec<_>>().join(" + ");
+    if name(of_p) != name(of_q) {
+        let message = format!("a density on `{}`, the other one on `{}`", name(of_q), name(of_p));
         return Err(Error::argument("q", message));
     }
-    same_conditions(p.conditions(), q.conditions())
-}
-
-fn same_conditions(p: usize, q: usize) -> Result<(), Error> {
     if p == q { Ok(()) } else { Err(Error::argument("q", format!("{q} conditions, the other density has {p}"))) }
 }
 
@@ -61,7 +57,7 @@ where
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space(p, q)?;
+    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
     let draws = p.push(&base, Coordinates::Embedded)?;
@@ -93,7 +89,7 @@ where
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space(p, q)?;
+    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
     let draws = p.push(&base, Coordinates::Embedded)?;
@@ -133,7 +129,7 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_conditions(conditions, q.conditions())?;
+    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
     let points = p.push_traced_embedded(&base)?.into_points();
     means_traced(negative(q.log_prob_traced(points, 0..usize::MAX)?)?, conditions, plan.group()?)
@@ -170,7 +166,7 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_conditions(conditions, q.conditions())?;
+    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
     let sample = p.push_traced_embedded(&base)?;
     let own = sample.log_prob.clone().put_tape(OwnedTape::default());
@@ -188,8 +184,9 @@ pub struct Importance {
     /// ln Z. Its error is that of Z over Z; it is biased low by half the square of that.
     pub log_normalisation: Estimate,
     /// (sum w)^2 / sum w^2 (Kong 1992): the draws from the target itself that these draws are worth. A few of thousands: the proposal misses the target, and
-    /// no error given here can be trusted.
-    pub effective_sample_size: f64,
+    /// no error given here can be trusted. Divided by the draws it tends to Z^2 / E_q[(f/q)^2], with a bias of order 1 / n; its standard error is that of this function of
+    /// two means.
+    pub effective_sample_size: Estimate,
 }
 
 fn importance_of(log_weights: &[f64], group: usize) -> Importance {
@@ -197,15 +194,21 @@ fn importance_of(log_weights: &[f64], group: usize) -> Importance {
     let log_scale = if top == f64::NEG_INFINITY { 0.0 } else { top };
     let weights: Vec<f64> = log_weights.iter().map(|l| (l - log_scale).exp()).collect();
     let normalisation = Estimate::of_groups(&weights, group);
-    let (sum, squares) = weights.iter().fold((0.0, 0.0), |(s, q), w| (s + w, q + w * w));
+    let squares: Vec<f64> = weights.iter().map(|w| w * w).collect();
+    let (mean, square, n) = (normalisation.value, super::estimate::mean(&squares), weights.len() as f64);
+    let found = square > 0.0;
+    // d (m^2 / s) = (m^2 / s) (2 dm / m - ds / s).
+    let share = if found { mean * mean / square } else { 0.0 };
+    let linear: Vec<f64> = weights.iter().map(|w| n * share * (2.0 * w / mean - w * w / square)).collect();
+    let spread = if found { Estimate::of_groups(&linear, group).standard_error } else { f64::INFINITY };
     Importance {
         normalisation,
         log_scale,
         log_normalisation: Estimate {
-            value: log_scale + normalisation.value.ln(),
-            standard_error: normalisation.standard_error / normalisation.value,
+            value: log_scale + mean.ln(),
+            standard_error: if found { normalisation.standard_error / mean } else { f64::INFINITY },
         },
-        effective_sample_size: if squares > 0.0 { sum * sum / squares } else { 0.0 },
+        effective_sample_size: Estimate { value: n * share, standard_error: spread },
     }
 }
 
@@ -231,7 +234,7 @@ fn log_values(values: &[f64], expected: usize) -> Result<(), Error> {
 /// let log_f = |x: &[f64]| x.iter().map(|x| -2.0 * x * x).collect();
 /// let found = estimators::importance(&q, 10_000, &mut StdRng::seed_from_u64(1), log_f)?[0];
 /// assert!(found.log_normalisation.pull(0.5 * (std::f64::consts::PI / 2.0).ln()).abs() < 4.0);
-/// assert!(found.effective_sample_size > 5000.0);
+/// assert!(found.effective_sample_size.value > 5000.0);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 ///
@@ -311,14 +314,79 @@ where
     let group = plan.group()?;
     let values: Vec<f64> = points.chunks_exact(D::DIM).map(f).collect();
     finite("f", &values)?;
-    let of = |(own, logs): (&[f64], &[f64])| {
-        let scale = log_mean_exp(logs);
-        let weights: Vec<f64> = logs.iter().map(|l| (l - scale).exp()).collect();
-        let value = own.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>() / own.len() as f64;
-        let influence: Vec<f64> = own.iter().zip(&weights).map(|(v, w)| w * (v - value)).collect();
-        Estimate { value, ..Estimate::of_groups(&influence, group) }
-    };
-    Ok(values.chunks_exact(plan.n).zip(log_weights.chunks_exact(plan.n)).map(of).collect())
+    let of = |(own, logs): (&[f64], &[f64])| Ok(weighted(own, logs, group)?.0);
+    values.chunks_exact(plan.n).zip(log_weights.chunks_exact(plan.n)).map(of).collect()
+}
+
+/// The weighted mean of values, and the weights, 1 on average.
+fn weighted(values: &[f64], log_weights: &[f64], group: usize) -> Result<(Estimate, Vec<f64>), Error> {
+    let scale = log_mean_exp(log_weights);
+    if scale == f64::NEG_INFINITY {
+        return Err(Error::argument("log_target", "the target is 0 at every draw: there is nothing to average over"));
+    }
+    let weights: Vec<f64> = log_weights.iter().map(|l| (l - scale).exp()).collect();
+    let value = values.iter().zip(&weights).map(|(v, w)| v * w).sum::<f64>() / values.len() as f64;
+    let influence: Vec<f64> = values.iter().zip(&weights).map(|(v, w)| w * (v - value)).collect();
+    Ok((Estimate { value, ..Estimate::of_groups(&influence, group) }, weights))
+}
+
+/// [`importance_expectation`] on the tape: gradients through the draws, to the weights, the target and F.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let q = Cpu::default().build_module::<flow!(e1 : t), f64>();
+/// let mut rng = StdRng::seed_from_u64(1);
+/// let mean = estimators::importance_expectation_traced(
+///     q.on_tape(q.alloc_grads())?,
+///     10_000,
+///     &mut rng,
+///     |x| (x - 0.5).square().sum::<_, Axis<1>>() * -2.0,
+///     |x| x.sum::<_, Axis<1>>(),
+/// )?;
+/// assert!(mean.estimates()[0].pull(0.5).abs() < 4.0);
+/// let _ = mean.value.sum().backward();
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`importance_expectation`]; F or `log_target` does not give one finite value a row.
+pub fn importance_expectation_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
+    plan: impl Into<Plan>,
+    rng: &mut G,
+    log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
+    f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
+) -> Result<TracedEstimate<(usize,), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    let (plan, conditions) = (plan.into(), density.conditions());
+    let mut again = None;
+    let log_weights = log_weights_traced(density, plan, rng, |x| {
+        again = Some(x.retaped::<OwnedTape<E, Cpu>>());
+        Ok(log_target(x))
+    })?;
+    let points = again.ok_or(Error::Empty { argument: "n" })?;
+    let ((logs, traced), (values, of_f)) = (rows(log_weights)?, rows(f(points))?);
+    count("f", logs.len(), values.len())?;
+    finite("f", &values)?;
+    let (n, group) = (plan.n, plan.group()?);
+    let found = values.chunks_exact(n).zip(logs.chunks_exact(n)).map(|(own, logs)| weighted(own, logs, group));
+    let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) =
+        found.collect::<Result<Vec<_>, Error>>()?.into_iter().unzip();
+    let means: Vec<f64> = found.iter().map(|e| e.value).collect();
+    let weights = weights.concat();
+    // Of sum w F / sum w: by F it is w / sum w, by ln w it is w (F - mean) / sum w.
+    let value = fused_pair(of_f, traced, (conditions,), means.clone(), move |cot| {
+        let by_f: Vec<f64> = weights.iter().enumerate().map(|(i, w)| cot[i / n] * w / n as f64).collect();
+        let by_log = by_f.iter().enumerate().map(|(i, b)| b * (values[i] - means[i / n])).collect();
+        [by_f, by_log]
+    })?;
+    Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
 }
 
 /// ln f - ln q at draws of q on the tape, in intrinsic coordinates.
@@ -343,7 +411,43 @@ where
     difference(target, own)
 }
 
-/// KL(q|f) - up to ln Z - of the density to an unnormalised target, E_q[ln q - ln f] on the tape, under each condition: the loss of variational
+/// KL(q|f) - up to ln Z - of the density from an unnormalised target, E_q[ln q - ln f] under each condition, in nats. Unbiased. Where f is normalised it is the
+/// divergence; else its smallest value is -ln Z. Minus this is the evidence lower bound.
+///
+/// `log_target` as in [`importance`], but finite: a target that is 0 where q is not is infinitely far away.
+///
+/// ```
+/// use dfdx::prelude::*;
+/// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+///
+/// let q = Cpu::default().build_module::<flow!(e1 : x), f64>();
+/// let log_f = |x: &[f64]| x.iter().map(|x| -0.5 * x * x).collect();
+/// // The target is the density, but for its norm: each draw says the same.
+/// let found = estimators::reverse_kl(&q, 10, &mut StdRng::seed_from_u64(1), log_f)?[0];
+/// assert!((found.value + 0.5 * std::f64::consts::TAU.ln()).abs() < 1e-12);
+/// # Ok::<(), flow_runtime::Error>(())
+/// ```
+///
+/// # Errors
+/// As [`importance`]; a value of `log_target` is minus infinity.
+pub fn reverse_kl<E, D, G>(
+    density: &D,
+    plan: impl Into<Plan>,
+    rng: &mut G,
+    log_target: impl FnOnce(&[E]) -> Vec<f64>,
+) -> Result<Vec<Estimate>, Error>
+where
+    E: Element,
+    D: Density<E>,
+    G: Rng + ?Sized,
+{
+    let plan = plan.into();
+    let (_, log_weights) = weights(density, plan, rng, log_target)?;
+    finite("log_target", &log_weights)?;
+    minus_means(&log_weights, plan)
+}
+
+/// KL(q|f) - up to ln Z - of the density from an unnormalised target, E_q[ln q - ln f] on the tape, under each condition: the loss of variational
 /// inference, without any data. Its smallest value is -ln Z.
 ///
 /// `log_target` is given rows of points in intrinsic coordinates on the tape and returns ln f of each, by the same measure.
@@ -413,13 +517,10 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), density.conditions());
-    let (logs, traced) = rows(log_weights_traced(density, plan, rng, |x| Ok(log_target(x)))?)?;
-    let (n, group) = (plan.n, plan.group()?);
-    let found: Vec<Estimate> = logs.chunks_exact(n).map(|own| importance_of(own, group).log_normalisation).collect();
-    let values: Vec<f64> = found.iter().map(|e| e.value).collect();
-    let kept = values.clone();
-    let value = fused(traced, (conditions,), values, move |cot| {
-        logs.iter().enumerate().map(|(i, l)| cot[i / n] * (l - kept[i / n]).exp() / n as f64).collect()
-    })?;
-    Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
+    let log_weights = log_weights_traced(density, plan, rng, |x| Ok(log_target(x)))?;
+    let group = plan.group()?;
+    let logs = wide(&log_weights.as_vec());
+    let error = |own: &[f64]| importance_of(own, group).log_normalisation.standard_error;
+    let standard_error = logs.chunks_exact(plan.n).map(error).collect();
+    Ok(TracedEstimate { value: log_means_traced(log_weights, conditions, plan.n)?, standard_error })
 }

@@ -1,25 +1,37 @@
 //! Entropies, and mutual information between the manifolds of a product.
 //!
 //! In nats, by the surface measure (so that those of spheres do not depend on where the poles are). A product of manifolds is an
-//! autoregressive one, p(x_0) p(x_1 | x_0) .., so that
+//! autoregressive one, p(x_0) p(x_1 | x_0) .., so that with S any set of manifolds
 //! ```text
-//! H(x)             = -E[ln p(x)]                                    exact density: unbiased
-//! H(x_k | x_{<k})  = -E[ln p(x_k | x_{<k})]                         the same
-//! H(x_0 .. x_k)    = -E[ln p(x_0 .. x_k)]                           the same
-//! H(x_S)           = -E[ln p(x_S)],  p(x_S) = E_{x'}[prod_{k in S} p(x_k | x'_{<k})]      otherwise
+//! H(x)         = -E[ln p(x)]                                              exact density: unbiased
+//! H(x_S)       = -E[ln p(x_S)]                                            exact where S is the first manifolds
+//! H(x_A | x_B) = -E[ln p(x_A, x_B) - ln p(x_B)]                           exact where B, and A with B, are
+//! I(x_A; x_B)  =  E[ln p(x_A, x_B) - ln p(x_A) - ln p(x_B)]
+//! p(x_S)       =  E_{x'}[prod_{k in S} p(x_k | x_S, x' before k)]         otherwise
 //! ```
-//! where the manifolds outside S are drawn anew, x', each time. The inner mean over K such draws is unbiased for p(x_S); its logarithm is low by
-//! Var / (2 K p^2) to first order, and that is added back: what is left is of order 1 / K^2. (The ancestor averages over the sample itself, the
-//! point's own x_{<k} among it, which biases the entropy low by about 1 / K of the mutual information's exponential.)
+//! where x' are the manifolds outside S, drawn anew in their turn, each given those before it. The inner mean over K such draws is unbiased for p(x_S); its
+//! logarithm is low by Var / (2 K p^2) to first order, and that is added back: what is left is of order 1 / K^2. (The ancestor averages over the sample itself, the
+//! point's own earlier manifolds among it, which biases the entropy low by about 1 / K of the mutual information's exponential.)
+//!
+//! # On the tape
+//! The draws x' of a point are held, and with them their density q(x'): p(x_S) = E_q[p(x_S, x') / q(x')] for any q, so that
+//! ```text
+//! ln p(x_S) ~ ln (1/K) sum_j exp(ln p(x_S, x'_j; w) - ln q(x'_j))
+//! ```
+//! has the value of the plain form and is a function of weights and x_S that may be differentiated: its gradient is the average of d ln p(x_S, x'_j) over x'_j weighted
+//! to the posterior p(x' | x_S), which is d ln p(x_S) (Fisher's identity). The bias of the gradient is that of the value's derivative.
 
 use super::base::Plan;
-use super::estimate::{Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, rows, wide};
+use super::estimate::{
+    Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, plus_scaled, rows, scaled, wide,
+};
 use crate::density::{Density, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
 use crate::module::{Element, Traced, draw_base};
 use core::ops::Range;
 use dfdx::shapes::Const;
+use dfdx::tensor::{Cpu, OwnedTape};
 use rand::Rng;
 
 /// H(x) under each condition: -(1/N) sum ln p(x_i), unbiased.
@@ -74,16 +86,56 @@ fn check_manifolds(manifolds: &[usize], count: usize) -> Result<Vec<usize>, Erro
     Ok(sorted)
 }
 
-/// Refuses a run of manifolds that is empty or not there.
-fn check_part(part: &Range<usize>, count: usize) -> Result<(), Error> {
-    if part.is_empty() || part.end > count {
-        let message = format!("{}..{} are no manifolds: there are {count}, from 0 on", part.start, part.end);
-        return Err(Error::argument("part", message));
+/// Refuses two sets with a manifold in common.
+fn check_apart([a, b]: [&[usize]; 2]) -> Result<(), Error> {
+    match a.iter().find(|k| b.contains(k)) {
+        Some(k) => Err(Error::argument("manifolds", format!("manifold {k} is in both sets"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
-/// H(x_k | x_0 .. x_{k-1}) of manifold number k, given the manifolds before it, under each condition. Unbiased.
+/// A sum of log-densities of sets of manifolds: sum_s c_s ln p(x_s). What all of these estimators are the mean of.
+type Terms = Vec<(f64, Vec<usize>)>;
+
+/// ln p(x_A | x_B), times -1.
+fn conditional_terms([a, given]: [&[usize]; 2]) -> Terms {
+    vec![(-1.0, [a, given].concat()), (1.0, given.to_vec())]
+}
+
+/// ln p(x_A, x_B) - ln p(x_A) - ln p(x_B).
+fn shared_terms([a, b]: [&[usize]; 2]) -> Terms {
+    vec![(1.0, [a, b].concat()), (-1.0, a.to_vec()), (-1.0, b.to_vec())]
+}
+
+/// The mean of a sum of log-densities over draws of all manifolds.
+fn mean_of_terms<E, D, G>(
+    density: &D,
+    terms: &Terms,
+    plan: Plan,
+    inner: usize,
+    rng: &mut G,
+) -> Result<Vec<Estimate>, Error>
+where
+    E: Element,
+    D: Density<E>,
+    G: Rng + ?Sized,
+{
+    let base = plan.draw(density.conditions(), D::DIM, rng)?;
+    let points = density.push(&base, Coordinates::Embedded)?.points;
+    let mut sums = vec![0.0; points.len() / D::EMBED];
+    for (factor, manifolds) in terms {
+        let found = marginal_log_prob(density, &points, manifolds, inner, rng)?;
+        sums.iter_mut().zip(found).for_each(|(sum, l)| *sum += factor * l);
+    }
+    finite("density", &sums)?;
+    let group = plan.group()?;
+    Ok(sums.chunks_exact(plan.n).map(|own| Estimate::of_groups(own, group)).collect())
+}
+
+/// H(x_A | x_B) of some manifolds given others, all others integrated out, under each condition.
+///
+/// Unbiased where B is the first manifolds and A the next ones, as `[&[2], &[0, 1]]`; otherwise with `inner` draws of the others for each point, as
+/// in [`marginal_entropy`].
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -92,17 +144,18 @@ fn check_part(part: &Range<usize>, count: usize) -> Result<(), Error> {
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e1 + e1 : x + x), f64>();
-/// let half = estimators::conditional_entropy(&pdf, 1, 1000, &mut rng)?[0];
+/// let half = estimators::conditional_entropy(&pdf, [&[1], &[0]], 1000, 2, &mut rng)?[0];
 /// assert!(half.pull(0.5 * (1.0 + std::f64::consts::TAU.ln())).abs() < 4.0);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 ///
 /// # Errors
-/// As [`entropy`]; there is no such manifold.
+/// As [`marginal_entropy`]; the two sets have a manifold in common.
 pub fn conditional_entropy<E, D, G>(
     density: &D,
-    manifold: usize,
+    sets: [&[usize]; 2],
     plan: impl Into<Plan>,
+    inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
 where
@@ -110,11 +163,8 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    check_manifolds(&[manifold], density.spaces().len())?;
-    let plan = plan.into();
-    let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Embedded)?;
-    minus_means(&wide(&density.log_prob_part(&draws.points, manifold..manifold + 1)?), plan)
+    check_apart(sets)?;
+    mean_of_terms(density, &conditional_terms(sets), plan.into(), inner, rng)
 }
 
 /// ln p(x_S), the log-density of some manifolds with the others integrated out, for rows of embedded coordinates.
@@ -149,37 +199,66 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let spaces = density.spaces();
-    let chosen = check_manifolds(manifolds, spaces.len())?;
-    let prefix = (0..).zip(&chosen).take_while(|(i, k)| i == *k).count();
-    let exact = match prefix {
-        0 => vec![0.0; points.len() / D::EMBED],
-        _ => wide(&density.log_prob_part(points, 0..prefix)?),
-    };
-    if prefix == chosen.len() {
-        return Ok(exact);
+    let chosen = check_manifolds(manifolds, density.spaces().len())?;
+    let last = chosen[chosen.len() - 1];
+    if last + 1 == chosen.len() {
+        return Ok(wide(&density.log_prob_part(points, 0..chosen.len())?));
     }
+    let current = others_anew(density, points, &chosen, inner, rng)?;
+    let logs = log_prob_of_runs(density, &current, &runs(&chosen)[1])?;
+    Ok(logs.chunks_exact(inner).map(|own| corrected_log_mean(own).0).collect())
+}
+
+/// The manifolds up to the last chosen one in runs of neighbours: those between the chosen ones, and the chosen ones.
+fn runs(chosen: &[usize]) -> [Vec<Range<usize>>; 2] {
+    let (mut between, mut kept): (Vec<Range<usize>>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
+    for k in chosen {
+        let end = kept.last().map_or(0, |run| run.end);
+        if end < *k {
+            between.push(end..*k);
+        }
+        match kept.last_mut() {
+            Some(run) if run.end == *k => run.end = k + 1,
+            _ => kept.push(*k..k + 1),
+        }
+    }
+    [between, kept]
+}
+
+/// The sum of the log-densities of runs of manifolds, each given those before it.
+fn log_prob_of_runs<E: Element, D: Density<E>>(
+    density: &D,
+    points: &[E],
+    runs: &[Range<usize>],
+) -> Result<Vec<f64>, Error> {
+    let mut sums = vec![0.0; points.len() / D::EMBED];
+    for run in runs {
+        let own = density.log_prob_part(points, run.clone())?;
+        sums.iter_mut().zip(own).for_each(|(sum, l)| *sum += l.widen());
+    }
+    Ok(sums)
+}
+
+/// Each point `inner` times, its manifolds before the last chosen one that are not chosen drawn anew.
+fn others_anew<E, D, G>(density: &D, points: &[E], chosen: &[usize], inner: usize, rng: &mut G) -> Result<Vec<E>, Error>
+where
+    E: Element,
+    D: Density<E>,
+    G: Rng + ?Sized,
+{
     if inner < 2 {
         return Err(Error::argument("inner", "the bias is known from two draws on"));
     }
     let mut current: Vec<E> =
         points.chunks_exact(D::EMBED).flat_map(|row| std::iter::repeat_n(row, inner)).flatten().copied().collect();
-    let copies = current.len() / D::EMBED;
-    let mut log_weights = vec![0.0; copies];
-    let mut at = prefix;
-    for k in &chosen[prefix..] {
-        if at < *k {
-            redraw(density, &mut current, at..*k, rng)?;
-        }
-        let own = density.log_prob_part(&current, *k..*k + 1)?;
-        log_weights.iter_mut().zip(own).for_each(|(sum, l)| *sum += l.widen());
-        at = *k + 1;
+    for between in &runs(chosen)[0] {
+        redraw(density, &mut current, between.clone(), rng)?;
     }
-    Ok(exact.iter().zip(log_weights.chunks_exact(inner)).map(|(l, own)| l + corrected_log_mean(own)).collect())
+    Ok(current)
 }
 
 /// Draws the manifolds of `part` anew, given those before them.
-fn redraw<E, D, G>(density: &D, current: &mut [E], part: Range<usize>, rng: &mut G) -> Result<(), Error>
+pub(crate) fn redraw<E, D, G>(density: &D, current: &mut [E], part: Range<usize>, rng: &mut G) -> Result<(), Error>
 where
     E: Element,
     D: Density<E>,
@@ -206,18 +285,22 @@ where
     Ok(())
 }
 
-/// The logarithm of the mean of weights, with the first order of its bias added back: ln m + s^2 / (2 K m^2).
-fn corrected_log_mean(logs: &[f64]) -> f64 {
+/// The logarithm of the mean of weights, with the first order of its bias added back, ln m + s^2 / (2 K m^2); and its derivatives by the logarithms
+/// of the weights.
+fn corrected_log_mean(logs: &[f64]) -> (f64, Vec<f64>) {
     let log_mean = log_mean_exp(logs);
     if log_mean == f64::NEG_INFINITY {
-        return log_mean;
+        return (log_mean, vec![0.0; logs.len()]);
     }
     let k = logs.len() as f64;
-    let variance = logs.iter().map(|l| ((l - log_mean).exp() - 1.0).powi(2)).sum::<f64>() / (k - 1.0);
-    log_mean + variance / (2.0 * k)
+    let weights: Vec<f64> = logs.iter().map(|l| (l - log_mean).exp()).collect();
+    // s^2 / m^2 with weights of mean 1; by ln w_j, sum_i 2 (w_i - 1) dw_i with dw_i = w_i (delta_ij - w_j / K) is 2 w_j (w_j - 1) - 2 w_j sum_i w_i (w_i - 1) / K.
+    let squares = weights.iter().map(|w| (w - 1.0).powi(2)).sum::<f64>();
+    let by = |w: &f64| w / k + w * ((w - 1.0) - squares / k) / ((k - 1.0) * k);
+    (log_mean + squares / (k - 1.0) / (2.0 * k), weights.iter().map(by).collect())
 }
 
-/// H(x_S) of some manifolds, the others integrated out, under each condition: `n` draws, for each of which `inner` draws of the others.
+/// H(x_S) of some manifolds, the others integrated out, under each condition: the draws of the plan, for each of which `inner` draws of the others.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -226,18 +309,18 @@ fn corrected_log_mean(logs: &[f64]) -> f64 {
 /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : t + f), f64>();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let direction = estimators::marginal_entropy(&pdf, &[1], 200, 50, &mut rng)?[0];
-/// let given = estimators::conditional_entropy(&pdf, 1, 200, &mut rng)?[0];
+/// let given = estimators::conditional_entropy(&pdf, [&[1], &[0]], 200, 2, &mut rng)?[0];
 /// // Knowing more leaves less entropy.
 /// assert!(given.value < direction.value + 4.0 * direction.standard_error);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 ///
 /// # Errors
-/// There is no such manifold; `n` or `inner` is below 2; a value leaves the range of the numbers.
+/// There is no such manifold; the number of draws does not suit its spread; `inner` is below 2 where it is needed; a value leaves the range of the numbers.
 pub fn marginal_entropy<E, D, G>(
     density: &D,
     manifolds: &[usize],
-    n: usize,
+    plan: impl Into<Plan>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -246,10 +329,7 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let plan = Plan::from(n);
-    let base: Vec<E> = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Embedded)?;
-    minus_means(&marginal_log_prob(density, &draws.points, manifolds, inner, rng)?, plan)
+    mean_of_terms(density, &vec![(-1.0, manifolds.to_vec())], plan.into(), inner, rng)
 }
 
 /// I(x_A; x_B) = E[ln p(x_A, x_B) - ln p(x_A) - ln p(x_B)] between two sets of manifolds, under each condition, in nats.
@@ -273,8 +353,8 @@ where
 /// As [`marginal_entropy`]; the two sets have a manifold in common.
 pub fn mutual_information<E, D, G>(
     density: &D,
-    [a, b]: [&[usize]; 2],
-    n: usize,
+    sets: [&[usize]; 2],
+    plan: impl Into<Plan>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -283,18 +363,8 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    if let Some(k) = a.iter().find(|k| b.contains(k)) {
-        return Err(Error::argument("manifolds", format!("manifold {k} is in both sets")));
-    }
-    let plan = Plan::from(n);
-    let base: Vec<E> = plan.draw(density.conditions(), D::DIM, rng)?;
-    let points = density.push(&base, Coordinates::Embedded)?.points;
-    let both = marginal_log_prob(density, &points, &[a, b].concat(), inner, rng)?;
-    let first = marginal_log_prob(density, &points, a, inner, rng)?;
-    let second = marginal_log_prob(density, &points, b, inner, rng)?;
-    let gain: Vec<f64> = (0..both.len()).map(|i| both[i] - first[i] - second[i]).collect();
-    finite("density", &gain)?;
-    Ok(gain.chunks_exact(n).map(Estimate::of).collect())
+    check_apart(sets)?;
+    mean_of_terms(density, &shared_terms(sets), plan.into(), inner, rng)
 }
 
 /// H(x) on the tape.
@@ -330,7 +400,7 @@ where
     means_traced(negative(log_prob)?, conditions, plan.group()?)
 }
 
-/// H(x_k | x_{<k}) on the tape.
+/// [`conditional_entropy`] on the tape, between any two sets of manifolds.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -339,7 +409,8 @@ where
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
-/// let found = estimators::conditional_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, 1, 100, &mut rng)?;
+/// // Of the number given the direction: against the order in which they are written.
+/// let found = estimators::conditional_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, [&[0], &[1]], 100, 20, &mut rng)?;
 /// let _ = found.value.sum().backward();
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
@@ -348,8 +419,9 @@ where
 /// As [`conditional_entropy`].
 pub fn conditional_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    manifold: usize,
+    sets: [&[usize]; 2],
     plan: impl Into<Plan>,
+    inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -357,17 +429,11 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    check_manifolds(&[manifold], density.spaces().len())?;
-    let (plan, conditions) = (plan.into(), density.conditions());
-    let base = plan.draw(conditions, N, rng)?;
-    let (first, second) = density.twins()?;
-    let points = first.push_traced_embedded(&base)?.into_points();
-    let log_prob = second.log_prob_traced(points, manifold..manifold + 1)?;
-    means_traced(negative(log_prob)?, conditions, plan.group()?)
+    check_apart(sets)?;
+    mean_of_terms_traced(density, &conditional_terms(sets), plan.into(), inner, rng)
 }
 
-/// H(x_part) of neighbouring manifolds on the tape, those before integrated out: n draws, each of which is also an inner draw of all others
-/// (never of itself), so n^2 log-densities.
+/// [`marginal_entropy`] on the tape, of any set of manifolds.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -376,17 +442,18 @@ where
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
-/// let found = estimators::marginal_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, 1..2, 30, &mut rng)?;
+/// let found = estimators::marginal_entropy_traced(pdf.on_tape(pdf.alloc_grads())?, &[1], 50, 20, &mut rng)?;
 /// let _ = found.value.sum().backward();
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 ///
 /// # Errors
-/// As [`marginal_entropy`]; `n` is below 3.
+/// As [`marginal_entropy`].
 pub fn marginal_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    part: Range<usize>,
-    n: usize,
+    manifolds: &[usize],
+    plan: impl Into<Plan>,
+    inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -394,18 +461,10 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    check_part(&part, density.spaces().len())?;
-    if part.start > 0 {
-        return crossed(density, part, n, rng, false);
-    }
-    let (plan, conditions) = (Plan::from(n), density.conditions());
-    let base = plan.draw(conditions, N, rng)?;
-    let (first, second) = density.twins()?;
-    let points = first.push_traced_embedded(&base)?.into_points();
-    means_traced(negative(second.log_prob_traced(points, part)?)?, conditions, 1)
+    mean_of_terms_traced(density, &vec![(-1.0, manifolds.to_vec())], plan.into(), inner, rng)
 }
 
-/// I(x_{<part}; x_part) between neighbouring manifolds and all before them, on the tape, as in [`marginal_entropy_traced`].
+/// [`mutual_information`] on the tape, between any two sets of manifolds.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -414,17 +473,18 @@ where
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e1 + s2 : t + f), f64>();
-/// let found = estimators::mutual_information_traced(pdf.on_tape(pdf.alloc_grads())?, 1..2, 30, &mut rng)?;
+/// let found = estimators::mutual_information_traced(pdf.on_tape(pdf.alloc_grads())?, [&[0], &[1]], 50, 20, &mut rng)?;
 /// let _ = found.value.sum().backward();
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 ///
 /// # Errors
-/// As [`marginal_entropy_traced`]; nothing is before `part`.
+/// As [`mutual_information`].
 pub fn mutual_information_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    part: Range<usize>,
-    n: usize,
+    sets: [&[usize]; 2],
+    plan: impl Into<Plan>,
+    inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -432,94 +492,86 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    check_part(&part, density.spaces().len())?;
-    if part.start == 0 {
-        return Err(Error::argument(
-            "part",
-            "nothing is before manifold 0: there is nothing to share information with",
-        ));
-    }
-    crossed(density, part, n, rng, true)
+    check_apart(sets)?;
+    mean_of_terms_traced(density, &shared_terms(sets), plan.into(), inner, rng)
 }
 
-/// Every draw's part under every draw's earlier manifolds: L_ij = ln p(y_i | x_j). With a_i = ln mean_{j != i} exp L_ij, corrected for its bias, the
-/// marginal entropy is -mean a_i and the mutual information mean (L_ii - a_i).
-fn crossed<const N: usize, const M: usize, E, D, G>(
+/// [`mean_of_terms`] on the tape: the same draws in the same order.
+fn mean_of_terms_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    part: Range<usize>,
-    n: usize,
+    terms: &Terms,
+    plan: Plan,
+    inner: usize,
     rng: &mut G,
-    information: bool,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
     E: Element,
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    if n < 3 {
-        return Err(Error::argument("n", "a point and two others are needed at least"));
+    let (conditions, count) = (density.conditions(), density.spaces().len());
+    let base = plan.draw(conditions, N, rng)?;
+    let (sampling, mut rest) = density.twins()?;
+    let mut points = Some(sampling.push_traced_embedded(&base)?.into_points());
+    let mut sum: Option<Traced<(usize,), E>> = None;
+    for (i, (factor, manifolds)) in terms.iter().enumerate() {
+        let chosen = check_manifolds(manifolds, count)?;
+        let own;
+        (own, rest) = rest.twins()?;
+        // The last to use the points takes their tape.
+        let last = i + 1 == terms.len();
+        let again = points.as_ref().map(|points| points.retaped::<OwnedTape<E, Cpu>>());
+        let Some(used) = (if last { points.take() } else { again }) else { break };
+        let log_prob = marginal_log_prob_traced(own, used, &chosen, inner, rng)?;
+        sum = Some(match sum {
+            None => scaled(log_prob, *factor)?,
+            Some(sum) => plus_scaled(sum, log_prob, *factor)?,
+        });
     }
-    let conditions = density.conditions();
-    let before = density.spaces()[part.start].embedded.start;
-    let base: Vec<E> = draw_base(conditions * n * N, rng);
-    let (first, second) = density.twins()?;
-    let crossing = cross(first.push_traced_embedded(&base)?.into_points(), before, n)?;
-    let (logs, traced) = rows(second.log_prob_traced(crossing, part)?)?;
-    finite("density", &logs)?;
-
-    let others = (n - 1) as f64;
-    let mut found = Vec::with_capacity(conditions);
-    let mut slopes = vec![0.0; logs.len()];
-    for (own, slope) in logs.chunks_exact(n * n).zip(slopes.chunks_exact_mut(n * n)) {
-        let mut influence = vec![0.0; n];
-        for i in 0..n {
-            let row = &own[i * n..][..n];
-            let rest: Vec<f64> = (0..n).filter(|j| *j != i).map(|j| row[j]).collect();
-            let log_mean = log_mean_exp(&rest);
-            let weights: Vec<f64> = row.iter().map(|l| (l - log_mean).exp()).collect();
-            let spread = (0..n).filter(|j| *j != i).map(|j| (weights[j] - 1.0).powi(2)).sum::<f64>() / (others - 1.0);
-            let a = log_mean + spread / (2.0 * others);
-            influence[i] += if information { row[i] - a } else { -a };
-            for j in (0..n).filter(|j| *j != i) {
-                let w = weights[j];
-                // A draw also moves the others' means: the projection of a U-statistic (Hoeffding 1948).
-                influence[j] -= (w - 1.0) / others;
-                let by_log = w * (1.0 / others + (w - 1.0) / ((others - 1.0) * others) - spread / (others * others));
-                slope[i * n + j] = -by_log / n as f64;
-            }
-            if information {
-                slope[i * n + i] = 1.0 / n as f64;
-            }
-        }
-        // The projections sum to the estimate: sum_j of (w - 1) is zero in every row.
-        found.push(Estimate::of(&influence));
-    }
-    let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
-        slopes.iter().enumerate().map(|(k, s)| s * cot[k / (n * n)]).collect()
-    })?;
-    Ok(TracedEstimate { value, standard_error: found.iter().map(|e| e.standard_error).collect() })
+    let sum = sum.ok_or(Error::Empty { argument: "manifolds" })?;
+    finite("density", &wide(&sum.as_vec()))?;
+    means_traced(sum, conditions, plan.group()?)
 }
 
-/// Rows (i, j) under each condition: columns before `before` of point j, the others of point i.
-fn cross<const M: usize, E: Element>(
+/// [`marginal_log_prob`] on the tape.
+fn marginal_log_prob_traced<const N: usize, const M: usize, E, D, G>(
+    density: D,
     points: Traced<(usize, Const<M>), E>,
-    before: usize,
-    n: usize,
-) -> Result<Traced<(usize, Const<M>), E>, Error> {
-    let (numbers, points) = rows(points)?;
-    let all = numbers.len() / M;
-    let rows_of = move || (0..all).flat_map(move |i| (i / n * n..i / n * n + n).map(move |j| (i, j)));
-    let source =
-        move |(i, j): (usize, usize), column: usize| if column < before { j * M + column } else { i * M + column };
-    let crossed =
-        rows_of().flat_map(|pair| (0..M).map(move |column| source(pair, column))).map(|s| numbers[s]).collect();
-    fused(points, (all * n, Const::<M>), crossed, move |cot| {
-        let mut bars = vec![0.0; all * M];
-        for (row, pair) in rows_of().enumerate() {
-            for column in 0..M {
-                bars[source(pair, column)] += cot[row * M + column];
-            }
+    chosen: &[usize],
+    inner: usize,
+    rng: &mut G,
+) -> Result<Traced<(usize,), E>, Error>
+where
+    E: Element,
+    D: TracedDensity<N, M, E>,
+    G: Rng + ?Sized,
+{
+    let last = chosen[chosen.len() - 1];
+    if last + 1 == chosen.len() {
+        return density.log_prob_traced(points, 0..chosen.len());
+    }
+    let (_, points) = rows(points)?;
+    let spaces = density.spaces();
+    let columns: Vec<usize> = chosen.iter().flat_map(|k| spaces[*k].embedded.clone()).collect();
+    let (current, log_drawn) = {
+        let plain = density.plain();
+        let current = others_anew(&plain, &points.as_vec(), chosen, inner, rng)?;
+        let log_drawn = log_prob_of_runs(&plain, &current, &runs(chosen)[0])?;
+        (current, log_drawn)
+    };
+    let count = current.len() / M;
+    // The chosen columns are those of the point, the others do not move.
+    let spread = fused(points, (count, Const::<M>), wide(&current), move |cot| {
+        let mut bars = vec![0.0; count / inner * M];
+        for (row, cot) in cot.chunks_exact(M).enumerate() {
+            columns.iter().for_each(|k| bars[row / inner * M + k] += cot[*k]);
         }
         bars
+    })?;
+    let (mut logs, traced) = rows(density.log_prob_traced(spread, 0..last + 1)?)?;
+    logs.iter_mut().zip(log_drawn).for_each(|(l, q)| *l -= q);
+    let (values, slopes): (Vec<f64>, Vec<Vec<f64>>) = logs.chunks_exact(inner).map(corrected_log_mean).unzip();
+    fused(traced, (count / inner,), values, move |cot| {
+        slopes.iter().zip(cot).flat_map(|(own, c)| own.iter().map(move |s| s * c)).collect()
     })
 }

@@ -18,7 +18,7 @@ pub struct Estimate {
 impl Estimate {
     /// The mean of independent values, with standard error s / sqrt(n), where s^2 = sum (v - mean)^2 / (n - 1).
     ///
-    /// The standard error of a single value is infinite.
+    /// The standard error of a single value is infinite; of no values at all the mean is NaN.
     ///
     /// ```
     /// let mean = flow_runtime::estimators::Estimate::of(&[1.0, 3.0]);
@@ -134,21 +134,43 @@ pub(crate) fn fused_pair<S: Shape, T: Shape, R: Shape, E: Element>(
     Ok(out.put_tape(tape))
 }
 
-/// x - y, row by row; the two tapes become one.
+/// x + factor y, row by row; the two tapes become one.
+pub(crate) fn plus_scaled<E: Element>(
+    x: Traced<(usize,), E>,
+    y: Traced<(usize,), E>,
+    factor: f64,
+) -> Result<Traced<(usize,), E>, Error> {
+    let ((a, x), (b, y)) = (rows(x)?, rows(y)?);
+    count("log_prob", a.len(), b.len())?;
+    let values = a.iter().zip(&b).map(|(a, b)| a + factor * b).collect();
+    fused_pair(x, y, (a.len(),), values, move |cot| [cot.to_vec(), cot.iter().map(|c| factor * c).collect()])
+}
+
+/// x - y, row by row.
 pub(crate) fn difference<E: Element>(
     x: Traced<(usize,), E>,
     y: Traced<(usize,), E>,
 ) -> Result<Traced<(usize,), E>, Error> {
-    let ((a, x), (b, y)) = (rows(x)?, rows(y)?);
-    count("log_prob", a.len(), b.len())?;
-    let values = a.iter().zip(&b).map(|(a, b)| a - b).collect();
-    fused_pair(x, y, (a.len(),), values, |cot| [cot.to_vec(), cot.iter().map(|c| -c).collect()])
+    plus_scaled(x, y, -1.0)
+}
+
+/// factor x, row by row.
+pub(crate) fn scaled<E: Element>(x: Traced<(usize,), E>, factor: f64) -> Result<Traced<(usize,), E>, Error> {
+    let (values, x) = rows(x)?;
+    let scaled = values.iter().map(|v| factor * v).collect();
+    fused(x, (values.len(),), scaled, move |cot| cot.iter().map(|c| factor * c).collect())
 }
 
 /// -x, row by row.
 pub(crate) fn negative<E: Element>(x: Traced<(usize,), E>) -> Result<Traced<(usize,), E>, Error> {
+    scaled(x, -1.0)
+}
+
+/// The same numbers, from which no gradient goes back; the tape stays.
+pub(crate) fn held<S: Shape, E: Element>(x: Traced<S, E>) -> Result<Traced<S, E>, Error> {
     let (values, x) = rows(x)?;
-    fused(x, (values.len(),), values.iter().map(|v| -v).collect(), |cot| cot.iter().map(|c| -c).collect())
+    let (shape, count) = (*x.shape(), values.len());
+    fused(x, shape, values, move |_| vec![0.0; count])
 }
 
 /// Per condition the mean of its values, of which each `group` neighbours may depend on each other.
@@ -165,6 +187,20 @@ pub(crate) fn means_traced<E: Element>(
         cot.iter().flat_map(|c| std::iter::repeat_n(c / n as f64, n)).collect()
     })?;
     Ok(TracedEstimate { value, standard_error: estimates.iter().map(|e| e.standard_error).collect() })
+}
+
+/// Per condition ln of the mean of exponentials.
+pub(crate) fn log_means_traced<E: Element>(
+    logs: Traced<(usize,), E>,
+    conditions: usize,
+    n: usize,
+) -> Result<Traced<(usize,), E>, Error> {
+    let (logs, traced) = rows(logs)?;
+    let values: Vec<f64> = logs.chunks_exact(n).map(log_mean_exp).collect();
+    let kept = values.clone();
+    fused(traced, (conditions,), values, move |cot| {
+        logs.iter().enumerate().map(|(i, l)| cot[i / n] * (l - kept[i / n]).exp() / n as f64).collect()
+    })
 }
 
 /// Refuses values that are not finite.

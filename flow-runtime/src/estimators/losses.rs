@@ -7,7 +7,7 @@
 //! evidence lower bound     E_data E_{q(z|x)}[ln p(x | z) + ln p(z) - ln q(z | x)]  <=  E_data[ln p(x)]
 //! joint, with labels       E_data[ln q(z | x) + ln p(x | z) + ln p(z)]
 //! ```
-//! All are the divergence of one joint density of x and z from another (Gluesenkamp, arXiv:2008.05825, section 2): the first KL(p_true(x, z) | q(z | x) p_true(x)), up to
+//! All are the divergence of one joint density of x and z from another (Gluesenkamp, arXiv:2008.05825): the first KL(p_true(x, z) | q(z | x) p_true(x)), up to
 //! terms without parameters; the second KL(q(z | x) p_true(x) | p(x | z) p(z)); the third the first plus KL(p_true(x, z) | p(x | z) p(z)). Data of which
 //! only a part has labels take the third where there are labels and the second where there are none: [`semi_supervised`].
 //!
@@ -15,7 +15,7 @@
 
 use super::base::Plan;
 use super::divergence::log_weights_traced;
-use super::estimate::{TracedEstimate, fused, fused_pair, log_mean_exp, rows};
+use super::estimate::{TracedEstimate, fused_pair, log_means_traced, rows};
 use super::expectation::average;
 use crate::density::TracedDensity;
 use crate::error::Error;
@@ -143,15 +143,10 @@ where
     G: Rng + ?Sized,
 {
     let conditions = encoder.conditions();
-    let (logs, traced) = rows(log_weights_traced(encoder, Plan::from(n), rng, log_joint)?)?;
-    let values: Vec<f64> = logs.chunks_exact(n).map(log_mean_exp).collect();
-    let kept = values.clone();
-    fused(traced, (conditions,), values, move |cot| {
-        logs.iter().enumerate().map(|(i, l)| cot[i / n] * (l - kept[i / n]).exp() / n as f64).collect()
-    })
+    log_means_traced(log_weights_traced(encoder, Plan::from(n), rng, log_joint)?, conditions, n)
 }
 
-/// The objective of data of which only a part has labels (arXiv:2008.05825, section 3): the rows with labels and then the rows without, in one tensor.
+/// The objective of data of which only a part has labels (arXiv:2008.05825): the rows with labels and then the rows without, in one tensor.
 ///
 /// `labelled` holds ln q(z | x) + ln p(x | z) + ln p(z) of rows with labels, or only the terms that are wanted; `unlabelled` the bounds of the others, as from
 /// [`elbo_traced`], times `weight`.
@@ -176,13 +171,19 @@ where
 /// ```
 ///
 /// # Errors
-/// The device fails.
+/// There are no rows of either kind; the weight is not finite.
 pub fn semi_supervised<E: Element>(
     labelled: Traced<(usize,), E>,
     unlabelled: Traced<(usize,), E>,
     weight: f64,
 ) -> Result<Traced<(usize,), E>, Error> {
+    if !weight.is_finite() {
+        return Err(Error::argument("weight", format!("{weight} is no weight, such as 1")));
+    }
     let ((a, x), (b, y)) = (rows(labelled)?, rows(unlabelled)?);
+    if a.is_empty() && b.is_empty() {
+        return Err(Error::Empty { argument: "labelled" });
+    }
     let first = a.len();
     let values: Vec<f64> = a.into_iter().chain(b.into_iter().map(|b| weight * b)).collect();
     fused_pair(x, y, (values.len(),), values, move |cot| {

@@ -3,8 +3,8 @@
 //! All in embedded coordinates, for the mean of an angle has no meaning; of a Euclidean space, an interval and the circle's cosine and sine
 //! these are what one expects. What to make of the mean vector on a sphere: [`direction`](super::direction).
 
-use super::base::Plan;
-use super::estimate::{Estimate, TracedEstimate, fused, mean, rows, wide};
+use super::base::{Plan, at_least_two};
+use super::estimate::{Estimate, TracedEstimate, finite, fused, mean, rows, wide};
 use crate::density::{Density, TracedDensity};
 use crate::error::Error;
 use crate::kernels::Coordinates;
@@ -35,11 +35,19 @@ where
     let plan = plan.into();
     let points = embedded_draws(density, plan, rng)?;
     let group = plan.group()?;
+    let order = power(order)?;
+    let powers: Vec<f64> = points.iter().map(|x| x.powi(order)).collect();
+    finite("order", &powers)?;
     let of = |own: &[f64]| -> Vec<Estimate> {
-        let column = |i: usize| -> Vec<f64> { own.chunks_exact(D::EMBED).map(|x| x[i].powi(order as i32)).collect() };
+        let column = |i: usize| -> Vec<f64> { own.chunks_exact(D::EMBED).map(|x| x[i]).collect() };
         (0..D::EMBED).map(|i| Estimate::of_groups(&column(i), group)).collect()
     };
-    Ok(points.chunks_exact(plan.n * D::EMBED).map(of).collect())
+    Ok(powers.chunks_exact(plan.n * D::EMBED).map(of).collect())
+}
+
+/// An order as a power.
+fn power(order: u32) -> Result<i32, Error> {
+    i32::try_from(order).map_err(|_| Error::argument("order", format!("there is no power {order}")))
 }
 
 /// Draws in embedded coordinates, widened.
@@ -93,7 +101,7 @@ fn covariance_of(own: &[f64], columns: usize, group: usize) -> Covariance {
 /// ```
 ///
 /// # Errors
-/// As [`moment`].
+/// As [`moment`]; there are fewer than two draws.
 pub fn covariance<E, D, G>(density: &D, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Covariance>, Error>
 where
     E: Element,
@@ -101,6 +109,7 @@ where
     G: Rng + ?Sized,
 {
     let plan = plan.into();
+    at_least_two(plan.n)?;
     let points = embedded_draws(density, plan, rng)?;
     let group = plan.group()?;
     Ok(points.chunks_exact(plan.n * D::EMBED).map(|own| covariance_of(own, D::EMBED, group)).collect())
@@ -139,7 +148,8 @@ where
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
     let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
-    let (group, n, order) = (plan.group()?, plan.n, order as i32);
+    let (group, n, order) = (plan.group()?, plan.n, power(order)?);
+    finite("order", &points.iter().map(|x| x.powi(order)).collect::<Vec<_>>())?;
     let of = |k: usize| {
         let column: Vec<f64> = points[k / M * n * M..][..n * M].chunks_exact(M).map(|x| x[k % M].powi(order)).collect();
         Estimate::of_groups(&column, group)
@@ -171,7 +181,7 @@ where
 /// ```
 ///
 /// # Errors
-/// As [`moment`].
+/// As [`moment`]; there are fewer than two draws.
 pub fn covariance_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     plan: impl Into<Plan>,
@@ -183,6 +193,7 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), density.conditions());
+    at_least_two(plan.n)?;
     let base = plan.draw(conditions, N, rng)?;
     let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
     let (group, n) = (plan.group()?, plan.n);

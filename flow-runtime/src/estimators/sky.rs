@@ -5,8 +5,10 @@
 //! of depth d + 1. Longitude is phi, latitude is pi / 2 - theta.
 
 use super::contours::probabilities;
-use super::estimate::wide;
-use crate::density::Density;
+use super::directional::sphere;
+use super::entropy::redraw;
+use super::estimate::{log_mean_exp, wide};
+use crate::density::{Density, Space};
 use crate::error::Error;
 use crate::kernels::Coordinates;
 use crate::module::{Element, draw_base};
@@ -21,7 +23,7 @@ pub struct Cell {
     pub depth: u8,
     /// Number in the nested scheme.
     pub index: u64,
-    /// ln p at the centre, by area.
+    /// ln p at the centre, by area. On the tape, for gradients: `log_prob_embedded` of the centres.
     pub log_density: f64,
 }
 
@@ -39,10 +41,10 @@ impl Cell {
         let (phi, latitude) = nested::center(self.depth, self.index);
         [FRAC_PI_2 - latitude, phi]
     }
-    /// The share of sorted cell numbers of the last depth that lie in this cell.
-    fn share(&self, numbers: &[u64]) -> f64 {
+    /// How many of sorted cell numbers of the last depth lie in this cell.
+    fn count(&self, numbers: &[u64]) -> f64 {
         let below = |index: u64| numbers.partition_point(|n| n >> (2 * (LAST_DEPTH - self.depth)) < index);
-        (below(self.index + 1) - below(self.index)) as f64 / numbers.len() as f64
+        (below(self.index + 1) - below(self.index)) as f64
     }
     /// The number that has the depth in it, 4 4^depth + index: the UNIQ of multi-order files.
     pub fn unique(&self) -> u64 {
@@ -69,24 +71,38 @@ const PRECISION: f64 = 1e-4;
 /// No cell holds more probability than this.
 const COARSEST: f64 = 0.01;
 
-/// Draws that point out peaks.
-const GUIDES: usize = 2000;
+/// Draws that point out peaks, and at least so many of each part of a mixture.
+const GUIDES: usize = 2048;
+const GUIDES_EACH: usize = 8;
+
+/// Draws in a cell beyond those its probability explains: five standard deviations of their number, and five more.
+const UNEXPLAINED: f64 = 5.0;
+
+/// Rows that are evaluated at once.
+const AT_ONCE: usize = 1 << 18;
 
 /// The most cells of a map: 16 MB a condition, and more evaluations than that take minutes.
 const MOST_CELLS: usize = 1 << 20;
 
-/// A map of manifold 0, an `s2`, under each condition; later manifolds are integrated out, for they are conditioned on it.
+/// A map of the sphere number `manifold`, an `s2` anywhere in the product, under each condition; all other manifolds are integrated out.
+///
+/// Of the first manifold the density is exact, and `inner` is not used. Of a later one it is the mean of its densities given `inner` draws of the manifolds before it,
+/// the same draws for all cells: a density that is normalised as exactly as each of them, with a relative error of about the spread of the parts over sqrt(inner). A
+/// hundred are a good number; the time is proportional to it.
 ///
 /// Cells are halved along each side where the density changes within them: where the four parts hold another probability than the whole, by
 /// more than their share of a ten-thousandth, or where they hold more than a hundredth in all. Draws point out peaks that are narrower than the first
-/// cells: a cell with more than a hundredth of them is halved too.
+/// cells: a cell with more of them than its probability explains is halved too.
+///
+/// There is no form on the tape: which cells there are, and which of them a contour holds, changes in steps. The value of a cell is a log-density, and the area
+/// inside a contour of a density on one sphere is [`highest_density_volume_traced`](super::highest_density_volume_traced); both have gradients.
 ///
 /// ```
 /// use dfdx::prelude::*;
 /// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
 ///
 /// let pdf = Cpu::default().build_module::<flow!(s2 : f), f64>();
-/// let map = &estimators::equal_area_map(&pdf, &mut StdRng::seed_from_u64(1))?[0];
+/// let map = &estimators::equal_area_map(&pdf, 0, 1, &mut StdRng::seed_from_u64(1))?[0];
 /// assert!((map.total() - 1.0).abs() < 1e-3);
 /// let [half, most] = map.areas(&[0.5, 0.9])?[..] else { unreachable!() };
 /// assert!(half < most && most < 4.0 * std::f64::consts::PI);
@@ -94,38 +110,36 @@ const MOST_CELLS: usize = 1 << 20;
 /// ```
 ///
 /// # Errors
-/// Manifold 0 is not `s2`; a value leaves the range of the numbers.
-pub fn equal_area_map<E, D, G>(density: &D, rng: &mut G) -> Result<Vec<EqualAreaMap>, Error>
+/// There is no such manifold, or it is no `s2`; `inner` is 0; a value leaves the range of the numbers.
+pub fn equal_area_map<E, D, G>(
+    density: &D,
+    manifold: usize,
+    inner: usize,
+    rng: &mut G,
+) -> Result<Vec<EqualAreaMap>, Error>
 where
     E: Element,
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let spaces = density.spaces();
-    if spaces.first().is_none_or(|space| space.notation != "s2") {
-        let names: Vec<_> = spaces.iter().map(|space| space.notation.as_str()).collect();
-        let message = format!("manifold 0 of `{}` is not s2: write the direction first, `s2 + ..`", names.join(" + "));
-        return Err(Error::argument("density", message));
+    let space = sphere(&density.spaces(), manifold)?;
+    if space.embedded.len() != 3 {
+        let message = format!("`{}` has no map of equal area: this one is for s2", space.notation);
+        return Err(Error::argument("manifold", message));
+    }
+    if inner == 0 {
+        return Err(Error::Empty { argument: "inner" });
     }
     let conditions = density.conditions();
-    let base: Vec<E> = draw_base(conditions * GUIDES * D::DIM, rng);
-    let drawn = density.push(&base, Coordinates::Intrinsic)?.points;
-    let number = |x: &[E]| nested::hash(LAST_DEPTH, x[1].widen(), FRAC_PI_2 - x[0].widen());
-    let guides: Vec<Vec<u64>> = drawn
-        .chunks_exact(GUIDES * D::DIM)
-        .map(|own| {
-            let mut numbers: Vec<u64> = own.chunks_exact(D::DIM).map(number).collect();
-            numbers.sort_unstable();
-            numbers
-        })
-        .collect();
-    // Later manifolds are not read, but must hold points.
-    let rest = &drawn[2..D::DIM];
+    let parts = if manifold == 0 { 1 } else { inner };
+    let base: Vec<E> = draw_base(conditions * parts * D::DIM, rng);
+    let mixture = Mixture { density, manifold, space, rows: density.push(&base, Coordinates::Embedded)?.points };
+    let guides = mixture.guides((GUIDES / parts).max(GUIDES_EACH), rng)?;
 
     let first = (0..nested::n_hash(FIRST_DEPTH)).map(|index| (FIRST_DEPTH, index));
     let mut maps: Vec<Vec<Cell>> =
         vec![first.map(|(depth, index)| Cell { depth, index, log_density: 0.0 }).collect(); conditions];
-    evaluate(density, &mut maps, rest)?;
+    mixture.evaluate(&mut maps)?;
     let mut done: Vec<Vec<Cell>> = vec![Vec::new(); conditions];
     for _ in FIRST_DEPTH..LAST_DEPTH {
         let mut children: Vec<Vec<Cell>> = maps
@@ -138,16 +152,18 @@ where
         if children.iter().all(Vec::is_empty) {
             break;
         }
-        evaluate(density, &mut children, rest)?;
+        mixture.evaluate(&mut children)?;
         for (c, parents) in maps.iter_mut().enumerate() {
             let mut next = Vec::new();
             let room = MOST_CELLS.saturating_sub(done[c].len());
             let tolerance = PRECISION / parents.len() as f64;
             for (parent, four) in parents.iter().zip(children[c].chunks_exact(4)) {
                 let sum: f64 = four.iter().map(Cell::probability).sum();
+                let explained = sum * guides[c].len() as f64;
+                let most = explained + UNEXPLAINED * (explained.sqrt() + 1.0);
                 let settled = (sum - parent.probability()).abs() < tolerance
                     && sum < COARSEST
-                    && parent.share(&guides[c]) < COARSEST;
+                    && parent.count(&guides[c]) <= most;
                 if settled || next.len() + 4 > room { done[c].extend(four) } else { next.extend(four) }
             }
             *parents = next;
@@ -161,23 +177,67 @@ where
     Ok(done.into_iter().zip(maps).map(finish).collect())
 }
 
-/// Log-densities of the cells' centres. Conditions have different numbers of cells, but rows are shared out evenly: short lists are
-/// filled up with their first cell, or with the pole where they are empty.
-fn evaluate<E: Element, D: Density<E>>(density: &D, maps: &mut [Vec<Cell>], rest: &[E]) -> Result<(), Error> {
-    let most = maps.iter().map(Vec::len).max().unwrap_or(0);
-    let mut points = Vec::with_capacity(maps.len() * most * D::DIM);
-    for cells in maps.iter() {
-        for i in 0..most {
-            let centre = cells.get(i).or(cells.first()).map_or([0.0, 0.0], Cell::centre);
-            points.extend(centre.map(E::narrow));
-            points.extend_from_slice(rest);
+/// The density of a sphere in a product: a mean over points whose earlier manifolds are held, as many under each condition.
+struct Mixture<'a, E, D> {
+    density: &'a D,
+    manifold: usize,
+    space: Space,
+    /// The points, in embedded coordinates.
+    rows: Vec<E>,
+}
+
+impl<E: Element, D: Density<E>> Mixture<'_, E, D> {
+    /// The parts under one condition.
+    fn parts(&self, condition: usize) -> &[E] {
+        let each = self.rows.len() / self.density.conditions();
+        &self.rows[condition * each..][..each]
+    }
+
+    /// Sorted cell numbers of the last depth of draws, `each` from each part, under each condition.
+    fn guides<G: Rng + ?Sized>(&self, each: usize, rng: &mut G) -> Result<Vec<Vec<u64>>, Error> {
+        let copies = self.rows.chunks_exact(D::EMBED).flat_map(|row| std::iter::repeat_n(row, each));
+        let mut drawn: Vec<E> = copies.flatten().copied().collect();
+        redraw(self.density, &mut drawn, self.manifold..self.manifold + 1, rng)?;
+        let number = |x: &[E]| {
+            let [x, y, z]: [f64; 3] = core::array::from_fn(|k| x[self.space.embedded.start + k].widen());
+            nested::hash(LAST_DEPTH, y.atan2(x).rem_euclid(2.0 * PI), z.atan2(x.hypot(y)))
+        };
+        let of = |own: &[E]| {
+            let mut numbers: Vec<u64> = own.chunks_exact(D::EMBED).map(number).collect();
+            numbers.sort_unstable();
+            numbers
+        };
+        Ok(drawn.chunks_exact(drawn.len() / self.density.conditions()).map(of).collect())
+    }
+
+    /// Log-densities of the cells' centres. Conditions have different numbers of cells, but rows are shared out evenly: short lists are
+    /// filled up with their first cell, or with the pole where they are empty.
+    fn evaluate(&self, maps: &mut [Vec<Cell>]) -> Result<(), Error> {
+        let most = maps.iter().map(Vec::len).max().unwrap_or(0);
+        let parts = self.rows.len() / D::EMBED / maps.len();
+        let together = (AT_ONCE / (maps.len() * parts)).max(1);
+        for first in (0..most).step_by(together) {
+            let count = together.min(most - first);
+            let mut points = Vec::with_capacity(maps.len() * count * parts * D::EMBED);
+            for (condition, cells) in maps.iter().enumerate() {
+                for i in first..first + count {
+                    let [theta, phi] = cells.get(i).or(cells.first()).map_or([0.0, 0.0], Cell::centre);
+                    let centre = [theta.sin() * phi.cos(), theta.sin() * phi.sin(), theta.cos()].map(E::narrow);
+                    for part in self.parts(condition).chunks_exact(D::EMBED) {
+                        points.extend_from_slice(part);
+                        let at = points.len() - D::EMBED + self.space.embedded.start;
+                        points[at..at + 3].copy_from_slice(&centre);
+                    }
+                }
+            }
+            let found = wide(&self.density.log_prob_part(&points, self.manifold..self.manifold + 1)?);
+            for (cells, found) in maps.iter_mut().zip(found.chunks_exact(count * parts)) {
+                let own = cells.iter_mut().skip(first).zip(found.chunks_exact(parts));
+                own.for_each(|(cell, logs)| cell.log_density = log_mean_exp(logs));
+            }
         }
+        Ok(())
     }
-    let found = wide(&density.log_prob_part(&D::embed(&points), 0..1)?);
-    for (cells, found) in maps.iter_mut().zip(found.chunks_exact(most)) {
-        cells.iter_mut().zip(found).for_each(|(cell, l)| cell.log_density = *l);
-    }
-    Ok(())
 }
 
 impl EqualAreaMap {

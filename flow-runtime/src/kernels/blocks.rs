@@ -88,6 +88,8 @@ pub struct Workspace<T, R> {
     pub penalties: Vec<T>,
     /// Cotangents of `penalties`.
     pub cot_penalties: Vec<T>,
+    /// Rows of cotangents of `base`; empty where there are none.
+    pub cot_base: Vec<T>,
     net_input: Vec<T>,
     cot_net_input: Vec<T>,
     activations: Vec<T>,
@@ -166,6 +168,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             cot_log_prob: cot_block(1),
             penalties: block(PENALTIES),
             cot_penalties: cot_block(PENALTIES),
+            cot_base: Vec::new(),
             net_input: block(sizes.net_input),
             cot_net_input: cot_block(sizes.net_input),
             activations: block(sizes.activations),
@@ -287,6 +290,12 @@ pub trait Blocks: Send + Sync + 'static {
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
+    /// Undoes the letters in `letters` of one manifold: its coordinates in `inputs`, those after the letters, become those before them. Adds the
+    /// log-determinant to `log_prob`, and the reference density where the way ends at the base.
+    fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>;
     /// Cotangents of [`Blocks::generate`] at the points in `inputs`, given those of the points in `cot_inputs` and of their
     /// log-density in `cot_log_prob`.
     fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
@@ -386,6 +395,13 @@ impl Blocks for () {
     }
     #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    #[inline(always)]
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
@@ -783,13 +799,21 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 Block::<M, C, H>::prepare_pack(at, space, first);
             }
             let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
+            let (cot_base, lane_base) = (&space.cot_base, &mut space.lane_base[..M::DIM]);
             let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
             let scratch = &mut lane_scratch[..C::SCRATCH];
             cot_point.fill(R::zero());
+            let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
+                if !cot_base.is_empty() {
+                    load(&cot_base[at.dim * width..], width, first, lane_base);
+                    M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
+                }
+            };
             if H::SHARED {
                 let prepared = &model.shared[at.shared..][..C::PREPARED];
                 Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
                 M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                pull_base(point, lane_base, cot_point);
                 let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
                 Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
                     prepared,
@@ -803,6 +827,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 let prepared = &lane_prepared[..C::PREPARED];
                 Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
                 M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                pull_base(point, lane_base, cot_point);
                 let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                 cot_prepared.fill(R::zero());
                 Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
@@ -858,6 +883,43 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             store(&space.point[..M::EMBED], &mut space.inputs[rows], width, first);
         }
         Rest::generate(model, Block::<M, C, H>::after(at), space);
+    }
+
+    fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        if at.index != manifold {
+            return Rest::undo(model, Block::<M, C, H>::after(at), space, manifold, letters);
+        }
+        if !H::SHARED {
+            Block::<M, C, H>::condition(model, at, space);
+        }
+        let width = space.width;
+        let rows = Block::<M, C, H>::rows(at, width);
+        for first in (0..width).step_by(R::LANES) {
+            let mut fault = None;
+            load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
+            if !H::SHARED {
+                Block::<M, C, H>::prepare_pack(at, space, first);
+            }
+            let mut log_prob = R::zero();
+            let Workspace { point, lane_scratch, lane_prepared, .. } = space;
+            let (point, scratch) = (&mut point[..M::EMBED], &mut lane_scratch[..C::SCRATCH]);
+            if H::SHARED {
+                let prepared = &model.shared[at.shared..][..C::PREPARED];
+                C::inverse_part(prepared, point, &mut log_prob, scratch, letters, 0, &mut fault);
+            } else {
+                C::inverse_part(&lane_prepared[..C::PREPARED], point, &mut log_prob, scratch, letters, 0, &mut fault);
+            }
+            if letters.start == 0 {
+                log_prob += M::log_reference(point);
+            }
+            store(point, &mut space.inputs[rows.clone()], width, first);
+            Block::<M, C, H>::note_layer(at, space, first, fault);
+            add_to(&[log_prob], &mut space.log_prob, width, first);
+        }
     }
 
     // The points are known, so the chain is walked by its inverse (no root search) to refill what the derivatives of the

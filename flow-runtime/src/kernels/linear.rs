@@ -65,11 +65,11 @@ pub struct Shared;
 #[derive(Clone, Copy, Debug)]
 pub struct Each;
 
-/// A full matrix `O x I` (row-major).
+/// A full matrix `O x I` (row-major). Each hidden layer of the clause `hidden 128-64` has one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Dense<const I: usize, const O: usize>;
 
-/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers.
+/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers. The clause `rank 8`.
 ///
 /// [`low_rank`] and [`low_rank_len`] give `K` and `LEN` for a requested rank: the product is used where it saves numbers.
 #[derive(Clone, Copy, Debug, Default)]

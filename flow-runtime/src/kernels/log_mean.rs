@@ -13,12 +13,13 @@ use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
 /// What a log-mean starts from where a network or a free number makes it (layers.md 2.8).
 pub const START: f64 = 0.1;
 
-/// A log-mean with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
+/// A log-mean beside a density, the clause `poisson`, with a head of its own: [`Free<1>`](Free), [`Given<1>`](Given), or a network with one output that reads all features.
 pub struct LogMeanHead<H>(PhantomData<H>);
 
 /// Blocks with a log-mean beside them.
@@ -43,6 +44,7 @@ pub trait LogMean: Blocks {
 /// Blocks that leave the log-mean to those after them.
 macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
+        #[diagnostic::do_not_recommend]
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
             #[inline(always)]
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
@@ -69,6 +71,7 @@ passes_on!([N: Network] Inner<N>);
 passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, COUNT, N, 0>);
 
 /// The last output of the head of the first block.
+#[diagnostic::do_not_recommend]
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
@@ -93,6 +96,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
@@ -115,6 +119,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
     #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
@@ -179,6 +184,13 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     }
     #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+    }
+    #[inline(always)]
+    fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,

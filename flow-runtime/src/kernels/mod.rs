@@ -20,6 +20,6 @@ pub(crate) use network::DAMPING;
 pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
 pub use outer::Outer;
 pub use run::{
-    Coordinates, Evaluator, Job, Number, PullBack, evaluate, evaluate_part, evaluate_part_vjp, evaluate_penalised,
-    evaluate_penalised_vjp, evaluate_vjp, generate, generate_vjp, log_mean, log_mean_vjp,
+    Coordinates, Evaluator, Job, Number, PullBack, base_vjp, evaluate, evaluate_part, evaluate_part_vjp,
+    evaluate_penalised, evaluate_penalised_vjp, evaluate_vjp, generate, generate_vjp, log_mean, log_mean_vjp, undo,
 };

@@ -281,7 +281,7 @@ fn pull_net<W: Weighing, H: Hidden, O: Linear, T: Scalar>(
 
 // ---- mode 0 ----------------------------------------------------------------------------------------------------------
 
-/// Hidden layers, then an affine map: mode 0.
+/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden none` leaves the affine map.
 pub struct Plain<H, O>(PhantomData<(H, O)>);
 
 impl<H: Hidden, O: Linear> Network for Plain<H, O> {
@@ -355,7 +355,7 @@ impl<H: Hidden, O: Linear> Network for Plain<H, O> {
 
 // ---- mode 1 ----------------------------------------------------------------------------------------------------------
 
-/// Hidden layers and a matrix `O`, beside a linear highway `L`: mode 1.
+/// Hidden layers and a matrix `O`, beside a linear highway `L`: mode 1, the clause `highway 1`.
 pub struct Beside<H, O, L>(PhantomData<(H, O, L)>);
 
 impl<H: Hidden, O: Linear, L: Linear> Network for Beside<H, O, L> {
@@ -583,7 +583,7 @@ impl<const READS: usize, A: Linear, B: Linear, Rest: Rungs> Rungs for (Rung<READ
     }
 }
 
-/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4.
+/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to `highway 4`.
 pub struct Ladder<R, L>(PhantomData<(R, L)>);
 
 impl<R: Rungs, L: Linear> Network for Ladder<R, L> {

@@ -8,9 +8,10 @@ use super::linear::Shared;
 use super::network::Network;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
-/// Blocks `B` whose given numbers a network `N` makes of `F` features.
+/// Blocks `B` whose given numbers a network `N` makes of `F` features: the clause `amortize 128`.
 pub struct Outer<const F: usize, N, B>(PhantomData<(N, B)>);
 
 impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {
@@ -113,6 +114,15 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
     {
         Self::apply(model, at, space);
         B::generate(model, Self::inside(at), space);
+    }
+    #[inline(always)]
+    fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
+    where
+        T: Scalar + Lift<R>,
+        R: Pack<Scalar = T>,
+    {
+        Self::apply(model, at, space);
+        B::undo(model, Self::inside(at), space, manifold, letters);
     }
     #[inline(always)]
     fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)

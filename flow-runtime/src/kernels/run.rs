@@ -535,7 +535,7 @@ pub fn evaluate_part_vjp<B: Blocks, T: Number>(
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[])
+    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[], &[])
 }
 
 /// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
@@ -545,7 +545,23 @@ pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
     cot_log_prob: &[T],
     cot_penalties: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties)
+    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties, &[])
+}
+
+/// Gradients of sum_ik cot_ik z_k(x_i) over the base coordinates z of the points.
+pub fn base_vjp<B: Blocks, T: Number>(job: Job<'_, T>, points: &[T], cot_base: &[T]) -> Result<PullBack<T>, RowFault> {
+    let none = zeros(cot_base.len() / B::DIM);
+    evaluate_all_vjp::<B, T, false>(job, WHOLE, points, &none, &[], cot_base)
+}
+
+/// Rows of cotangents from number `first` on, side by side; lanes beyond `count` get zero.
+fn load_rows<T: Number>(rows: &[T], columns: usize, [first, count, width]: [usize; 3], block: &mut [T]) {
+    block.fill(T::narrow(0.0));
+    for (lane, row) in rows.chunks_exact(columns).skip(first).take(count).enumerate() {
+        for (column, cot) in row.iter().enumerate() {
+            block[column * width + lane] = *cot;
+        }
+    }
 }
 
 fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
@@ -554,12 +570,21 @@ fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     points: &[T],
     cot_log_prob: &[T],
     cot_penalties: &[T],
+    cot_base: &[T],
 ) -> Result<PullBack<T>, RowFault> {
     T::widest(Differentiate::<B, T, _> {
         job,
         rows: cot_log_prob.len(),
         point_columns: job.coordinates.count::<B>(),
-        pull: PullEvaluation::<B, T, PENALISED> { job, part, points, cot_log_prob, cot_penalties, flow: PhantomData },
+        pull: PullEvaluation::<B, T, PENALISED> {
+            job,
+            part,
+            points,
+            cot_log_prob,
+            cot_penalties,
+            cot_base,
+            flow: PhantomData,
+        },
         flow: PhantomData,
     })
 }
@@ -571,6 +596,7 @@ struct PullEvaluation<'a, B, T, const PENALISED: bool> {
     points: &'a [T],
     cot_log_prob: &'a [T],
     cot_penalties: &'a [T],
+    cot_base: &'a [T],
     flow: PhantomData<fn() -> B>,
 }
 
@@ -593,12 +619,13 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
         space.enter::<B>(job, self.points, first, count, edge);
         load_cot(space, self.cot_log_prob, first, count);
         if PENALISED {
-            space.cot_penalties.fill(T::narrow(0.0));
-            for (lane, row) in self.cot_penalties.chunks_exact(PENALTIES).skip(first).take(count).enumerate() {
-                for (column, cot) in row.iter().enumerate() {
-                    space.cot_penalties[column * space.width + lane] = *cot;
-                }
-            }
+            let at = [first, count, space.width];
+            load_rows(self.cot_penalties, PENALTIES, at, &mut space.cot_penalties);
+        }
+        if !self.cot_base.is_empty() {
+            let at = [first, count, space.width];
+            space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
+            load_rows(self.cot_base, B::DIM, at, &mut space.cot_base);
         }
         B::evaluate_vjp::<T, R, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
         let width = space.width;
@@ -711,6 +738,91 @@ impl<'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for Genera
                     log_prob[first - start + at + l] = edge.inner[0].lane(l);
                 }
             }
+        }
+        Ok(())
+    }
+}
+
+/// Undoes the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those with this manifold
+/// before the letters, and `log_prob` the log-determinant, with the reference density where the way ends at the base: then it is the
+/// log-density, by the surface measure, of the manifold after these letters, given those before it.
+pub fn undo<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    manifold: usize,
+    letters: &Range<usize>,
+    points: &mut [T],
+    log_prob: &mut [T],
+) -> Result<(), RowFault> {
+    let job = Job { coordinates: Coordinates::Embedded, ..job };
+    T::widest(Undo::<B, T> { job, manifold, letters, points, log_prob, flow: PhantomData })
+}
+
+/// Undoing of letters for a batch, for any kind of pack.
+struct Undo<'a, B, T> {
+    job: Job<'a, T>,
+    manifold: usize,
+    letters: &'a Range<usize>,
+    points: &'a mut [T],
+    log_prob: &'a mut [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number> WithPack<T> for Undo<'_, B, T> {
+    type Output = Result<(), RowFault>;
+
+    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    where
+        T: Lift<R>,
+    {
+        let Undo { job, manifold, letters, points, log_prob, .. } = self;
+        let rows = log_prob.len();
+        let mut shared = zeros(B::SHARED);
+        B::prepare_shared(job.weights, &mut shared);
+        let model = Model { weights: job.weights, shared: &shared };
+        let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
+        let task = UndoTask::<B, T> { job, manifold, letters, model, flow: PhantomData };
+        in_tasks::<R, _>(rows, TASK, parts, &task)
+    }
+}
+
+struct UndoTask<'a, 'p, B, T> {
+    job: Job<'a, T>,
+    manifold: usize,
+    letters: &'a Range<usize>,
+    model: Model<'a, T>,
+    flow: PhantomData<fn(&'p ()) -> B>,
+}
+
+impl<'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for UndoTask<'_, 'p, B, T> {
+    type Flow = B;
+    type Part = (&'p mut [T], &'p mut [T]);
+    const GRADIENTS: bool = false;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        (log_prob, points): Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
+        for (first, count) in blocks_of(start, len) {
+            let at = first - start;
+            space.begin(job, first, count);
+            // The points of a task are its own: rows are counted from its start.
+            space.enter::<B>(job, points, at, count, edge);
+            B::undo(self.model, At::start::<B>(job.feature_count), space, self.manifold, self.letters);
+            if let Some(fault) = space.failed(first, count) {
+                return Err(fault);
+            }
+            log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
+            let rows = &space.inputs[before::<B, T>(job) * space.width..];
+            leave(rows, space.width, B::EMBED, count, &mut points[at * B::EMBED..]);
         }
         Ok(())
     }

@@ -1,8 +1,7 @@
-//! What the tests of layers on intervals, simplices and the circle share: chains evaluated at a point, integrals, and the parameters of the reference
+//! What the tests of layers on intervals, simplices and the circle share: chains evaluated at a point, and the parameters of the reference
 //! rows.
 
 use super::Chain;
-use crate::kernels::{Blocks, Coordinates, Job, evaluate};
 use crate::manifolds::{Interval, Manifold};
 use crate::numeric::special::HALF_LN_TAU;
 
@@ -58,57 +57,6 @@ pub(crate) fn first<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], invers
         M::intrinsic(&point, &mut x, &mut ln);
         (x, ln)
     }
-}
-
-/// The integral of the density of one block over an interval.
-pub(crate) fn interval_integral<B: Blocks>(weights: &[f64], [low, high]: [f64; 2], cells: usize) -> f64 {
-    box_integral::<B>(weights, cells, EVEN, |t| ([low + (high - low) * t[0]].to_vec(), high - low))
-}
-
-/// The integral of the density of one block over its simplex.
-pub(crate) fn simplex_integral<B: Blocks>(weights: &[f64], cells: usize, grid: Grid) -> f64 {
-    box_integral::<B>(weights, cells, grid, |t| {
-        let (mut left, mut volume) = (1.0, 1.0);
-        let shares = t.iter().map(|b| {
-            let x = b * left;
-            volume *= left;
-            left *= 1.0 - b;
-            x
-        });
-        (shares.collect(), volume)
-    })
-}
-
-/// A place in the box for a place of the grid, and its derivative.
-type Grid = fn(f64) -> [f64; 2];
-
-/// The same everywhere: for splines.
-pub(crate) const EVEN: Grid = |t| [t, 1.0];
-/// A smooth step that is flat at its ends: it leaves nothing of the boundary, where a density may go to 0 or to infinity like a power.
-pub(crate) const FLAT: Grid = |t| [t * t * t * (10.0 + t * (6.0 * t - 15.0)), 30.0 * (t * (1.0 - t)).powi(2)];
-
-/// Midpoints of a box of `cells` to each side.
-fn box_integral<B: Blocks>(weights: &[f64], cells: usize, grid: Grid, map: impl Fn(&[f64]) -> (Vec<f64>, f64)) -> f64 {
-    let job = Job { weights, features: &[], feature_count: 0, repeat: 1, coordinates: Coordinates::Intrinsic };
-    let dim = B::DIM;
-    let (mut points, mut volumes) = (Vec::new(), Vec::new());
-    for cell in 0..cells.pow(dim as u32) {
-        let (mut rest, mut volume) = (cell, 1.0);
-        let mut b = vec![0.0; dim];
-        for b in &mut b {
-            let t = ((rest % cells) as f64 + 0.5) / cells as f64;
-            rest /= cells;
-            let [place, slope] = grid(t);
-            *b = place;
-            volume *= slope / cells as f64;
-        }
-        let (x, jacobian) = map(&b);
-        points.extend(x);
-        volumes.push(volume * jacobian);
-    }
-    let mut log_prob = vec![0.0; volumes.len()];
-    evaluate::<B, f64>(job, &points, &mut log_prob, &mut []).unwrap();
-    log_prob.iter().zip(&volumes).map(|(l, v)| l.exp() * v).sum()
 }
 
 /// A chain at a point in `T` and both its derivatives: whether everything is finite.

@@ -5,6 +5,7 @@ use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real, Work};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
 
 /// The first thing that went wrong in a walk through a chain: where, and in which lane.
@@ -181,6 +182,16 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         first: usize,
         fault: &mut Option<Fault>,
     );
+    /// [`inverse`](Chain::inverse) of the letters in `part` alone, counted as places are: from the point after them to the point before them.
+    fn inverse_part<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        part: &Range<usize>,
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
     /// See [`Layer::inverse_vjp`].
     fn inverse_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
@@ -246,6 +257,17 @@ impl<M: Manifold> Chain<M> for () {
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
     #[inline(always)]
     fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    #[inline(always)]
+    fn inverse_part<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut R,
+        _: &mut [R],
+        _: &Range<usize>,
+        _: usize,
+        _: &mut Option<Fault>,
+    ) {
+    }
     #[inline(always)]
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     #[inline(always)]
@@ -337,6 +359,25 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
         R::run(Inverse::<M, H, R, P> { prepared: head, x, log_det, scratch: head_scratch, of: PhantomData });
         Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
+    }
+
+    #[inline(always)]
+    fn inverse_part<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        part: &Range<usize>,
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        T::inverse_part(tail, x, log_det, tail_scratch, part, first + 1, fault);
+        if part.contains(&first) {
+            H::inverse(head, x, log_det, head_scratch);
+            Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
+        }
     }
 
     #[inline(always)]

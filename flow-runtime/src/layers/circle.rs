@@ -216,14 +216,14 @@ pub(super) mod tests {
             finite_at::<Circle, C, f64>(&params, &point);
             finite_at::<Circle, C, f32>(&params, &point);
             let held = round_trip::<Circle, C, f64>(&params, &point, 1e-12)
-                .and_then(|()| round_trip::<Circle, C, f32>(&params, &point, 1e-4));
+                .and_then(|_| round_trip::<Circle, C, f32>(&params, &point, 1e-4));
             held.unwrap_or_else(|e| panic!("{params:?}: {e}"));
             if bent && point[0] > 0.999 {
                 continue;
             }
             let held = jacobian::<Circle, C>(&params, &point, 1e-6)
-                .and_then(|()| gradients::<Circle, C>(&mut rng, &params, &point, true, 1e-6))
-                .and_then(|()| gradients::<Circle, C>(&mut rng, &params, &point, false, 1e-6));
+                .and_then(|_| gradients::<Circle, C>(&mut rng, &params, &point, true, 1e-6))
+                .and_then(|_| gradients::<Circle, C>(&mut rng, &params, &point, false, 1e-6));
             held.unwrap_or_else(|e| panic!("{params:?}: {e}"));
         }
         for angle in [0.0, PI] {

@@ -154,7 +154,7 @@ mod tests {
 
     fn holds<Opts: Options<CircleMoebiusOptions>>(seed: u64) {
         type Chain<Opts> = (CircleMoebius<Opts>, (CircleMoebius<Opts>, ()));
-        let told = |e: String| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
         check::<Circle, (CircleMoebius<Opts>, ())>(seed, 4, 0.3, Tolerance::F64).unwrap_or_else(told);
         check::<Circle, Chain<Opts>>(seed, 4, 0.3, Tolerance::F64).unwrap_or_else(told);
         at_the_special_points::<Chain<Opts>>(seed, 0.3, false);

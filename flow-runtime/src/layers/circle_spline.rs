@@ -265,7 +265,7 @@ mod tests {
 
     fn holds<Opts: Options<CircleSplineOptions>>(seed: u64) {
         type Chain<Opts> = (CircleSpline<Opts>, (CircleSpline<Opts>, ()));
-        let told = |e: String| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
         check::<Circle, (CircleSpline<Opts>, ())>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check::<Circle, Chain<Opts>>(seed, 3, 0.7, Tolerance::F64).unwrap_or_else(told);
         at_the_special_points::<Chain<Opts>>(seed, 0.7, !Opts::VALUE.smooth_second_derivative);

@@ -291,11 +291,9 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Block, Free};
     use crate::layers::BoxFlow;
-    use crate::layers::bounded::{FLAT, faces, finite_at, first, log_prob, simplex_integral, wave};
-    use crate::layers::laws::{Tolerance, check_samples, random_params};
-    use rand::{SeedableRng, rngs::StdRng};
+    use crate::layers::bounded::{faces, finite_at, first, log_prob, wave};
+    use crate::layers::laws::{Tolerance, check_samples};
 
     type Chain<const D: usize> = (GumbelSoftmax<D>, ());
 
@@ -318,7 +316,6 @@ mod tests {
             Tolerance::F64,
         )
         .unwrap();
-        check_samples::<Simplex<2>, (BoxFlow<2>, (GumbelSoftmax<2>, ()))>(8, 1, 0.1, Tolerance::F64).unwrap();
     }
 
     #[test]
@@ -337,21 +334,6 @@ mod tests {
             at::<3>(log_tau);
             at::<9>(log_tau);
         }
-    }
-
-    #[test]
-    fn densities_integrate_to_one() {
-        fn total<const D: usize, const P: usize>(cells: usize, tolerance: f64) {
-            let mut rng = StdRng::seed_from_u64(9);
-            for _ in 0..3 {
-                let params = random_params::<Simplex<D>, Chain<D>>(&mut rng, 0.3);
-                let total = simplex_integral::<(Block<Simplex<D>, Chain<D>, Free<P>>, ())>(&params, cells, FLAT);
-                assert!((total - 1.0).abs() < tolerance, "a{D}: {total} {params:?}");
-            }
-        }
-        total::<1, 3>(20_000, 1e-6);
-        total::<2, 4>(1000, 1e-5);
-        total::<3, 5>(100, 1e-4);
     }
 
     /// Far out on a face the density is that of the log domain, not of what a simplex point can say of its base point.

@@ -169,8 +169,7 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::{Block, Free};
-    use crate::layers::bounded::{Unit, finite_at, first, interval_integral, reference, wave};
+    use crate::layers::bounded::{Unit, finite_at, first, reference, wave};
     use crate::layers::laws::{Tolerance, check_samples, random_params};
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -193,7 +192,7 @@ mod tests {
     /// Laws on four intervals, and finite ends.
     fn holds<Opts: Options<IntervalSplineOptions>>(seed: u64) {
         type Chain<Opts> = (IntervalSpline<Opts>, (IntervalSpline<Opts>, ()));
-        let told = |e: String| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
         check_samples::<Unit, (IntervalSpline<Opts>, ())>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Wide, Chain<Opts>>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Both, Chain<Opts>>(seed, 2, 0.7, Tolerance::F64).unwrap_or_else(told);
@@ -205,25 +204,6 @@ mod tests {
             let params = random_params::<Wide, Chain<Opts>>(&mut rng, 0.7);
             finite_at::<Wide, Chain<Opts>, f64>(&params, &[end]);
             finite_at::<Wide, Chain<Opts>, f32>(&params, &[end]);
-        }
-    }
-
-    #[test]
-    fn densities_integrate_to_one_on_any_interval() {
-        type Chain<Opts> = (IntervalSpline<Opts>, (IntervalSpline<Opts>, ()));
-        let mut rng = StdRng::seed_from_u64(7);
-        for _ in 0..5 {
-            let params = random_params::<Wide, Chain<()>>(&mut rng, 0.7);
-            let of = |total: f64| assert!((total - 1.0).abs() < 1e-6, "{total} {params:?}");
-            of(interval_integral::<(Block<Unit, Chain<()>, Free<32>>, ())>(&params, [0.0, 1.0], 100_000));
-            of(interval_integral::<(Block<Wide, Chain<()>, Free<32>>, ())>(&params, [-3.0, 3.0], 100_000));
-            of(interval_integral::<(Block<Far, Chain<()>, Free<32>>, ())>(&params, [100.0, 110.0], 100_000));
-            of(interval_integral::<(Block<Wide, Chain<Smooth<3>>, Free<12>>, ())>(&params[..12], [-3.0, 3.0], 100_000));
-            of(interval_integral::<(Block<Both, Chain<Second<Fixed>>, Free<22>>, ())>(
-                &params[..22],
-                [-1.0, 1.0],
-                100_000,
-            ));
         }
     }
 

@@ -30,7 +30,6 @@ mod hidden_dims;
 mod identity;
 mod interval_spline;
 pub(crate) mod lane_mlp;
-pub mod laws;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;
@@ -47,6 +46,7 @@ mod triangular;
 mod unit;
 mod width;
 
+pub use crate::testing::laws;
 pub use affine::{Affine, AffineOptions, CovType};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, Fault, Letter};
@@ -107,12 +107,17 @@ pub const PENALTIES: usize = 2;
 /// `cot_log_det` is the cotangent of the added log-determinant; cotangents of prepared numbers (or parameters) are
 /// **added**. On spheres and simplices ambient cotangents are meant: only their tangential part at the point matters.
 ///
+/// # A layer of your own
+/// Any type with this trait stands in the notation in brackets, `flow!(e3 : gg [my::Planar<3>] | cond 4)`, and is trained with the letters.
+/// [`testing::check_layer`](crate::testing::check_layer) says whether it keeps what it promises. A base density of your own is a layer that stands first in its
+/// chain and maps the normal density to another one. Both are in the example `own_layer` of the repository.
+///
 /// # Working range
 /// Finite, invertible and differentiable for |x| up to 1e6 (Euclidean space), everywhere on spheres, and up to the closed ends of
 /// intervals. On simplices finite up to the closed faces.
 #[diagnostic::on_unimplemented(
-    message = "the layer `{Self}` does not act on the manifold `{M}`",
-    label = "this layer is not made for the manifold in the same place",
+    message = "`{Self}` is not a layer on the manifold `{M}`",
+    label = "no layer for the manifold in the same place",
     note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
 )]
 pub trait Layer<M: Manifold>: Send + Sync + 'static {

@@ -82,6 +82,7 @@ macro_rules! options {
             use super::*;
             $(
                 $(#[$field_doc])*
+                #[doc = concat!("\n\nIts default is `", stringify!($default), "`: field of [`", stringify!($name), "`].")]
                 pub struct $field<const CODE: u128, Rest = ()>(core::marker::PhantomData<Rest>);
                 impl<const CODE: u128, Rest: $crate::layers::Options<$name>> $crate::layers::Options<$name>
                     for $field<CODE, Rest>

@@ -21,6 +21,7 @@ fn check(point: &[f64]) -> Option<String> {
         .map(|i| format!("coordinate {i} is {}: a coordinate of a Euclidean space is a finite number", point[i]))
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Euclidean<D> {
     const DIM: usize = D;
     const EMBED: usize = D;
@@ -65,6 +66,10 @@ impl<const D: usize> Manifold for Euclidean<D> {
     #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         base.copy_from_slice(target);
+    }
+    #[inline]
+    fn to_base_vjp<R: Real>(_: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        cot_target.iter_mut().zip(cot_base).for_each(|(bar, cot)| *bar += *cot);
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {

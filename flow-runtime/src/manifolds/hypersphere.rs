@@ -93,6 +93,29 @@ fn area(dim: usize) -> f64 {
     2.0 * PI.powf(0.5 * (dim + 1) as f64) / gamma_half(dim + 1)
 }
 
+/// Cotangents of a base map z = r v / |v| of a sphere (v, h) of `v.len()` dimensions, whose reference density is uniform, added.
+///
+/// With the angle alpha from the south pole, P(chi < r) is the share of the cap within alpha, so that
+/// ```text
+/// dr / d alpha = (|v| / r)^(D-1) e^(r^2/2) K,      K = A_{D-1} / A_D 2^(D/2-1) Gamma(D/2),      A_D the area of the sphere
+/// ```
+/// d alpha = |v| dh - h d|v|, and across v lengths grow by r / |v|, which is K^(1/D) at the south pole.
+pub(super) fn polar_base_vjp<R: Real>(target: &[R], base: &[R], cot_base: &[R], cot_target: &mut [R]) {
+    let dim = base.len();
+    let (v, h) = (&target[..dim], target[dim]);
+    let constant = area(dim - 1) / area(dim) * 2f64.powf(0.5 * dim as f64 - 1.0) * gamma_half(dim);
+    let (rho, r) = (length(v).max(least()), length(base));
+    let at_south = rho.lt(R::constant(R::Scalar::EPSILON.sqrt())) & h.lt(R::zero());
+    let growth = R::select(at_south, R::constant(constant.powf(1.0 / dim as f64)), r / rho);
+    let slope = (r.square().scale(0.5) - growth.ln().scale((dim - 1) as f64)).exp().scale(constant);
+    let along = v.iter().zip(cot_base).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / rho;
+    let radial = -along * (h * slope + growth) / rho;
+    for ((bar, x), cot) in cot_target.iter_mut().zip(v).zip(cot_base) {
+        *bar += growth * *cot + *x * radial;
+    }
+    cot_target[dim] += rho * along * slope;
+}
+
 /// Gauss-Legendre rule of 16 nodes on [-1, 1]: the positive nodes and their weights. On [0, 1] it integrates (sin(a u) / a)^8 for a up to pi/2
 /// to full precision: what it leaves is less than (pi k / 8)^32 / 32! of the integrand's size, k = 8.
 const NODES: [[f64; 2]; 8] = [
@@ -159,6 +182,7 @@ fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     (x - sum.ln(), term.scale(dim as f64) / sum)
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Sphere<D> {
     const DIM: usize = D;
     const EMBED: usize = {
@@ -269,6 +293,12 @@ impl<const D: usize> Manifold for Sphere<D> {
         });
         let r = ln_r.exp();
         base.iter_mut().for_each(|x| *x = *x / rho * r);
+    }
+    #[inline]
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut base = [R::zero(); D];
+        Self::to_base(target, &mut base);
+        polar_base_vjp(target, &base, cot_base, cot_target);
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {

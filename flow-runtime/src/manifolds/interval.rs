@@ -2,7 +2,7 @@
 
 use super::Manifold;
 use crate::numeric::Real;
-use crate::numeric::special::{normal_cdf, normal_quantile};
+use crate::numeric::special::{normal_cdf, normal_quantile, over_normal_density};
 
 /// How far outside its interval a point counts as the end, as a share of the larger bound: a few units in the last place of an
 /// `f32`.
@@ -52,6 +52,7 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, HIGH_BITS> {
     const DIM: usize = 1;
     const EMBED: usize = 1;
@@ -95,6 +96,13 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, 
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         let [low, high] = Self::shares(target[0]);
         base[0] = normal_quantile(low, high);
+    }
+    #[inline]
+    // dz / dp = 1 / phi(z).
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut z = [R::zero()];
+        Self::to_base(target, &mut z);
+        cot_target[0] += cot_base[0] * over_normal_density(z[0]).scale(1.0 / Self::LENGTH);
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {

@@ -1,7 +1,7 @@
 //! Simplices: shares of a whole.
 
 use super::Manifold;
-use crate::numeric::special::{normal_cdf, normal_quantile};
+use crate::numeric::special::{normal_cdf, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::LN_2;
 
@@ -163,6 +163,7 @@ impl<const D: usize> Simplex<D> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const D: usize> Manifold for Simplex<D> {
     const DIM: usize = D;
     const EMBED: usize = D + 1;
@@ -237,6 +238,18 @@ impl<const D: usize> Manifold for Simplex<D> {
     #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         shares_to_base(&to_box::<R, D>(target), base);
+    }
+    #[inline]
+    // z = Phi^-1(1 - (1 - b)^2), of the last share Phi^-1(b): by b it is 2 (1 - b) / phi(z), and 1 / phi(z).
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let shares = to_box::<R, D>(target);
+        let mut z = [R::zero(); D];
+        shares_to_base(&shares, &mut z);
+        let cot: [[R; 2]; D] = core::array::from_fn(|i| {
+            let slope = if i + 1 < D { shares[i][1].scale(2.0) } else { R::one() };
+            [cot_base[i] * slope * over_normal_density(z[i]), R::zero()]
+        });
+        to_box_vjp(&shares, &cot, cot_target);
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {

@@ -1,7 +1,8 @@
 //! The circle and the two-sphere. Embedded coordinates are unit vectors.
 
 use super::Manifold;
-use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile};
+use super::hypersphere::polar_base_vjp;
+use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
 
@@ -52,6 +53,7 @@ pub(super) fn wrap<R: Real>(angle: R) -> R {
 /// The circle: intrinsic coordinate an angle in radians (any number; [0, 2 pi) is returned), embedded (cos, sin).
 pub struct Circle;
 
+#[diagnostic::do_not_recommend]
 impl Manifold for Circle {
     const DIM: usize = 1;
     const EMBED: usize = 2;
@@ -103,6 +105,15 @@ impl Manifold for Circle {
         base[0] = R::select(signed.lt(R::zero()), -r, r);
     }
     #[inline]
+    // |z| = -Phi^-1(|angle| / tau): dz / d angle = -1 / (tau phi(z)) on both sides.
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut z = [R::zero()];
+        Self::to_base(target, &mut z);
+        let cot = -cot_base[0] * over_normal_density(z[0]).scale(1.0 / TAU);
+        cot_target[0] -= target[1] * cot;
+        cot_target[1] += target[0] * cot;
+    }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let (tail, _) = normal_cdf(-base[0].abs());
         let (sin, cos) = tail.scale(TAU).sin_cos();
@@ -137,7 +148,7 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
 /// ln sin(theta) with the sine kept above [`POLE`], and its derivative. The sine is held, not the angle: in `f32` no angle is as close
 /// to pi.
 #[inline(always)]
-pub(super) fn ln_sin<R: Real>(theta: R) -> (R, R) {
+pub(crate) fn ln_sin<R: Real>(theta: R) -> (R, R) {
     let (sin, cos) = theta.sin_cos();
     let least = R::constant(POLE);
     let free = sin.gt(least);
@@ -145,6 +156,7 @@ pub(super) fn ln_sin<R: Real>(theta: R) -> (R, R) {
     (held.ln(), R::select(free, cos / held, R::zero()))
 }
 
+#[diagnostic::do_not_recommend]
 impl Manifold for Sphere2 {
     const DIM: usize = 2;
     const EMBED: usize = 3;
@@ -216,6 +228,12 @@ impl Manifold for Sphere2 {
         let (long, short) = (log_over.sqrt(), h.scale(2.0).sqrt());
         base[0] = x / short * long;
         base[1] = target[1] / short * long;
+    }
+    #[inline]
+    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut base = [R::zero(); 2];
+        Self::to_base(target, &mut base);
+        polar_base_vjp(target, &base, cot_base, cot_target);
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {

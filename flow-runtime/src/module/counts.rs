@@ -21,7 +21,7 @@ use super::freeze::{FeatureRow, Frozen};
 use super::points::{FeatureSpec, GiveBack, Join, Points, Rows};
 use super::weights::Weights;
 use crate::error::Error;
-use crate::kernels::{self, Coordinates, LogMean};
+use crate::kernels::{self, Blocks, Coordinates, LogMean};
 use dfdx::shapes::{Dim, Shape};
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape, Tensor};
 
@@ -147,10 +147,8 @@ where
 }
 
 /// The log-mean of a flow without given features.
-impl<Tag: 'static, const N: usize, const M: usize, B, W: Weights<E>, E: Element>
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
     Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
-where
-    B: LogMean,
 {
     /// ln lambda, the logarithm of the mean count: a free number.
     ///
@@ -165,7 +163,11 @@ where
     ///
     /// # Errors
     /// It is not finite, or its exponential is not.
-    pub fn log_mean(&self) -> Result<E, Error> {
+    // The bound is on the methods, not on the block: so rustc says what the flow lacks.
+    pub fn log_mean(&self) -> Result<E, Error>
+    where
+        B: LogMean,
+    {
         Ok(self.log_means(&self.flat_weights(), &[], 1)?[0])
     }
 
@@ -173,10 +175,10 @@ where
     ///
     /// # Errors
     /// As [`log_mean`](Flow::log_mean).
-    pub fn log_mean_traced(
-        &self,
-        gradients: Gradients<E, Cpu>,
-    ) -> Result<Tensor<(), E, Cpu, OwnedTape<E, Cpu>>, Error> {
+    pub fn log_mean_traced(&self, gradients: Gradients<E, Cpu>) -> Result<Tensor<(), E, Cpu, OwnedTape<E, Cpu>>, Error>
+    where
+        B: LogMean,
+    {
         self.log_mean_on_tape(Vec::new(), None, (), tape_of(gradients)?)
     }
 
@@ -204,6 +206,7 @@ where
     ) -> Result<Tensor<(), E, Cpu, <NoneTape as Join<X::Tape>>::Out>, Error>
     where
         NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
+        B: LogMean,
     {
         let Rows { data, batch, tape, give } = x.into_rows()?;
         self.extended_on_tape((Vec::new(), None), (data, give, batch), &[batch.size()], (), NoneTape.join(tape))
@@ -211,10 +214,9 @@ where
 }
 
 /// The log-mean under given features.
-impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B, W, E: Element, FB: Dim, FT>
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W, E: Element, FB: Dim, FT>
     GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, FT>
 where
-    B: LogMean,
     W: Weights<E>,
     FT: Tape<E, Cpu>,
 {
@@ -222,7 +224,10 @@ where
     ///
     /// # Errors
     /// A feature is not finite; there are no rows; a log-mean is not finite, or its exponential is not.
-    pub fn log_mean(self) -> Result<Tensor<(FB,), E, Cpu, FT>, Error> {
+    pub fn log_mean(self) -> Result<Tensor<(FB,), E, Cpu, FT>, Error>
+    where
+        B: LogMean,
+    {
         let (flow, Rows { data, batch, tape, give }) = self.into_parts();
         flow.log_mean_on_tape(data, give, (batch,), tape)
     }
@@ -259,6 +264,7 @@ where
     where
         FT: Join<X::Tape>,
         FT::Out: Tape<E, Cpu>,
+        B: LogMean,
     {
         let (flow, features) = self.into_parts();
         let points = x.into_rows()?;

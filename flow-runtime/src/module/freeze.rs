@@ -49,11 +49,17 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 }
 
 /// One row of the features that a flow is given: an array, or for a `cond` list a tuple of arrays.
+#[diagnostic::on_unimplemented(
+    message = "these are not the features that the density is given",
+    label = "`cond` in the notation asks for other features",
+    note = "a frozen flow takes the features of one row: an array `[number; 32]` for `cond 32`, a tuple of two arrays for a list `cond (3, 5)`"
+)]
 pub trait FeatureRow<F: FeatureSpec, E: Element> {
     /// Writes the numbers side by side.
     fn write(&self, row: &mut [E]);
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, E: Element> FeatureRow<Features<N>, E> for [E; N] {
     fn write(&self, row: &mut [E]) {
         row.copy_from_slice(self);

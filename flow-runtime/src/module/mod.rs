@@ -5,20 +5,26 @@ mod files;
 mod flow;
 mod freeze;
 mod instead;
+mod named;
 mod on_tape;
 mod plain;
 mod points;
 mod samples;
+mod structure;
 mod weights;
 
 pub use files::FileError;
+pub(crate) use files::{structure, write_atomically};
 pub use flow::{Built, Conditional, Evaluation, Flow, GivenFlow, Notation, Spec, Unconditional};
-pub(crate) use flow::{check_points, draw_base};
+pub(crate) use flow::{check_owns_parameters, check_points, draw_base};
 pub use freeze::{FeatureRow, Frozen};
+pub use instead::FeaturesFirst;
+pub use named::{Columns, Cut, Embedded, Intrinsic, Label, Named, NamedDensity, NamedRows, System, TracedPoints};
 pub use on_tape::OnTape;
-pub(crate) use plain::{embed_rows, spaces};
+pub(crate) use plain::{embed_rows, intrinsic_rows, letters_of, spaces};
 pub use points::{DetachedTape, FeatureSpec, Features, GiveBack, GivenFeatures, Join, Points, Rows};
-pub use samples::{Columns, Detached, Penalty, Regularised, Sample, Traced, TracedSample};
+pub use samples::{Detached, Penalty, Regularised, Sample, Traced, TracedSample};
+pub use structure::{Counts, Numbers, Part};
 pub use weights::{BuildWeights, Weights};
 
 /// The numbers a flow is built with: `f32` and `f64`.

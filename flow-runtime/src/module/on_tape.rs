@@ -3,15 +3,15 @@
 use super::Element;
 use super::flow::{Conditional, Flow, GivenFlow, Spec, Unconditional, no_features, tape_of, tensor};
 use super::plain::{share_out, spaces};
-use super::points::{FeatureSpec, GiveBack, Points, Rows};
+use super::points::{FeatureSpec, GiveBack, Join, Points, Rows};
 use super::samples::{Traced, TracedSample};
 use super::weights::Weights;
-use crate::density::{Space, TracedDensity};
+use crate::density::{Density, Space, TracedDensity};
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
 use core::ops::Range;
 use dfdx::shapes::{Const, Dim, Shape};
-use dfdx::tensor::{Cpu, Gradients, OwnedTape, Tape, Tensor};
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape, Tensor};
 
 /// An unconditional flow with a tape that records into gradients: what differentiable estimators take.
 ///
@@ -77,6 +77,20 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let repeat = self.accept(&features.data, &points.data, Coordinates::Embedded)?;
         self.evaluate_part_on_tape(features, points, (repeat, part), Coordinates::Embedded)
     }
+
+    fn pull_on_tape<const N: usize, FB, X>(
+        &self,
+        features: Rows<FB, E, OwnedTape<E, Cpu>>,
+        points: X,
+    ) -> Result<Traced<(usize, Const<N>), E>, Error>
+    where
+        X: Points<N, E>,
+        OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
+    {
+        let points = points.into_rows()?;
+        let repeat = self.accept(&features.data, &points.data, Coordinates::Intrinsic)?;
+        self.base_on_tape(features, points, repeat)
+    }
 }
 
 fn with_tape<E: Element>(tape: OwnedTape<E, Cpu>) -> Rows<usize, E, OwnedTape<E, Cpu>> {
@@ -84,6 +98,7 @@ fn with_tape<E: Element>(tape: OwnedTape<E, Cpu>) -> Rows<usize, E, OwnedTape<E,
     Rows { data, batch, tape, give }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element> TracedDensity<N, M, E>
     for OnTape<'_, Unconditional<Tag, N, M, B>, W, E>
 {
@@ -106,12 +121,23 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ) -> Result<Traced<(usize,), E>, Error> {
         self.flow.log_prob_on_tape(with_tape(self.tape), points, part)
     }
+    fn base_traced<X>(self, points: X) -> Result<Traced<(usize, Const<N>), E>, Error>
+    where
+        X: Points<N, E>,
+        OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
+    {
+        self.flow.pull_on_tape(with_tape(self.tape), points)
+    }
+    fn plain(&self) -> impl Density<E> {
+        self.flow.clone()
+    }
     fn twins(self) -> Result<(Self, Self), Error> {
         let second = OnTape { flow: self.flow, tape: OwnedTape::default() };
         Ok((self, second))
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<Tag, F, const N: usize, const M: usize, B, W, E, FB> TracedDensity<N, M, E>
     for GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>
 where
@@ -145,6 +171,19 @@ where
     ) -> Result<Traced<(usize,), E>, Error> {
         let (flow, features) = self.into_parts();
         flow.log_prob_on_tape(features, points, part)
+    }
+    fn base_traced<X>(self, points: X) -> Result<Traced<(usize, Const<N>), E>, Error>
+    where
+        X: Points<N, E>,
+        OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
+    {
+        let (flow, features) = self.into_parts();
+        flow.pull_on_tape(features, points)
+    }
+    fn plain(&self) -> impl Density<E> {
+        let Rows { data, batch, .. } = self.features();
+        let features = Rows { data: data.clone(), batch: *batch, tape: NoneTape, give: None };
+        GivenFlow::from_parts(self.flow(), features)
     }
     // The features become one tensor that both twins add their gradients to. Its own operation is recorded first, so that the tape
     // runs it last, when both sums are complete.

@@ -27,30 +27,35 @@ pub trait Join<Rhs> {
     fn join(self, other: Rhs) -> Self::Out;
 }
 
+#[diagnostic::do_not_recommend]
 impl Join<NoneTape> for NoneTape {
     type Out = NoneTape;
     fn join(self, _: NoneTape) -> NoneTape {
         self
     }
 }
+#[diagnostic::do_not_recommend]
 impl Join<DetachedTape> for NoneTape {
     type Out = NoneTape;
     fn join(self, _: DetachedTape) -> NoneTape {
         self
     }
 }
+#[diagnostic::do_not_recommend]
 impl<E: Element> Join<OwnedTape<E, Cpu>> for NoneTape {
     type Out = OwnedTape<E, Cpu>;
     fn join(self, other: OwnedTape<E, Cpu>) -> OwnedTape<E, Cpu> {
         other
     }
 }
+#[diagnostic::do_not_recommend]
 impl<E: Element> Join<NoneTape> for OwnedTape<E, Cpu> {
     type Out = OwnedTape<E, Cpu>;
     fn join(self, _: NoneTape) -> OwnedTape<E, Cpu> {
         self
     }
 }
+#[diagnostic::do_not_recommend]
 impl<E: Element> Join<OwnedTape<E, Cpu>> for OwnedTape<E, Cpu> {
     type Out = OwnedTape<E, Cpu>;
     fn join(self, other: OwnedTape<E, Cpu>) -> OwnedTape<E, Cpu> {
@@ -88,6 +93,7 @@ pub trait Points<const N: usize, E: Element> {
     fn into_rows(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error>;
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element, T: Tape<E, Cpu>> Points<N, E> for Tensor<(B, Const<N>), E, Cpu, T> {
     type Batch = B;
     type Tape = T;
@@ -109,6 +115,7 @@ impl<B: Dim, const N: usize, E: Element, T: Tape<E, Cpu>> Points<N, E> for Tenso
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Tensor<(B, Const<N>), E, Cpu> {
     type Batch = B;
     type Tape = NoneTape;
@@ -117,6 +124,7 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Tensor<(B, Const<N>),
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, E: Element> Points<N, E> for &[[E; N]] {
     type Batch = usize;
     type Tape = NoneTape;
@@ -125,6 +133,7 @@ impl<const N: usize, E: Element> Points<N, E> for &[[E; N]] {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, const B: usize, E: Element> Points<N, E> for &[[E; N]; B] {
     type Batch = Const<B>;
     type Tape = NoneTape;
@@ -133,6 +142,7 @@ impl<const N: usize, const B: usize, E: Element> Points<N, E> for &[[E; N]; B] {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<const N: usize, E: Element> Points<N, E> for &Vec<[E; N]> {
     type Batch = usize;
     type Tape = NoneTape;
@@ -149,7 +159,7 @@ pub trait FeatureSpec: Send + Sync + 'static {
     fn entries(entries: &mut Vec<usize>);
 }
 
-/// `N` given features.
+/// `N` given features: the clause `cond N`. `cond (3, 5)` is a list of them, one entry a manifold.
 pub struct Features<const N: usize>;
 
 impl<const N: usize> FeatureSpec for Features<N> {
@@ -227,6 +237,7 @@ fn beside<B: Dim, E: Element, T: Tape<E, Cpu>>(
 
 macro_rules! feature_lists {
     ($($first:ident $n:ident $x:ident, $($rest:ident $m:ident $y:ident),+;)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl<const $n: usize, $(const $m: usize,)* E: Element, $first, $($rest),*>
             GivenFeatures<feature_lists!(@spec $n $($m)*), E> for ($first, $($rest),*)
         where

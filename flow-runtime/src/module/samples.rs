@@ -2,11 +2,12 @@
 //! have flowed through a sample cannot be lost quietly.
 
 use super::Element;
+use super::named::Intrinsic;
 use super::points::{DetachedTape, Points, Rows};
 use crate::error::Error;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
-use dfdx::tensor::{AsArray, Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor, TensorFromVec};
+use dfdx::tensor::{AsArray, Cpu, Merge, OwnedTape, PutTape, SplitTape, Tensor};
 use dfdx::tensor_ops::Device;
 
 /// Points of a detached sample: numbers to look at, to count, to evaluate densities at, but not to differentiate at.
@@ -71,6 +72,7 @@ impl<S: Shape, E: Element> Detached<S, E> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;
@@ -79,6 +81,7 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;
@@ -89,17 +92,17 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for Detached<(B, Const<N>)
 
 /// Detached samples: points drawn from a density, and the log-density of each. No gradient flows through them.
 ///
-/// `S` is the shape of the points, (n, DIM) or (batch, n, DIM); `L` that of the log-densities.
+/// `S` is the shape of the points, (n, DIM) or (batch, n, DIM); `L` that of the log-densities; `C` their coordinates.
 #[derive(Debug)]
-pub struct Sample<Tag, S: Shape, L: Shape, E: Element> {
+pub struct Sample<Tag, S: Shape, L: Shape, E: Element, C = Intrinsic> {
     /// The points.
     pub points: Detached<S, E>,
     /// The log-density of each point, from the same walk through the layers.
     pub log_prob: Tensor<L, E, Cpu>,
-    pub(crate) tag: PhantomData<fn() -> Tag>,
+    pub(crate) tag: PhantomData<fn() -> (Tag, C)>,
 }
 
-impl<Tag, S: Shape, L: Shape, E: Element> Clone for Sample<Tag, S, L, E> {
+impl<Tag, S: Shape, L: Shape, E: Element, C> Clone for Sample<Tag, S, L, E, C> {
     fn clone(&self) -> Self {
         Sample { points: self.points.clone(), log_prob: self.log_prob.clone(), tag: PhantomData }
     }
@@ -109,17 +112,17 @@ impl<Tag, S: Shape, L: Shape, E: Element> Clone for Sample<Tag, S, L, E> {
 ///
 /// There is one tape, so there are three ways to take it: with the points, with the log-density, or with what both are combined to.
 #[must_use = "a sample on the tape holds the tape: without it the gradients are lost"]
-pub struct TracedSample<Tag, S: Shape, L: Shape, E: Element> {
+pub struct TracedSample<Tag, S: Shape, L: Shape, E: Element, C = Intrinsic> {
     pub(crate) points: Tensor<S, E, Cpu>,
     pub(crate) log_prob: Tensor<L, E, Cpu>,
     pub(crate) tape: OwnedTape<E, Cpu>,
-    pub(crate) tag: PhantomData<fn() -> Tag>,
+    pub(crate) tag: PhantomData<fn() -> (Tag, C)>,
 }
 
 /// A tensor that carries the tape.
 pub type Traced<S, E> = Tensor<S, E, Cpu, OwnedTape<E, Cpu>>;
 
-impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
+impl<Tag, S: Shape, L: Shape, E: Element, C> TracedSample<Tag, S, L, E, C> {
     /// The points, with the tape.
     pub fn into_points(self) -> Traced<S, E> {
         self.points.put_tape(self.tape)
@@ -139,7 +142,7 @@ impl<Tag, S: Shape, L: Shape, E: Element> TracedSample<Tag, S, L, E> {
         result.put_tape(tape.merge(self.tape))
     }
     /// Plain copies, without the tape.
-    pub fn detached(&self) -> Sample<Tag, S, L, E> {
+    pub fn detached(&self) -> Sample<Tag, S, L, E, C> {
         Sample { points: Detached(self.points.clone()), log_prob: self.log_prob.clone(), tag: PhantomData }
     }
 }
@@ -190,37 +193,4 @@ pub struct Penalty {
     pub kinetic: f64,
     /// Of the field's derivative.
     pub jacobian: f64,
-}
-
-/// Points with named columns: what the accessors that `flow!` makes for named manifolds work on.
-pub trait Columns {
-    /// The flow's type.
-    type Tag;
-    /// Some columns of the points.
-    type Columns<const LEN: usize>;
-    /// `LEN` columns from number `START` on.
-    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN>;
-}
-
-fn cut<E: Element>(data: &[E], columns: usize, start: usize, len: usize) -> Vec<E> {
-    data.chunks_exact(columns).flat_map(|row| row[start..start + len].iter().copied()).collect()
-}
-
-impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, Const<N>), L, E> {
-    type Tag = Tag;
-    type Columns<const LEN: usize> = Detached<(B, Const<LEN>), E>;
-    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
-        let data = cut(&self.points.as_vec(), N, START, LEN);
-        Detached(Cpu::default().tensor_from_vec(data, (self.points.shape().0, Const)))
-    }
-}
-
-impl<Tag, B: Dim, const N: usize, L: Shape, E: Element> Columns for Sample<Tag, (B, usize, Const<N>), L, E> {
-    type Tag = Tag;
-    type Columns<const LEN: usize> = Detached<(B, usize, Const<LEN>), E>;
-    fn columns<const START: usize, const LEN: usize>(&self) -> Self::Columns<LEN> {
-        let data = cut(&self.points.as_vec(), N, START, LEN);
-        let shape = self.points.shape();
-        Detached(Cpu::default().tensor_from_vec(data, (shape.0, shape.1, Const)))
-    }
 }

@@ -61,6 +61,12 @@ pub fn normal_cdf<R: Real>(z: R) -> (R, R) {
     ((-s).erfc().scale(0.5), s.erfc().scale(0.5))
 }
 
+/// 1 / phi(z), the derivative of the normal quantile where it is z.
+#[inline(always)]
+pub fn over_normal_density<R: Real>(z: R) -> R {
+    (z.square().scale(0.5) + R::constant(HALF_LN_TAU)).exp()
+}
+
 /// From this |z| on the tails of the normal distribution come from a continued fraction instead of [`Real::erfc`], which underflows.
 const MILLS_FROM: f64 = 5.0;
 

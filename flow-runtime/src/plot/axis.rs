@@ -61,6 +61,11 @@ impl Axis {
         }
     }
 
+    /// What its numbers are divided by.
+    pub(crate) fn unit(&self) -> f64 {
+        if self.logarithmic { 1.0 } else { 10f64.powi(shared_power(self.low, self.high)) }
+    }
+
     /// Whether a value lies in the range.
     pub(crate) fn holds(&self, value: f64) -> bool {
         self.low <= value && value <= self.high
@@ -77,7 +82,11 @@ impl Axis {
             let values = values.flat_map(|e| steps.iter().map(move |s| (s * 10f64.powi(e), e)));
             let inside = values.filter(|(v, _)| self.holds(*v) || (v / self.low - 1.0).abs() < 1e-9);
             let plain = self.low >= 1e-3 && self.high < 1e5;
-            let label = |v: f64, e: i32| if plain { number(v, (-e).max(0) as usize) } else { power_of_ten(e) };
+            let label = |v: f64, e: i32| match (v / 10f64.powi(e)).round() as i32 {
+                _ if plain => number(v, (-e).max(0) as usize),
+                1 => power_of_ten(e),
+                lead => format!("{lead}×{}", power_of_ten(e)),
+            };
             return (inside.map(|(v, e)| (self.position(v), label(v, e))).collect(), String::new());
         }
         let (marks, factor) = ticks(self.low, self.high, about);
@@ -85,12 +94,16 @@ impl Axis {
     }
 }
 
+/// The factor that the numbers of an even axis share, as a power of ten: none near 1.
+fn shared_power(low: f64, high: f64) -> i32 {
+    let power = low.abs().max(high.abs()).log10().floor() as i32;
+    if (-2..5).contains(&power) { 0 } else { power }
+}
+
 /// Round values between two numbers with their labels; very large or small ones share a factor, such as " (× 10⁻³)".
 pub(crate) fn ticks(low: f64, high: f64, about: usize) -> (Vec<(f64, String)>, String) {
     let step = round_step((high - low) / about as f64);
-    let largest = low.abs().max(high.abs());
-    let power = largest.log10().floor() as i32;
-    let exponent = if (-2..5).contains(&power) { 0 } else { power };
+    let exponent = shared_power(low, high);
     let unit = 10f64.powi(exponent);
     let decimals = (-(step / unit * 1.0001).log10().floor()).max(0.0) as usize;
     let first = (low / step - 1e-9).ceil() as i64;
@@ -154,6 +167,8 @@ mod tests {
         assert_eq!(ticks(0.0, 3e-6, 3).1, " (× 10⁻⁶)");
         let (log, _) = Axis::log("depth (km)", 0.5, 700.0).ticks(5);
         assert_eq!(log.into_iter().map(|t| t.1).collect::<Vec<_>>(), ["1", "10", "100"]);
+        let (log, _) = Axis::log("rate", 6e-4, 1.3e-2).ticks(3);
+        assert_eq!(log.into_iter().map(|t| t.1).collect::<Vec<_>>(), ["10⁻³", "2×10⁻³", "5×10⁻³", "10⁻²"]);
     }
 
     #[test]

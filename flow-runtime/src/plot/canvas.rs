@@ -1,12 +1,11 @@
-//! Antialiased lines, areas, images and text on a bitmap. Lengths are in points (1/72 inch at print size) from the upper left
-//! corner; a factor turns them into pixels.
+//! Lines, areas, images and text on a page. Lengths are in points (1/72 inch at print size) from the upper left corner.
+//!
+//! A page is a list of marks. `raster` makes pixels of it (with tiny-skia), `svg` a vector file: what is drawn is written once.
 
-use super::PlotError;
 use super::colour::{Colour, WHITE};
-use tiny_skia::{
-    FillRule, LineCap, LineJoin, Mask, Paint, Path, PathBuilder, Pixmap, PixmapPaint, PremultipliedColorU8, Stroke,
-    StrokeDash, Transform,
-};
+use super::{PlotError, raster, svg};
+use std::cell::OnceCell;
+use tiny_skia::{Path, PathBuilder, Pixmap, Transform};
 use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
 /// A rectangle: upper left corner, width and height, in points.
@@ -60,12 +59,27 @@ impl Pen {
     }
 }
 
+/// What is on a page, in the order drawn: the one description that PNG and SVG are made from. Paths are in points.
+pub(crate) enum Mark {
+    /// An area; `words` are what it says, where it is text.
+    Fill { path: Path, colour: Colour, words: Option<String> },
+    /// A line.
+    Stroke { path: Path, pen: Pen },
+    /// Pixels, row by row from the upper left corner, that fill a rectangle.
+    Image { rect: Rect, width: u32, height: u32, pixels: Vec<Colour> },
+    /// From here on only what lies inside is seen,
+    Clip(Path),
+    /// until here.
+    Unclip,
+}
+
 /// A white page to draw on.
 pub struct Canvas {
-    pixels: Pixmap,
+    size: [f64; 2],
     scale: f64,
-    clip: Option<Mask>,
+    marks: Vec<Mark>,
     font: Face<'static>,
+    pixels: OnceCell<Pixmap>,
 }
 
 /// The most pixels of a picture: more is a slip of the pen and would not fit into memory.
@@ -73,53 +87,79 @@ const MOST_PIXELS: f64 = 4e8;
 
 impl Canvas {
     /// A page of width and height in points, with `scale` pixels a point.
-    pub fn new([width, height]: [f64; 2], scale: f64) -> Result<Self, PlotError> {
-        let [w, h] = [width, height].map(|length| (length * scale).ceil());
-        let usable = w >= 1.0 && h >= 1.0 && w * h <= MOST_PIXELS;
-        let pixels = usable.then(|| Pixmap::new(w as u32, h as u32)).flatten().ok_or_else(|| PlotError::Option {
-            what: "the size of the picture",
-            given: format!("{w} x {h} pixels"),
-            wanted: "at least one pixel and at most 400 million are possible",
-        })?;
+    pub fn new(size: [f64; 2], scale: f64) -> Result<Self, PlotError> {
+        let [w, h] = size.map(|length| (length * scale).ceil());
+        if !(w >= 1.0 && h >= 1.0 && w * h <= MOST_PIXELS) {
+            return Err(PlotError::Option {
+                what: "the size of the picture",
+                given: format!("{w} x {h} pixels"),
+                wanted: "at least one pixel and at most 400 million are possible",
+            });
+        }
         let font = Face::parse(notosans::REGULAR_TTF, 0).map_err(|e| PlotError::Encode(format!("the font: {e}")))?;
-        let mut canvas = Self { pixels, scale, clip: None, font };
-        canvas.pixels.fill(tiny_skia::Color::WHITE);
-        Ok(canvas)
+        Ok(Self { size, scale, marks: Vec::new(), font, pixels: OnceCell::new() })
     }
 
-    /// The page as a PNG file.
+    /// Width and height in points.
+    pub fn size(&self) -> [f64; 2] {
+        self.size
+    }
+
+    /// The page as a PNG file, which says how large it is at print size.
     pub fn png(&self) -> Result<Vec<u8>, PlotError> {
-        self.pixels.encode_png().map_err(|e| PlotError::Encode(e.to_string()))
+        raster::encode(self.pixels()?, self.scale)
+    }
+
+    /// The page as an SVG file. Text is drawn as outlines, so that it looks the same everywhere, and kept in the attribute `aria-label`.
+    pub fn svg(&self) -> Result<String, PlotError> {
+        svg::document(self.size, &self.marks)
     }
 
     /// The colour of the pixel at a point of the page.
     pub fn colour_at(&self, [x, y]: [f64; 2]) -> Option<Colour> {
-        let pixel = self.pixels.pixel((x * self.scale) as u32, (y * self.scale) as u32)?.demultiply();
+        let pixel = self.pixels().ok()?.pixel((x * self.scale) as u32, (y * self.scale) as u32)?.demultiply();
         Some([pixel.red(), pixel.green(), pixel.blue(), pixel.alpha()])
+    }
+
+    /// Every line of text on the page, in the order drawn.
+    pub fn words(&self) -> impl Iterator<Item = &str> {
+        self.marks.iter().filter_map(|mark| match mark {
+            Mark::Fill { words: Some(words), .. } => Some(words.as_str()),
+            _ => None,
+        })
+    }
+
+    fn pixels(&self) -> Result<&Pixmap, PlotError> {
+        if let Some(pixels) = self.pixels.get() {
+            return Ok(pixels);
+        }
+        let pixels = raster::pixels(self.size, self.scale, &self.marks)?;
+        Ok(self.pixels.get_or_init(|| pixels))
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.pixels.take();
+        self.marks.push(mark);
     }
 
     /// Draws inside a closed outline only, until the closure ends.
     pub(crate) fn clipped<R>(&mut self, outline: &[[f64; 2]], draw: impl FnOnce(&mut Self) -> R) -> R {
-        let mut mask = Mask::new(self.pixels.width(), self.pixels.height());
-        if let (Some(mask), Some(path)) = (mask.as_mut(), path(outline, true)) {
-            mask.fill_path(&path, FillRule::Winding, true, self.pixels_a_point());
-        }
-        let before = std::mem::replace(&mut self.clip, mask);
+        let Some(path) = path(outline, true) else { return draw(self) };
+        self.mark(Mark::Clip(path));
         let result = draw(self);
-        self.clip = before;
+        self.mark(Mark::Unclip);
         result
     }
 
     pub(crate) fn line(&mut self, points: &[[f64; 2]], pen: &Pen) {
         if let Some(path) = path(points, points.len() > 2 && points.first() == points.last()) {
-            self.stroke(&path, pen, self.pixels_a_point());
+            self.mark(Mark::Stroke { path, pen: pen.clone() });
         }
     }
 
     pub(crate) fn fill(&mut self, outline: &[[f64; 2]], colour: Colour) {
         if let Some(path) = path(outline, true) {
-            let (at, clip) = (self.pixels_a_point(), self.clip.as_ref());
-            self.pixels.fill_path(&path, &paint(colour), FillRule::Winding, at, clip);
+            self.mark(Mark::Fill { path, colour, words: None });
         }
     }
 
@@ -129,8 +169,7 @@ impl Canvas {
 
     pub(crate) fn disk(&mut self, [x, y]: [f64; 2], radius: f64, colour: Colour) {
         if let Some(path) = PathBuilder::from_circle(x as f32, y as f32, radius as f32) {
-            let (at, clip) = (self.pixels_a_point(), self.clip.as_ref());
-            self.pixels.fill_path(&path, &paint(colour), FillRule::Winding, at, clip);
+            self.mark(Mark::Fill { path, colour, words: None });
         }
     }
 
@@ -150,34 +189,33 @@ impl Canvas {
 
     /// Colours every pixel of a rectangle; the closure gets fractions of the width and, from the top, of the height.
     pub(crate) fn shade(&mut self, rect: Rect, colour: impl Fn(f64, f64) -> Option<Colour>) {
-        let device = |v: f64| (v * self.scale).round() as i32;
+        // Whole pixels of the page, so that they are not drawn between pixels.
+        let device = |v: f64| (v * self.scale).round();
         let (left, top) = (device(rect.x), device(rect.y));
-        let (w, h) = ((device(rect.x + rect.w) - left).max(1), (device(rect.y + rect.h) - top).max(1));
-        let Some(mut image) = Pixmap::new(w as u32, h as u32) else { return };
-        for (i, pixel) in image.pixels_mut().iter_mut().enumerate() {
-            let (column, row) = (i as i32 % w, i as i32 / w);
-            let at = (f64::from(column) + 0.5) / f64::from(w);
-            if let Some([r, g, b, _]) = colour(at, (f64::from(row) + 0.5) / f64::from(h)) {
-                *pixel = PremultipliedColorU8::from_rgba(r, g, b, 255).unwrap_or(PremultipliedColorU8::TRANSPARENT);
-            }
-        }
-        let plain = PixmapPaint::default();
-        self.pixels.draw_pixmap(left, top, image.as_ref(), &plain, Transform::identity(), self.clip.as_ref());
+        let (w, h) = ((device(rect.x + rect.w) - left).max(1.0), (device(rect.y + rect.h) - top).max(1.0));
+        let (width, height) = (w as u32, h as u32);
+        let pixel = |i: u32| {
+            let at = (f64::from(i % width) + 0.5) / w;
+            colour(at, (f64::from(i / width) + 0.5) / h).unwrap_or([0; 4])
+        };
+        let pixels = (0..width * height).map(pixel).collect();
+        let rect = Rect { x: left / self.scale, y: top / self.scale, w: w / self.scale, h: h / self.scale };
+        self.mark(Mark::Image { rect, width, height, pixels });
     }
 
     /// Writes one line of text.
     pub(crate) fn text(&mut self, at: [f64; 2], text: &str, size: f64, anchor: Anchor, colour: Colour) {
-        self.written(at, text, size, anchor, |canvas, path, place| {
-            canvas.pixels.fill_path(path, &paint(colour), FillRule::Winding, place, canvas.clip.as_ref());
-        });
+        if let Some(path) = self.written(at, text, size, anchor) {
+            self.mark(Mark::Fill { path, colour, words: Some(text.into()) });
+        }
     }
 
     /// Writes text with a rim of another colour, readable on a picture.
     pub(crate) fn rimmed_text(&mut self, at: [f64; 2], text: &str, size: f64, colours: [Colour; 2]) {
-        self.written(at, text, size, Anchor::Centre, |canvas, path, place| {
-            canvas.stroke(path, &Pen::new(colours[1], 1.6), place);
-            canvas.pixels.fill_path(path, &paint(colours[0]), FillRule::Winding, place, canvas.clip.as_ref());
-        });
+        if let Some(path) = self.written(at, text, size, Anchor::Centre) {
+            self.mark(Mark::Stroke { path: path.clone(), pen: Pen::new(colours[1], 1.6) });
+            self.mark(Mark::Fill { path, colour: colours[0], words: Some(text.into()) });
+        }
     }
 
     /// The width of a line of text.
@@ -186,14 +224,8 @@ impl Canvas {
         advances.sum::<f64>() * size / self.em()
     }
 
-    fn written(
-        &mut self,
-        [x, y]: [f64; 2],
-        text: &str,
-        size: f64,
-        anchor: Anchor,
-        draw: impl FnOnce(&mut Self, &Path, Transform),
-    ) {
+    /// The outlines of a line of text in its place.
+    fn written(&self, [x, y]: [f64; 2], text: &str, size: f64, anchor: Anchor) -> Option<Path> {
         let unit = size / self.em();
         let mut outline = Glyphs { path: PathBuilder::new(), unit: unit as f32, x: 0.0, up: 0.0 };
         for c in text.chars() {
@@ -203,7 +235,6 @@ impl Canvas {
             outline.x += (self.advance(glyph) * unit * share) as f32;
         }
         let (width, capitals) = (f64::from(outline.x), f64::from(self.font.capital_height().unwrap_or(700)) * unit);
-        let Some(path) = outline.path.finish() else { return };
         let back = match anchor {
             Anchor::Left => 0.0,
             Anchor::Centre | Anchor::Upwards => 0.5 * width,
@@ -211,19 +242,7 @@ impl Canvas {
         };
         let centred = Transform::from_translate(-back as f32, 0.5 * capitals as f32);
         let turned = if anchor == Anchor::Upwards { centred.post_rotate(-90.0) } else { centred };
-        let place = turned.post_translate(x as f32, y as f32).post_concat(self.pixels_a_point());
-        draw(self, &path, place);
-    }
-
-    fn stroke(&mut self, path: &Path, pen: &Pen, place: Transform) {
-        let stroke = Stroke {
-            width: pen.width as f32,
-            line_cap: if pen.dash.is_empty() { LineCap::Round } else { LineCap::Butt },
-            line_join: LineJoin::Round,
-            dash: StrokeDash::new(pen.dash.to_vec(), 0.0),
-            ..Stroke::default()
-        };
-        self.pixels.stroke_path(path, &paint(pen.colour), &stroke, place, self.clip.as_ref());
+        outline.path.finish()?.transform(turned.post_translate(x as f32, y as f32))
     }
 
     /// A character's glyph, its share of the size and how far it is raised. The font has no superscript minus: a small raised one
@@ -239,10 +258,6 @@ impl Canvas {
 
     fn em(&self) -> f64 {
         f64::from(self.font.units_per_em())
-    }
-
-    fn pixels_a_point(&self) -> Transform {
-        Transform::from_scale(self.scale as f32, self.scale as f32)
     }
 }
 
@@ -264,12 +279,6 @@ fn path(points: &[[f64; 2]], closed: bool) -> Option<Path> {
         path.close();
     }
     path.finish()
-}
-
-fn paint([r, g, b, a]: Colour) -> Paint<'static> {
-    let mut paint = Paint::default();
-    paint.set_color_rgba8(r, g, b, a);
-    paint
 }
 
 /// Font outlines (y upwards, in font units) become a path (y downwards, in points).

@@ -11,7 +11,8 @@ const BAR: [f64; 2] = [9.0, 12.0];
 const RIGHT: f64 = 64.0;
 const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 36.0;
-const LEGEND_HEIGHT: f64 = 18.0;
+/// The legend keeps clear of the neighbours.
+const LEGEND_WIDTH: f64 = PLOT.w + 50.0;
 
 /// A heat map of a density of two coordinates, with credible contours, points and a truth.
 ///
@@ -153,9 +154,8 @@ impl<'a> Density2d<'a> {
 
 impl Panel for Density2d<'_> {
     fn size(&self) -> [f64; 2] {
-        let legend = if self.legend().is_empty() { 0.0 } else { LEGEND_HEIGHT };
         let right = if self.density.is_some() { RIGHT } else { 8.0 };
-        [PLOT.x + PLOT.w + right, self.top() + PLOT.h + BELOW + legend]
+        [PLOT.x + PLOT.w + right, self.top() + PLOT.h + BELOW + parts::legend_height(LEGEND_WIDTH, &self.legend())]
     }
 
     fn draw(&mut self, canvas: &mut Canvas, area: Rect) -> Result<(), PlotError> {
@@ -182,7 +182,7 @@ impl Panel for Density2d<'_> {
             canvas.star(onto(truth), STAR_RADIUS, TRUTH);
         }
         parts::axes(canvas, plot, &self.x, Some(&self.y));
-        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 6.0], &self.legend());
+        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 4.0], LEGEND_WIDTH, &self.legend());
         Ok(())
     }
 }

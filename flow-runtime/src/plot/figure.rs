@@ -3,10 +3,12 @@
 use super::canvas::{Anchor, Canvas};
 use super::colour::BLACK;
 use super::{PlotError, Rect};
+use crate::module::write_atomically;
 use std::path::Path;
 
-/// Pixels a point: 144 dots per inch at print size.
-const PIXELS_A_POINT: f64 = 2.0;
+/// Dots per inch at print size, unless others are asked for.
+const DPI: f64 = 144.0;
+const POINTS_AN_INCH: f64 = 72.0;
 pub(crate) const TITLE_SIZE: f64 = 10.5;
 pub(crate) const LABEL_SIZE: f64 = 9.0;
 pub(crate) const TICK_SIZE: f64 = 8.0;
@@ -31,7 +33,15 @@ pub trait Panel {
         Figure::new().panel(self).png()
     }
 
-    /// The panel alone, written to a PNG file.
+    /// The panel alone as an SVG.
+    fn svg(self) -> Result<String, PlotError>
+    where
+        Self: Sized,
+    {
+        Figure::new().panel(self).svg()
+    }
+
+    /// The panel alone, written to a file: see [`Figure::save`].
     fn save(self, path: impl AsRef<Path>) -> Result<(), PlotError>
     where
         Self: Sized,
@@ -58,7 +68,7 @@ impl Default for Figure<'_> {
 impl<'a> Figure<'a> {
     /// A figure without panels.
     pub fn new() -> Self {
-        Self { panels: Vec::new(), title: String::new(), columns: usize::MAX, scale: PIXELS_A_POINT }
+        Self { panels: Vec::new(), title: String::new(), columns: usize::MAX, scale: DPI / POINTS_AN_INCH }
     }
 
     /// Adds a panel to the right, or at the start of the next row.
@@ -79,9 +89,10 @@ impl<'a> Figure<'a> {
         self
     }
 
-    /// Pixels a point; 2 if not given, which is 144 dots per inch.
-    pub fn scale(mut self, scale: f64) -> Self {
-        self.scale = scale;
+    /// Dots per inch at print size; 144 if not given. Journals ask for 300 or more, or for SVG. In an SVG it is the resolution of the
+    /// images of densities; everything else is lines.
+    pub fn dpi(mut self, dpi: f64) -> Self {
+        self.scale = dpi / POINTS_AN_INCH;
         self
     }
 
@@ -116,10 +127,105 @@ impl<'a> Figure<'a> {
         self.render()?.png()
     }
 
-    /// The figure, written to a PNG file.
+    /// The figure as an SVG.
+    pub fn svg(self) -> Result<String, PlotError> {
+        self.render()?.svg()
+    }
+
+    /// The figure, written to a file: PNG or SVG, as the name ends. The file holds its old content or all of the new.
+    ///
+    /// # Errors
+    /// The name ends otherwise; a panel cannot be drawn; the file cannot be written.
     pub fn save(self, path: impl AsRef<Path>) -> Result<(), PlotError> {
-        let png = self.png()?;
         let path = path.as_ref();
-        std::fs::write(path, png).map_err(|source| PlotError::Write { path: path.into(), source })
+        let format = Format::of(path)?;
+        format.write(&self.render()?, path)
+    }
+
+    /// The figure as PNG and as SVG, beside each other: `stem` and the two endings.
+    ///
+    /// # Errors
+    /// A panel cannot be drawn; a file cannot be written.
+    pub fn save_both(self, stem: impl AsRef<Path>) -> Result<(), PlotError> {
+        let canvas = self.render()?;
+        for format in [Format::Png, Format::Svg] {
+            let mut path = stem.as_ref().as_os_str().to_owned();
+            path.push(format.ending());
+            format.write(&canvas, Path::new(&path))?;
+        }
+        Ok(())
+    }
+}
+
+/// The kinds of files.
+#[derive(Clone, Copy)]
+pub(crate) enum Format {
+    Png,
+    Svg,
+}
+
+impl Format {
+    pub(crate) fn ending(self) -> &'static str {
+        match self {
+            Format::Png => ".png",
+            Format::Svg => ".svg",
+        }
+    }
+
+    fn of(path: &Path) -> Result<Self, PlotError> {
+        let ending = path.extension().map(|e| e.to_ascii_lowercase());
+        match ending.as_deref().and_then(|e| e.to_str()) {
+            Some("png") => Ok(Format::Png),
+            Some("svg") => Ok(Format::Svg),
+            _ => Err(PlotError::Option {
+                what: "the name of the file",
+                given: path.display().to_string(),
+                wanted: "it ends in .png or .svg",
+            }),
+        }
+    }
+
+    fn write(self, canvas: &Canvas, path: &Path) -> Result<(), PlotError> {
+        let content = match self {
+            Format::Png => canvas.png()?,
+            Format::Svg => canvas.svg()?.into_bytes(),
+        };
+        Ok(write_atomically(path, &content)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Axis, Marginal};
+    use super::*;
+
+    fn panel() -> Marginal {
+        Marginal::new(Axis::linear("x (m)", -1.0, 1.0)).samples("draws", &[0.0, 0.1, 0.5])
+    }
+
+    #[test]
+    fn dots_per_inch_are_kept() {
+        let file = Figure::new().panel(panel()).dpi(300.0).png().unwrap();
+        let info = png::Decoder::new(std::io::Cursor::new(&file)).read_info().unwrap();
+        let (header, dims) = (info.info(), info.info().pixel_dims.unwrap());
+        let [w, h] = Figure::new().panel(panel()).render().unwrap().size();
+        assert_eq!([header.width, header.height], [w, h].map(|l| (l * 300.0 / 72.0).ceil() as u32));
+        assert_eq!(dims.xppu, (300.0f64 / 0.0254).round() as u32);
+    }
+
+    #[test]
+    fn the_ending_of_the_name_says_which_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        panel().save(at("a.svg")).unwrap();
+        assert!(std::fs::read_to_string(at("a.svg")).unwrap().starts_with("<svg"));
+        Figure::new().panel(panel()).save_both(at("b.c")).unwrap();
+        assert!(std::fs::read(at("b.c.png")).unwrap().starts_with(b"\x89PNG"));
+        assert!(at("b.c.svg").exists());
+        let error = panel().save(at("a.pdf")).unwrap_err().to_string();
+        assert!(error.contains("a.pdf") && error.contains(".png or .svg"), "{error}");
+        let error = panel().save(at("missing/a.png")).unwrap_err().to_string();
+        assert!(error.contains("missing"), "{error}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 3, "no temporary file is left");
     }
 }

@@ -74,6 +74,19 @@ impl Grid {
         crossed.or(cells.last()).map_or(peak, |cell| cell.0)
     }
 
+    /// [`level`](Grid::level) for a picture that may hold only a part of a density that integrates to 1: the region holds `mass` of all. `None` where
+    /// that much is not in the picture.
+    pub fn level_of_all(&self, mass: f64) -> Option<f64> {
+        let held = self.integral();
+        (mass < held).then(|| self.level(mass / held))
+    }
+
+    /// Whether the density is the same everywhere, up to rounding and a percent: then it has no smallest regions.
+    pub(crate) fn is_flat(&self) -> bool {
+        let lowest = self.inside().map(|(value, _)| value).fold(f64::INFINITY, f64::min);
+        self.peak() - lowest < 0.01
+    }
+
     fn inside(&self) -> impl Iterator<Item = (f64, f64)> {
         let cells = self.values.iter().copied().zip(self.weights.iter().copied());
         cells.filter(|(value, weight)| *weight > 0.0 && !value.is_nan())
@@ -129,6 +142,19 @@ mod tests {
             let exact = ((1.0 - mass) / TAU).ln();
             assert!((grid.level(mass) - exact).abs() < 0.02, "{mass}: {} {exact}", grid.level(mass));
         }
+    }
+
+    #[test]
+    fn a_flat_density_has_no_regions() {
+        let flat = |by: f64| {
+            Grid::evaluate(
+                4,
+                1,
+                &mut boxed(move |points: &[[f64; 2]]| -> Vec<f64> { points.iter().map(|p| by * p[0]).collect() }),
+                |_, c| Some(([c as f64, 0.0], 1.0)),
+            )
+        };
+        assert!(flat(1e-9).unwrap().is_flat() && !flat(0.01).unwrap().is_flat() && !normal(20).is_flat());
     }
 
     #[test]

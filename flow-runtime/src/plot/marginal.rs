@@ -9,7 +9,8 @@ use super::{Axis, PlotError, Rect, finite};
 const PLOT: Rect = Rect { x: 44.0, y: 8.0, w: 190.0, h: 165.0 };
 const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 36.0;
-const LEGEND_HEIGHT: f64 = 18.0;
+/// The legend keeps clear of the neighbours.
+const LEGEND_WIDTH: f64 = PLOT.w + 40.0;
 /// Room above the highest bar.
 const HEADROOM: f64 = 1.08;
 
@@ -24,12 +25,21 @@ pub struct Marginal {
     samples: Vec<(String, Vec<f64>)>,
     curves: Vec<(String, Vec<[f64; 2]>)>,
     truth: Option<f64>,
+    filled: bool,
 }
 
 impl Marginal {
     /// An empty panel over an axis.
     pub fn new(axis: Axis) -> Self {
-        Self { axis, title: String::new(), bins: 40, samples: Vec::new(), curves: Vec::new(), truth: None }
+        Self {
+            axis,
+            title: String::new(),
+            bins: 40,
+            samples: Vec::new(),
+            curves: Vec::new(),
+            truth: None,
+            filled: false,
+        }
     }
 
     /// A line above the panel.
@@ -53,6 +63,12 @@ impl Marginal {
     /// A curve of points (value, density), with its name in the legend.
     pub fn curve(mut self, label: impl Into<String>, points: &[[f64; 2]]) -> Self {
         self.curves.push((label.into(), points.to_vec()));
+        self
+    }
+
+    /// The areas below the curves are filled.
+    pub fn filled(mut self) -> Self {
+        self.filled = true;
         self
     }
 
@@ -112,7 +128,7 @@ fn colour(rank: usize) -> Colour {
 
 impl Panel for Marginal {
     fn size(&self) -> [f64; 2] {
-        let legend = if self.legend().is_empty() { 0.0 } else { LEGEND_HEIGHT };
+        let legend = parts::legend_height(LEGEND_WIDTH, &self.legend());
         [PLOT.x + PLOT.w + 10.0, self.top() + PLOT.h + BELOW + legend]
     }
 
@@ -142,6 +158,12 @@ impl Panel for Marginal {
             for (rank, (_, points)) in self.curves.iter().enumerate() {
                 let inside = points.iter().filter(|p| self.axis.holds(p[0]));
                 let line: Vec<_> = inside.map(|p| onto(p[0], p[1])).collect();
+                if let (true, [first, .., last]) = (self.filled, &line[..]) {
+                    let floor = plot.y + plot.h;
+                    let area: Vec<_> =
+                        [[first[0], floor]].into_iter().chain(line.clone()).chain([[last[0], floor]]).collect();
+                    canvas.fill(&area, faded(colour(histograms.len() + rank), 0.28));
+                }
                 canvas.line(&line, &Pen::new(colour(histograms.len() + rank), 1.8));
             }
             if let Some(truth) = self.truth.filter(|truth| self.axis.holds(*truth)) {
@@ -150,7 +172,7 @@ impl Panel for Marginal {
             }
         });
         parts::axes(canvas, plot, &self.axis, Some(&y));
-        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 6.0], &self.legend());
+        parts::legend(canvas, [centre, plot.y + plot.h + BELOW + 4.0], LEGEND_WIDTH, &self.legend());
         Ok(())
     }
 }

@@ -1,18 +1,30 @@
-//! Figures of densities and samples, written as PNG (cargo feature `plot`).
+//! Figures of densities, samples and fits, as PNG and SVG (cargo feature `plot`).
 //!
-//! A [`Figure`] is a grid of panels; a single [`Panel`] can also be saved by itself. Nothing here knows what a flow is:
-//! densities come in as closures from a batch of points to log-densities, samples as slices.
+//! A [`Figure`] is a grid of panels; a single [`Panel`] can also be saved by itself. Panels know nothing of flows: densities come in as closures
+//! from a batch of points to log-densities, samples as slices. [`Steps`] and [`Report`] draw what a flow has to show.
 //!
 //! | file | what it draws or computes |
 //! |---|---|
-//! | [`sky_map`](SkyMap) | a density on the sphere, in Mollweide's equal-area projection |
+//! | [`sky_map`](SkyMap) | a density on the sphere: all of it in Mollweide's equal-area projection, or a part |
 //! | [`density2d`](Density2d) | a density on a rectangle |
+//! | [`ternary`](Ternary) | a density of three shares, in a triangle |
+//! | [`circle`](CirclePlot) | histograms and curves around a circle |
 //! | [`marginal`](Marginal) | histograms and curves of one coordinate |
+//! | [`corner`](Corner) | every coordinate and every pair of samples of several distributions |
+//! | [`training`](TrainingCurves) | losses and rate of a fit |
+//! | [`calibration`](CoveragePlot) | coverage and [probability integral transforms](PitHistogram), with bands |
+//! | [`steps`](Steps) | the density after each layer of a chain |
+//! | [`report`](Report) | a folder with all pictures that fit a density, its numbers, and a page that shows them |
 //! | [`figure`](Figure) | panels side by side, and the file |
 //! | [`grid`](Grid) | a density on cells: integral, credible levels |
-//! | [`mollweide`](Mollweide) | the projection and its inverse |
+//! | `smooth` | densities of samples |
+//! | [`mollweide`](Mollweide), [`zenithal`](Zenithal) | projections and their inverses |
 //! | `contour` | lines of one level on a grid |
-//! | [`axis`](Axis), `colour`, [`canvas`](Canvas) | ticks, colours, antialiased lines and text |
+//! | [`axis`](Axis), `colour`, `parts` | ticks, colours, legends |
+//! | [`canvas`](Canvas), `raster`, `svg` | a page: lines, areas and text; its pixels, its vectors |
+//!
+//! Pages are drawn once and written twice. tiny-skia makes the pixels; the five kinds of marks of a page are written as SVG here, as no kept library
+//! draws to both with text as outlines. Colours are viridis, and for lines those of Okabe and Ito: safe for colour-blind readers, and in print.
 //!
 //! ```
 //! use flow_runtime::plot::{Axis, Density2d, Panel};
@@ -29,27 +41,48 @@
 //! ```
 
 mod axis;
+mod calibration;
 mod canvas;
+mod circle;
 mod colour;
 mod contour;
+mod corner;
 mod density2d;
 mod figure;
 mod grid;
 mod marginal;
 mod mollweide;
+mod page;
 mod parts;
+mod raster;
+mod report;
 mod sky_map;
+mod smooth;
+mod steps;
+mod svg;
+mod ternary;
+mod training;
+mod zenithal;
 
 pub use axis::Axis;
+pub use calibration::{CoveragePlot, PitHistogram};
 pub use canvas::{Anchor, Canvas, Rect};
+pub use circle::CirclePlot;
 pub use colour::{Colour, ColourScale};
+pub use corner::Corner;
 pub use density2d::Density2d;
 pub use figure::{Figure, Panel};
 pub use grid::Grid;
 pub use marginal::{Marginal, marginals};
 pub use mollweide::Mollweide;
+pub use report::Report;
 pub use sky_map::{SkyMap, View};
+pub use steps::Steps;
+pub use ternary::Ternary;
+pub use training::TrainingCurves;
+pub use zenithal::Zenithal;
 
+use crate::module::FileError;
 use std::path::PathBuf;
 
 /// The error of a user's closure.
@@ -101,16 +134,17 @@ pub enum PlotError {
         value: f64,
     },
     /// The picture could not be encoded.
-    #[error("the picture could not be encoded as PNG: {0}")]
+    #[error("the picture could not be encoded: {0}")]
     Encode(String),
-    /// The file could not be written.
-    #[error("{} could not be written: {source}", path.display())]
-    Write {
-        /// the file
+    /// A report would be written over something that is none.
+    #[error("{}: there is something here that no report wrote, and that is not replaced: give an empty folder, or one that is not there yet", path.display())]
+    Foreign {
+        /// the folder or file
         path: PathBuf,
-        /// why
-        source: std::io::Error,
     },
+    /// The file could not be written.
+    #[error(transparent)]
+    Write(#[from] FileError),
 }
 
 /// What a density closure may return: the log-densities, or a `Result` of them.

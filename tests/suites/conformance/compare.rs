@@ -11,13 +11,16 @@ use std::fmt;
 /// How close numbers must be, in units of their scale.
 const CLOSE: f64 = 1e-8;
 
+/// Numbers of a kind that were judged by a named rule: how many, and the largest difference.
+pub type ByRule = BTreeMap<(&'static str, &'static str), (usize, f64)>;
+
 /// What a case came to.
 #[derive(Default)]
 pub struct Report {
     /// The largest difference of each kind, in units of the scale, among those held to [`CLOSE`].
     largest: Vec<(&'static str, f64)>,
-    /// Numbers judged by a named rule: how many, and the largest difference.
-    by_rule: BTreeMap<&'static str, (usize, f64)>,
+    /// What was judged by a named rule.
+    pub by_rule: ByRule,
     wrong: Vec<String>,
 }
 
@@ -41,7 +44,7 @@ impl Report {
         }
         match allowance {
             Some(Allowance { rule, bound }) if off <= bound * scale => {
-                let (count, largest) = self.by_rule.entry(rule).or_default();
+                let (count, largest) = self.by_rule.entry((rule, what)).or_default();
                 (*count, *largest) = (*count + 1, largest.max(off / scale));
             }
             _ => self.wrong.push(format!("{what} {at}: off by {off:.3e} at scale {scale:.3e}, noise {noise:.1e}")),
@@ -49,13 +52,19 @@ impl Report {
     }
 }
 
+/// What a rule is counted under that changes a number of ours as the reference changes its own, and then judges nothing.
+const APPLIED: &str = "as theirs";
+
 /// Lines of a disagreement that are printed.
 const SHOWN: usize = 12;
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let parts = self.largest.iter().map(|(what, off)| format!("{what} {off:.0e}"));
-        let rules = self.by_rule.iter().map(|(rule, (count, off))| format!("[{rule}: {count} up to {off:.0e}]"));
+        let rules = self
+            .by_rule
+            .iter()
+            .map(|((rule, what), (count, off))| format!("[{rule}, {what}: {count} up to {off:.0e}]"));
         f.write_str(&parts.chain(rules).collect::<Vec<_>>().join("  "))?;
         if !self.wrong.is_empty() {
             write!(f, "\n    DISAGREES in {} numbers:", self.wrong.len())?;
@@ -150,7 +159,7 @@ impl<'a> Run<'a> {
         (self.kernels.evaluate)(self.job(Coordinates::Intrinsic), &x.data, &mut log_prob, &mut base).map_err(told)?;
         for point in base.chunks_exact_mut(self.kernels.dim) {
             if let Some(rule) = rules::clip_base(self.case, point) {
-                self.report.by_rule.entry(rule).or_default().0 += 1;
+                self.report.by_rule.entry((rule, APPLIED)).or_default().0 += 1;
             }
         }
         let normal = |z: &[f64]| z.iter().map(|z| -0.5 * (z * z + TAU.ln())).sum::<f64>();
@@ -177,7 +186,7 @@ impl<'a> Run<'a> {
             let (short, rule) = rules::short_by(self.case, z, generated);
             *ours -= short;
             if let Some(rule) = rule {
-                self.report.by_rule.entry(rule).or_default().0 += 1;
+                self.report.by_rule.entry((rule, APPLIED)).or_default().0 += 1;
             }
         }
     }
@@ -186,7 +195,7 @@ impl<'a> Run<'a> {
         let mut x = self.case.rows("x_embedded")?;
         for row in x.data.chunks_exact_mut(x.columns) {
             if let Some(rule) = rules::round_shares(self.case, row) {
-                self.report.by_rule.entry(rule).or_default().0 += 1;
+                self.report.by_rule.entry((rule, APPLIED)).or_default().0 += 1;
             }
         }
         let mut log_prob = vec![0.0; x.len()];

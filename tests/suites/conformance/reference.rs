@@ -69,12 +69,6 @@ fn gradient(value: &Value) -> Option<Gradient> {
     }
 }
 
-/// The manifold and the layer of a tensor `layer_list.<manifold>.<layer>.<name>`.
-fn layer_of(tensor: &str) -> Option<(usize, usize)> {
-    let mut parts = tensor.strip_prefix("layer_list.")?.splitn(3, '.');
-    Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
-}
-
 /// A manifold of the case and its first intrinsic column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Space {
@@ -191,42 +185,11 @@ impl Case {
         Ok(Rows { columns: if list.is_empty() { 0 } else { data.len() / list.len() }, data })
     }
 
-    /// The least concentration of the letters f that a row goes through; `None` without f, or where a network predicts it.
-    pub fn least_kappa(&self, row: usize) -> Option<f64> {
-        let least = |all: Vec<f64>| all.into_iter().reduce(f64::min);
-        if !self.state.is_empty() {
-            let kappas = self.state.iter().filter(|tensor| tensor.name.ends_with("loglike_kappa"));
-            return least(
-                kappas
-                    .filter_map(|tensor| {
-                        let (manifold, layer) = layer_of(&tensor.name)?;
-                        self.kappa(manifold, layer, &[], self.weights[tensor.start..].first())
-                    })
-                    .collect(),
-            );
-        }
-        let params = if self.weights.is_empty() { self.features.row(row) } else { &self.weights };
-        let counts = self.rows("layer_param_counts").ok()?.data;
-        let mut start = 0;
-        let mut all = Vec::new();
-        for (layer, (letter, count)) in self.chains.first()?.chars().zip(counts).enumerate() {
-            if letter == 'f' {
-                let (rotation, own) = params.get(start..)?.split_at_checked(self.rotation_numbers(layer))?;
-                all.push(self.kappa(0, layer, rotation, own.first())?);
-            }
-            start += count as usize;
-        }
-        least(all)
-    }
-
     /// An option of a letter, under the most specific key that mentions the letter.
     fn option(&self, letter: &str, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
         let options = &self.json["options"];
         let levels = [&options[format!("{manifold},{layer}")], &options[manifold.to_string()], options];
         levels.into_iter().map(|level| &level[letter]).find(|of| of.is_object())?.get(name)
-    }
-    fn f_option(&self, manifold: usize, layer: usize, name: &str) -> Option<&Value> {
-        self.option("f", manifold, layer, name)
     }
 
     /// Whether letters v search on the way to the base points, and on the way from them.
@@ -239,40 +202,6 @@ impl Case {
             }
         }
         searched
-    }
-
-    /// A concentration from the parameters of the rotation, or from one of its own (layers.md 8.1).
-    fn kappa(&self, manifold: usize, layer: usize, rotation: &[f64], own: Option<&f64>) -> Option<f64> {
-        let number = |name, default| self.f_option(manifold, layer, name).map_or(default, number);
-        let square = |v: Option<&[f64]>| v.map(|v| v.iter().map(|x| x * x).sum::<f64>());
-        let least = number("min_kappa", 1e-10);
-        let raw = || {
-            let raw = *own?;
-            Some(if number("kappa_clamping", 0.0) == 0.0 { raw } else { raw.max(-5.0) })
-        };
-        match self.f_option(manifold, layer, "kappa_prediction").and_then(Value::as_str) {
-            None | Some("direct_log_real_bounded") => Some(raw()?.exp() + least),
-            Some("softplus_real_bounded") => Some(raw()?.exp().ln_1p() + least),
-            Some("log_bounded") => Some((1.0 + own?.exp()) * least),
-            Some("mu") => square(rotation.get(..3)).map(f64::sqrt),
-            Some("mu_squared") => square(rotation.get(..3)),
-            Some("quatvec") => square(rotation.get(1..4)).map(f64::sqrt),
-            Some("quatvec_squared") => square(rotation.get(1..4)),
-            Some(_) => None,
-        }
-    }
-
-    /// Parameters of a letter f before that of its concentration.
-    fn rotation_numbers(&self, layer: usize) -> usize {
-        let option = |name| self.f_option(0, layer, name);
-        let reflections = option("num_householder_iter").map_or(-1.0, number);
-        match (option("add_rotation").map_or(1.0, number), option("rotation_mode").and_then(Value::as_str)) {
-            (0.0, _) => 0,
-            (_, Some("angles" | "xyz")) => 3,
-            (_, Some("quaternion")) => 4,
-            _ if reflections < 0.0 => 9,
-            _ => 3 * reflections as usize,
-        }
     }
 
     /// Whether all rows of data have the same row of parameters.

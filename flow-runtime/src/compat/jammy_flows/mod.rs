@@ -65,7 +65,8 @@
 //! Parameters that no network predicts are `layer_list.<manifold>.<letter>.<name>`, both counted from 0; [`Layer::state`](crate::layers::Layer::state)
 //! has names and shapes. Networks are `mlp_predictors.<manifold>.<0, 2, 4, ..>.weight` (outputs, inputs) and `.bias`, or one vector
 //! `mlp_predictors.<manifold>.u_v_b_pars` (always that with a highway or a rank); an outer network is `amortization_mlp` instead, a free log-mean
-//! `log_normalization`. Such a vector is matrix after matrix, each as it is or as its two factors, then its bias. That is the flat order of
+//! `log_normalization`. The package cannot evaluate a log-mean that has a network of its own (`poisson 64`), so there is none to load: `log_normalization.*`
+//! for the tensors of that network is a choice of this module. A vector `u_v_b_pars` is matrix after matrix, each as it is or as its two factors, then its bias. That is the flat order of
 //! [`Flow::flat_weights`]. Axes of length 1 in front of a shape do not count, and a tensor without numbers may be there or not.
 
 mod error;

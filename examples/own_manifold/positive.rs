@@ -1,0 +1,108 @@
+//! The positive numbers as a manifold, for energies, masses and lifetimes.
+
+use flow_runtime::layers::Layer;
+use flow_runtime::manifolds::{Euclidean, Manifold};
+use flow_runtime::numeric::{Lift, Real};
+use flow_runtime::rand::Rng;
+use std::f64::consts::TAU;
+
+/// The numbers above zero. Embedded they are their logarithms y = ln x: there they are a line, on which the reference density is a standard
+/// normal one. So the density of x with no layer at all is log-normal.
+pub struct Positive;
+
+impl Manifold for Positive {
+    const DIM: usize = 1;
+    const EMBED: usize = 1;
+
+    fn notation() -> String {
+        "[Positive]".into()
+    }
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+        embedded[0] = intrinsic[0].ln();
+        *log_det -= embedded[0];
+    }
+    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+        cot_intrinsic[0] += (cot_embedded[0] - cot_log_det) / intrinsic[0];
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+        intrinsic[0] = embedded[0].exp();
+        *log_det += embedded[0];
+    }
+    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+        cot_embedded[0] += cot_intrinsic[0] * embedded[0].exp() + cot_log_det;
+    }
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        embedded[0] = given[0];
+    }
+    fn project_vjp<R: Real>(_: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        cot_given[0] += cot_embedded[0];
+    }
+    fn log_reference<R: Real>(target: &[R]) -> R {
+        -target[0].square().scale(0.5) - R::constant(0.5 * TAU.ln())
+    }
+    fn log_reference_vjp<R: Real>(target: &[R], cot: R, cot_target: &mut [R]) {
+        cot_target[0] -= target[0] * cot;
+    }
+    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+        base[0] = target[0];
+    }
+    fn to_base_vjp<R: Real>(_: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        cot_target[0] += cot_base[0];
+    }
+    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+        target[0] = base[0];
+    }
+    fn check_intrinsic(point: &[f64]) -> Option<String> {
+        let x = point[0];
+        let good = x > 0.0 && x.is_finite();
+        (!good).then(|| format!("x is {x}: a positive number is above 0 and finite; shift or drop zeros before"))
+    }
+    fn check_embedded(point: &[f64]) -> Option<String> {
+        (!point[0].is_finite()).then(|| format!("ln x is {}: it has to be finite", point[0]))
+    }
+}
+
+/// A layer of the line acting on the logarithm: all letters of `e1` are layers of the positive numbers too.
+pub struct OfLog<L>(std::marker::PhantomData<L>);
+
+impl<L: Layer<Euclidean<1>>> Layer<Positive> for OfLog<L> {
+    const PARAMS: usize = L::PARAMS;
+    const PREPARED: usize = L::PREPARED;
+    const SCRATCH: usize = L::SCRATCH;
+    const NAME: &'static str = L::NAME;
+    const NEEDS_F64: Option<&'static str> = L::NEEDS_F64;
+
+    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
+        L::initial(rng, params);
+    }
+    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+        L::prepare(params, prepared);
+    }
+    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        L::prepare_vjp(params, prepared, cot_prepared, cot_params);
+    }
+    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        L::inverse(prepared, x, log_det, scratch);
+    }
+    fn inverse_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        L::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
+    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        L::forward(prepared, z, log_det, scratch)
+    }
+    fn forward_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        L::forward_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
+}

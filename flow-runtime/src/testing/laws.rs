@@ -1,0 +1,471 @@
+//! The laws of layers one by one, at parameters and points of the caller's choice. Each returns how far it is off.
+
+pub use super::Tolerance;
+use super::{Broken, Law, Laws, Points, check_chain};
+use crate::layers::{Chain, Fault, Letter, StateTensor};
+use crate::manifolds::Manifold;
+use crate::numeric::{Lanes, Pack, Scalar};
+use rand::{Rng, RngExt, rngs::StdRng};
+use rand_distr::StandardNormal;
+use std::collections::HashSet;
+
+/// A chain evaluated at one point in `T`, with everything its derivatives need.
+struct Walk<T: Scalar> {
+    prepared: Vec<T>,
+    scratch: Vec<T>,
+    point: Vec<T>,
+    log_det: T,
+    fault: Option<Fault>,
+}
+
+fn walk<M: Manifold, C: Chain<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
+    let zero = T::narrow(0.0);
+    let mut walk = Walk {
+        prepared: vec![zero; C::PREPARED],
+        scratch: vec![zero; C::SCRATCH],
+        point: start.to_vec(),
+        log_det: zero,
+        fault: None,
+    };
+    C::prepare(params, &mut walk.prepared);
+    let Walk { prepared, scratch, point, log_det, fault } = &mut walk;
+    if inverse {
+        C::inverse(prepared, point, log_det, scratch, 0, fault);
+    } else {
+        C::forward(prepared, point, log_det, scratch, 0, fault);
+    }
+    walk
+}
+
+fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
+    values.iter().map(|v| v.widen()).collect()
+}
+
+fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {
+    values.iter().map(|v| T::narrow(*v)).collect()
+}
+
+/// The largest difference of two vectors, relative to the larger of 1 and their largest number: a rotation spreads the rounding
+/// of a large coordinate over the small ones beside it.
+pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
+    let largest = b.iter().fold(0.0, |largest: f64, b| largest.max(b.abs()));
+    a.iter()
+        .zip(b)
+        .map(|(a, b)| (a - b).abs())
+        .fold(0.0, |worst: f64, off| if off.is_nan() { off } else { worst.max(off) })
+        / (1.0 + largest)
+}
+
+/// A parameter vector a little away from a start of the chain.
+pub fn random_params<M: Manifold, C: Chain<M>>(rng: &mut StdRng, spread: f64) -> Vec<f64> {
+    let mut params = vec![0.0; C::PARAMS];
+    C::initial(rng, &mut params);
+    for p in &mut params {
+        let noise: f64 = rng.sample(StandardNormal);
+        *p += spread * noise;
+    }
+    params
+}
+
+/// A random point of `M` in embedded coordinates, of the reference density (times `width` on Euclidean space).
+pub fn random_point<M: Manifold>(rng: &mut (impl Rng + ?Sized), width: f64) -> Vec<f64> {
+    let base: Vec<f64> = (0..M::DIM).map(|_| rng.sample::<f64, _>(StandardNormal) * width).collect();
+    let mut target = vec![0.0; M::EMBED];
+    M::from_base(&base, &mut target);
+    target
+}
+
+/// Orthonormal directions along the manifold at a point: what its projection makes of the axes.
+pub(super) fn tangents<M: Manifold>(point: &[f64]) -> Vec<Vec<f64>> {
+    let n = M::EMBED;
+    if M::DIM == n {
+        return (0..n).map(|i| (0..n).map(|j| f64::from(i == j)).collect()).collect();
+    }
+    // Row j of the projection's Jacobian is its pull-back of axis j; a candidate is a column.
+    let mut candidates = vec![vec![0.0; n]; n];
+    for j in 0..n {
+        let axis: Vec<f64> = (0..n).map(|i| f64::from(i == j)).collect();
+        let mut row = vec![0.0; n];
+        M::project_vjp(point, &axis, &mut row);
+        for (candidate, entry) in candidates.iter_mut().zip(row) {
+            candidate[j] = entry;
+        }
+    }
+    let length = |v: &[f64]| v.iter().map(|x| x * x).sum::<f64>().sqrt();
+    let mut basis: Vec<Vec<f64>> = Vec::new();
+    while basis.len() < M::DIM {
+        // The longest of what is left, so that it is well conditioned.
+        candidates.sort_by(|a, b| length(a).total_cmp(&length(b)));
+        let Some(mut v) = candidates.pop() else { break };
+        let norm = length(&v);
+        v.iter_mut().for_each(|x| *x /= norm);
+        for other in &mut candidates {
+            let along: f64 = other.iter().zip(&v).map(|(a, b)| a * b).sum();
+            other.iter_mut().zip(&v).for_each(|(a, b)| *a -= along * b);
+        }
+        basis.push(v);
+    }
+    basis
+}
+
+/// The point reached by walking `step` along the tangent `direction`.
+pub(super) fn moved<M: Manifold>(point: &[f64], direction: &[f64], step: f64) -> Vec<f64> {
+    let ahead: Vec<f64> = point.iter().zip(direction).map(|(p, d)| p + step * d).collect();
+    let mut on = vec![0.0; M::EMBED];
+    M::project(&ahead, &mut on);
+    on
+}
+
+/// Steps of a difference at most.
+const STEP: f64 = 1e-4;
+/// What a second step is shorter by.
+const SHORTER: f64 = 1.0 / 64.0;
+/// A boundary is at least this many steps away.
+const ROOM: f64 = 100.0;
+
+/// A step along a tangent that keeps well inside a boundary: where walking straight on leaves the manifold in the second order only.
+pub(super) fn step_along<M: Manifold>(point: &[f64], direction: &[f64]) -> f64 {
+    let mut step = STEP;
+    let straight = |by: f64| {
+        let on = moved::<M>(point, direction, by);
+        let off = point.iter().zip(direction).zip(on).map(|((p, d), on)| (p + by * d - on).abs()).fold(0.0, f64::max);
+        off <= 2.0 * by * by + 1e-15
+    };
+    while !(straight(ROOM * step) && straight(-ROOM * step)) && step > 1e-12 {
+        step *= 0.5;
+    }
+    step
+}
+
+/// Derivative of `f` at 0 by a five-point central difference.
+pub(super) fn difference(step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    (8.0 * (f(step) - f(-step)) - (f(2.0 * step) - f(-2.0 * step))) / (12.0 * step)
+}
+
+/// A derivative by differences, to compare with `exact`. The second derivative of a spline jumps at its knots: where the first step
+/// disagrees, one too short to reach a knot that lies beside the point decides.
+fn difference_near(exact: f64, tolerance: f64, step: f64, mut f: impl FnMut(f64) -> f64) -> f64 {
+    let far = difference(step, &mut f);
+    if beyond((far - exact).abs(), tolerance * (1.0 + far.abs())) { difference(step * SHORTER, f) } else { far }
+}
+
+/// The volume that vectors span: the root of the determinant of their Gram matrix.
+pub(super) fn volume(vectors: &[Vec<f64>]) -> f64 {
+    let dot = |a: &Vec<f64>, b: &Vec<f64>| a.iter().zip(b).map(|(a, b)| a * b).sum();
+    determinant(vectors.iter().map(|a| vectors.iter().map(|b| dot(a, b)).collect()).collect()).sqrt()
+}
+
+fn determinant(mut m: Vec<Vec<f64>>) -> f64 {
+    let n = m.len();
+    let mut det = 1.0;
+    for i in 0..n {
+        let pivot = (i..n).max_by(|a, b| m[*a][i].abs().total_cmp(&m[*b][i].abs())).unwrap_or(i);
+        m.swap(i, pivot);
+        det *= m[i][i];
+        for k in i + 1..n {
+            let factor = m[k][i] / m[i][i];
+            for j in i..n {
+                m[k][j] -= factor * m[i][j];
+            }
+        }
+    }
+    det.abs()
+}
+
+/// Letters and manifold, as a report names them.
+pub(super) fn subject<M: Manifold, C: Chain<M>>() -> String {
+    format!("`{}` on `{}`", names::<M, C>(), M::notation())
+}
+
+/// The letters of a chain.
+fn names<M: Manifold, C: Chain<M>>() -> String {
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    letters.iter().map(|letter| letter.name).collect::<Vec<_>>().join(" ")
+}
+
+/// What a law was asked about: the message of a law that is broken begins with it.
+fn broken<M: Manifold, C: Chain<M>>(
+    law: Law,
+    params: &[f64],
+    point: &[f64],
+    (off, allowed): (f64, f64),
+    detail: String,
+) -> Broken {
+    Broken {
+        law,
+        layer: names::<M, C>(),
+        manifold: M::notation(),
+        point: point.to_vec(),
+        params: params.to_vec(),
+        off,
+        allowed,
+        detail,
+    }
+}
+
+/// Round trip in `T` from `start`: the point must come back and the log-determinants must cancel.
+///
+/// # Errors
+/// They do not.
+pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
+    params: &[f64],
+    start: &[f64],
+    tolerance: f64,
+) -> Result<f64, Broken> {
+    let told = broken::<M, C>;
+    let (given_params, given) = (params, start);
+    let (params, start) = (narrow::<T>(params), narrow::<T>(start));
+    let there = walk::<M, C, T>(&params, &start, true);
+    let back = walk::<M, C, T>(&params, &there.point, false);
+    for (name, w) in [("inverse", &there), ("forward", &back)] {
+        if let Some(fault) = w.fault {
+            let what = if fault.unconverged { "did not converge" } else { "gave a number that is not finite" };
+            let detail = format!("`{name}` of layer {} (`{}`) {what} in {}", fault.layer, fault.name, T::NAME);
+            return Err(told(Law::RoundTrip, given_params, given, (f64::NAN, tolerance), detail));
+        }
+    }
+    let off = distance(&widen(&back.point), &widen(&start));
+    let sum = (there.log_det + back.log_det).widen().abs() / (1.0 + there.log_det.widen().abs());
+    if off <= tolerance && sum <= tolerance {
+        return Ok(off.max(sum));
+    }
+    let (law, by) = if off <= tolerance { (Law::LogDetsCancel, sum) } else { (Law::RoundTrip, off) };
+    let detail = format!(
+        "in {}: inverse gives {:?}, forward of that gives {:?}; the log-determinants are {} and {}",
+        T::NAME,
+        there.point,
+        back.point,
+        there.log_det,
+        back.log_det
+    );
+    Err(told(law, given_params, given, (by, tolerance), detail))
+}
+
+/// Log-determinant of the inverse against its numerical Jacobian at `start`.
+///
+/// # Errors
+/// They differ.
+pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<f64, Broken> {
+    let here = walk::<M, C, f64>(params, start, true);
+    let from = tangents::<M>(start);
+    let to = tangents::<M>(&here.point);
+    let numerical = |shorter: f64| {
+        let along = |direction: &Vec<f64>, axis: &Vec<f64>| {
+            difference(step_along::<M>(start, direction) * shorter, |h| {
+                let y = walk::<M, C, f64>(params, &moved::<M>(start, direction, h), true).point;
+                y.iter().zip(axis).zip(&here.point).map(|((y, a), y0)| (y - y0) * a).sum()
+            })
+        };
+        let matrix: Vec<Vec<f64>> = to.iter().map(|axis| from.iter().map(|d| along(d, axis)).collect()).collect();
+        determinant(matrix).ln()
+    };
+    // See `difference_near`.
+    let off = |numerical: f64| (numerical - here.log_det).abs() / (1.0 + here.log_det.abs());
+    let first = off(numerical(1.0));
+    if !beyond(first, tolerance) {
+        return Ok(first);
+    }
+    let numerical = numerical(SHORTER);
+    let off = off(numerical);
+    if !beyond(off, tolerance) {
+        return Ok(off);
+    }
+    let detail = format!("`inverse` adds {} where its numerical Jacobian gives {numerical}", here.log_det);
+    Err(broken::<M, C>(Law::LogDet, params, start, (off, tolerance), detail))
+}
+
+/// All derivatives of one direction against central differences: a random combination of the result's coordinates and
+/// the log-determinant, differentiated with respect to the point and every parameter.
+///
+/// # Errors
+/// They differ.
+pub fn gradients<M: Manifold, C: Chain<M>>(
+    rng: &mut StdRng,
+    params: &[f64],
+    start: &[f64],
+    inverse: bool,
+    tolerance: f64,
+) -> Result<f64, Broken> {
+    let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
+    let det_weight: f64 = rng.sample(StandardNormal);
+    let objective = |params: &[f64], start: &[f64]| {
+        let w = walk::<M, C, f64>(params, start, inverse);
+        w.point.iter().zip(&weights).map(|(a, b)| a * b).sum::<f64>() + det_weight * w.log_det
+    };
+    let mut w = walk::<M, C, f64>(params, start, inverse);
+    let mut cot = weights.clone();
+    let mut cot_prepared = vec![0.0; C::PREPARED];
+    if inverse {
+        C::inverse_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
+    } else {
+        C::forward_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
+    }
+    let mut cot_params = vec![0.0; C::PARAMS];
+    C::prepare_vjp(params, &w.prepared, &cot_prepared, &mut cot_params);
+
+    let direction = if inverse { "inverse" } else { "forward" };
+    let compared = |pairs: &[(f64, f64)], law: Law, of: &str| {
+        compare(pairs, tolerance).map_err(|(off, e)| {
+            let detail = format!("`{direction}_vjp`, derivatives by {of}: {e}");
+            broken::<M, C>(law, params, start, (off, tolerance), detail)
+        })
+    };
+    let mut pairs = Vec::new();
+    for d in tangents::<M>(start) {
+        let exact: f64 = cot.iter().zip(&d).map(|(a, b)| a * b).sum();
+        let step = step_along::<M>(start, &d);
+        let numerical = difference_near(exact, tolerance, step, |h| objective(params, &moved::<M>(start, &d, h)));
+        pairs.push((exact, numerical));
+    }
+    let by_point = compared(&pairs, Law::PointGradient, "the point")?;
+    let mut pairs = Vec::new();
+    for k in 0..C::PARAMS {
+        let numerical = difference_near(cot_params[k], tolerance, STEP, |h| {
+            let mut shifted = params.to_vec();
+            shifted[k] += h;
+            objective(&shifted, start)
+        });
+        pairs.push((cot_params[k], numerical));
+    }
+    Ok(by_point.max(compared(&pairs, Law::ParameterGradient, "the parameters (and `prepare_vjp`)")?))
+}
+
+/// Whether a difference is too large; NaN is.
+pub(super) fn beyond(off: f64, tolerance: f64) -> bool {
+    off.is_nan() || off > tolerance
+}
+
+/// How far pairs of an exact and a numerical derivative are apart, relative to the largest.
+fn compare(pairs: &[(f64, f64)], tolerance: f64) -> Result<f64, (f64, String)> {
+    let largest = pairs.iter().map(|(_, n)| n.abs()).fold(1.0, f64::max);
+    let mut worst = 0.0_f64;
+    for (i, (exact, numerical)) in pairs.iter().enumerate() {
+        let off = (exact - numerical).abs();
+        if beyond(off, tolerance * largest) {
+            let told = format!("number {i} is {exact} but differences give {numerical} (largest {largest})");
+            return Err((off / largest, told));
+        }
+        worst = worst.max(off / largest);
+    }
+    Ok(worst)
+}
+
+/// How far a lane may be off: vector and scalar functions round differently.
+pub(super) const LANES_OFF: f64 = 1e-9;
+
+/// A pack of points, each with its own parameters, gives in every lane what the scalar path gives.
+///
+/// # Errors
+/// A lane differs.
+pub fn lanes_agree<M: Manifold, C: Chain<M>>(
+    rng: &mut StdRng,
+    params: &[Vec<f64>],
+    points: &[Vec<f64>],
+) -> Result<f64, Broken> {
+    type R = Lanes<f64, 4>;
+    let pick =
+        |rows: &[Vec<f64>], n: usize| -> Vec<R> { (0..n).map(|j| R::from_fn(|l| rows[l % rows.len()][j])).collect() };
+    let packed = pick(params, C::PARAMS);
+    let mut prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
+    let mut scratch = vec![R::from_fn(|_| 0.0); C::SCRATCH];
+    C::prepare(&packed, &mut prepared);
+    let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
+    let mut worst = 0.0_f64;
+    for inverse in [true, false] {
+        let mut x = pick(points, M::EMBED);
+        let mut log_det = R::from_fn(|_| 0.0);
+        if inverse {
+            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
+        } else {
+            C::forward(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
+        }
+        let mut cot: Vec<R> = weights.iter().map(|w| R::from_fn(|_| *w)).collect();
+        let mut cot_prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
+        let one = R::from_fn(|_| 1.0);
+        if inverse {
+            C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
+        } else {
+            C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
+        }
+        for lane in 0..R::LANES {
+            let params = &params[lane % params.len()];
+            let mut w = walk::<M, C, f64>(params, &points[lane % points.len()], inverse);
+            let mut single = weights.clone();
+            let mut single_prepared = vec![0.0; C::PREPARED];
+            if inverse {
+                C::inverse_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
+            } else {
+                C::forward_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
+            }
+            let of = |values: &[R]| values.iter().map(|v| v.lane(lane)).collect::<Vec<f64>>();
+            let off = distance(&of(&x), &w.point)
+                .max(distance(&of(&cot), &single))
+                .max(distance(&of(&cot_prepared), &single_prepared))
+                .max((log_det.lane(lane) - w.log_det).abs() / (1.0 + w.log_det.abs()));
+            if beyond(off, LANES_OFF) {
+                let direction = if inverse { "inverse" } else { "forward" };
+                let detail = format!("lane {lane} of `{direction}` and its derivatives differs from the scalar path");
+                let point = &points[lane % points.len()];
+                return Err(broken::<M, C>(Law::Lanes, params, point, (off, LANES_OFF), detail));
+            }
+            worst = worst.max(off);
+        }
+    }
+    Ok(worst)
+}
+
+/// Every law on a chain: random parameters (`spread` away from a start) and points.
+///
+/// # Errors
+/// The first law that is broken.
+pub fn check<M: Manifold, C: Chain<M>>(
+    seed: u64,
+    rounds: usize,
+    spread: f64,
+    tolerance: Tolerance,
+) -> Result<(), Broken> {
+    let laws = Laws { seed, rounds, spread, tolerance, ..Laws::default() };
+    check_chain::<M, C>(&laws).map(|_| ())
+}
+
+/// The same at samples of the chain itself: for a map that takes most other points to the very rim of the reference density.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_samples<M: Manifold, C: Chain<M>>(
+    seed: u64,
+    rounds: usize,
+    spread: f64,
+    tolerance: Tolerance,
+) -> Result<(), Broken> {
+    let laws = Laws { seed, rounds, spread, tolerance, at: Points::Samples };
+    check_chain::<M, C>(&laws).map(|_| ())
+}
+
+/// A sample of the chain with these parameters.
+pub(super) fn sample<M: Manifold, C: Chain<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
+    walk::<M, C, f64>(params, &random_point::<M>(rng, 1.0), false).point
+}
+
+/// The tensors that each layer states make up its parameters, and have names of their own.
+///
+/// # Errors
+/// They do not.
+pub fn state<M: Manifold, C: Chain<M>>() -> Result<(), Broken> {
+    let mut letters = Vec::new();
+    C::describe(&mut letters);
+    let told = |detail| Err(broken::<M, C>(Law::State, &[], &[], (f64::NAN, 0.0), detail));
+    for Letter { name, params, state, .. } in letters {
+        let numbers: usize = state.iter().map(StateTensor::numbers).sum();
+        if numbers != params {
+            return told(format!("`{name}` has {params} parameters, but its tensors {state:?} hold {numbers}"));
+        }
+        let names: HashSet<&str> = state.iter().flat_map(|tensor| [Some(tensor.name), tensor.copy]).flatten().collect();
+        let copies = state.iter().filter(|tensor| tensor.copy.is_some()).count();
+        if names.len() != state.len() + copies {
+            return told(format!("`{name}` has several tensors of one name: {state:?}"));
+        }
+    }
+    Ok(())
+}

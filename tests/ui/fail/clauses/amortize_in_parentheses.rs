@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 : g | cond 3, amortize (64, 32));

@@ -1,0 +1,7 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 : g, cond 3);
+
+type P2 = flow!(e3 : g cond 3);

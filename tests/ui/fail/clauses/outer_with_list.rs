@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 + s2 : g + f | cond (1, 2), amortize 64);

@@ -1,0 +1,9 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 : g | cond = 3);
+
+type P2 = flow!(e3 : g | cond: 3);
+
+type P3 = flow!(e3 : g | cond 3, poisson = 64);

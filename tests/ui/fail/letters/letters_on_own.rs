@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!([my::Torus] : gg);

@@ -1,0 +1,9 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 : g(num_kde));
+
+type P2 = flow!(e3 : g(num_kde = ));
+
+type P3 = flow!(e3 : g(num_kde = 20,, clamp_widths = 1));

@@ -1,0 +1,7 @@
+use flow_runtime::flow;
+
+fn main() {}
+
+type P1 = flow!(e3 : t(cov_type = 'f'));
+
+type P2 = flow!(e3 : g(num_kde = (20)));

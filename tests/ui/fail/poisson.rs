@@ -1,5 +1,0 @@
-use flow_runtime::flow;
-
-type P = flow!(e3 : g | poisson 64);
-
-fn main() {}

@@ -1,5 +1,0 @@
-use flow_runtime::flow;
-
-type P = flow!(e3 : ggg(num_kdes = 20));
-
-fn main() {}

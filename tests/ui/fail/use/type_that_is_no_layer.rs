@@ -1,0 +1,5 @@
+use flow_runtime::flow;
+
+type Event = flow!(e3 : gg [String]);
+
+fn main() {}

@@ -1,0 +1,8 @@
+use flow_runtime::flow;
+
+struct Torus;
+struct Shift;
+
+type Event = flow!([Torus] : [Shift]);
+
+fn main() {}

@@ -1,5 +1,0 @@
-use flow_runtime::flow;
-
-type P = flow!(s2 : gggg | cond 32);
-
-fn main() {}
