@@ -175,7 +175,12 @@ fn draw(model: &Model<Wine>, test: &Table, judged: &[Judged], folder: &Path) -> 
         (sugar, dioxide) = (sugar.series(*name, &transforms[0]), dioxide.series(*name, &transforms[1]));
         coverage = coverage.series(*name, own);
     }
-    Figure::new().panel(sugar).panel(dioxide).panel(coverage).save(folder.join("tabular_calibration.png"))?;
+    Figure::new()
+        .panel(sugar)
+        .panel(dioxide)
+        .panel(coverage)
+        .dpi(110.0)
+        .save(folder.join("tabular_calibration.png"))?;
 
     // Densities by the columns of three wines, on a grid in their units.
     let mut figure = Figure::new().title("What is predicted of three wines that were not seen, and what was measured");
@@ -183,17 +188,23 @@ fn draw(model: &Model<Wine>, test: &Table, judged: &[Judged], folder: &Path) -> 
         let wine = test.select(&[row]);
         let [x, y] = TARGETS.map(|(name, _)| name);
         let truth = [wine.numbers(x)?[0], wine.numbers(y)?[0]];
-        let density = |points: &[[f64; 2]]| {
+        let drawn = model.sample(&wine, 4000, &mut StdRng::seed_from_u64(SEED))?.table;
+        let density = move |points: &[[f64; 2]]| {
             let column = |k: usize| points.iter().map(|p| p[k]).collect::<Vec<_>>();
             let table = wine.select(&vec![0; points.len()]).replace(x, column(0))?.replace(y, column(1))?;
             model.log_prob(&table)
         };
-        let [across, up] = [
-            Axis::linear("residual sugar (g/dm³)", 1.0, 4.5),
-            Axis::linear("total sulphur dioxide (mg/dm³)", 5.0, 150.0),
-        ];
-        figure = figure.panel(Density2d::new(across, up).density(density).contours(&[0.5, 0.9]).truth(truth));
+        // Axes that show where most draws are.
+        let axis = |name: &str, label: &str| {
+            let mut values = drawn.numbers(name)?;
+            values.sort_by(f64::total_cmp);
+            let at = |share: f64| values[(share * (values.len() - 1) as f64) as usize];
+            Ok::<_, Box<dyn Error>>(Axis::linear(label, 0.8 * at(0.005), 1.2 * at(0.97)))
+        };
+        let (across, up) = (axis(x, "residual sugar (g/dm³)")?, axis(y, "total sulphur dioxide (mg/dm³)")?);
+        figure =
+            figure.panel(Density2d::new(across, up).density(density).contours(&[0.5, 0.9]).truth(truth).cells(150));
     }
-    figure.save(folder.join("tabular_wines.png"))?;
+    figure.dpi(90.0).save(folder.join("tabular_wines.png"))?;
     Ok(())
 }
