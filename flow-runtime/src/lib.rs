@@ -32,11 +32,12 @@
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`module`] | the dfdx side: weights as tensors, the operation on the tape, freezing, files |
 //! | [`compat`] | densities trained elsewhere: state dicts of jammy_flows |
-//! | [`data`] | tables with named columns, streams of batches larger than memory |
+//! | [`data`] | tables with named columns, how they are bound and prepared, streams of batches larger than memory |
 //! | [`density`] | what estimators and trainers see of a density |
 //! | [`estimators`] | differentiable expectation values; moments, entropies, divergences, coverage, contours, losses |
 //! | [`testing`] | the laws that layers and manifolds obey, for tests of your own |
 //! | [`trainers`] | maximum likelihood from rows and streams, checkpoints, callbacks, the guard against what is not finite |
+//! | [`tabular`] | models: a flow with the columns it takes, fitted to tables and kept in one file |
 //! | `plot` | pictures (feature `plot`) |
 
 //!
@@ -62,6 +63,7 @@ pub mod module;
 pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
+pub mod tabular;
 pub mod testing;
 pub mod trainers;
 
@@ -77,6 +79,7 @@ pub use module::{
     Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
     Traced, TracedSample,
 };
+pub use tabular::{Model, ModelError};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
 
 /// What the code written by [`flow!`] refers to. Not for use by hand: it may change with any version.

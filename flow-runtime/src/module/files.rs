@@ -173,7 +173,11 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// # Errors
     /// The file system refuses; a file that was there before is then still whole.
     pub fn save(&self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let path = path.as_ref();
+        self.save_with(path.as_ref(), [])
+    }
+
+    /// [`save`](Flow::save) with more entries in the header, which [`load`](Flow::load) passes over.
+    pub(crate) fn save_with<const K: usize>(&self, path: &Path, more: [(&str, String); K]) -> Result<(), FileError> {
         let flat = self.flat_weights();
         let mut stretches = Vec::new();
         let mut at = 0;
@@ -188,12 +192,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             .map(|(name, shape, data)| Ok((name, TensorView::new(dtype::<E>(), shape.clone(), data)?)))
             .collect::<Result<_, _>>()
             .map_err(broken)?;
-        let header = HashMap::from([
+        let mut header = HashMap::from([
             ("format".to_string(), FORMAT.to_string()),
             ("notation".to_string(), structure::<S>()),
             ("number type".to_string(), E::NAME.to_string()),
             ("version".to_string(), env!("CARGO_PKG_VERSION").to_string()),
         ]);
+        header.extend(more.map(|(key, entry)| (key.to_string(), entry)));
         let content = safetensors::serialize(views, Some(header)).map_err(broken)?;
         write_atomically(path, &content)
     }
@@ -203,7 +208,15 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// # Errors
     /// The file cannot be read, is damaged, or holds another flow: the error shows both. Nothing is changed then.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
-        let path = path.as_ref();
+        self.load_with(path.as_ref(), |_| Ok(()))
+    }
+
+    /// [`load`](Flow::load) that reads more of the header, before anything is changed. What `read` has to say is why the file is none.
+    pub(crate) fn load_with<T>(
+        &mut self,
+        path: &Path,
+        read: impl FnOnce(&HashMap<String, String>) -> Result<T, String>,
+    ) -> Result<T, FileError> {
         let content = fs::read(path).map_err(|source| FileError::Io { path: path.into(), source })?;
         let broken = |reason: String| FileError::NotAFlow { path: path.into(), reason };
         let (_, metadata) = SafeTensors::read_metadata(&content).map_err(|e| broken(e.to_string()))?;
@@ -233,6 +246,8 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             }
             flat.extend(numbers::<E>(tensor.data()));
         }
-        self.set_flat_weights(&flat).map_err(|e| broken(e.to_string()))
+        let more = read(&header).map_err(broken)?;
+        self.set_flat_weights(&flat).map_err(|e| broken(e.to_string()))?;
+        Ok(more)
     }
 }

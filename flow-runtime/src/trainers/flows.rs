@@ -5,12 +5,14 @@ use super::history::History;
 use super::trainer::Trainer;
 use crate::data::{Rows, Stream};
 use crate::error::Error;
-use crate::kernels::{At, Blocks, LogMean, LogMeanSummary, Summary};
+use crate::kernels::{At, Blocks, Coordinates, LogMean, LogMeanSummary, Summary};
 use crate::layers::Letter;
-use crate::module::{Conditional, Element, Features, Flow, Penalty, Spec, Unconditional, Weights, structure};
+use crate::module::{
+    self, Conditional, Element, FeatureSpec, Features, Flow, Penalty, Spec, Traced, Unconditional, Weights, structure,
+};
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::shapes::Const;
-use dfdx::tensor::{Cpu, NoneTape, Tensor, TensorFromVec, Trace};
+use dfdx::tensor::{Cpu, Gradients, NoneTape, SplitTape, Tensor, TensorFromVec, Trace, ZerosTensor};
 use dfdx::tensor_ops::Device;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -73,14 +75,74 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if N != S::Blocks::DIM {
             return Err(Error::Length { argument: "points", expected: S::Blocks::DIM, found: N });
         }
-        crate::module::check_owns_parameters::<S::Blocks>()?;
-        crate::module::check_points::<S::Blocks, E>(points.as_flattened(), crate::kernels::Coordinates::Intrinsic)?;
-        let wide: Vec<f64> = points.as_flattened().iter().map(|x| x.widen()).collect();
+        self.initialize_from_rows(points.as_flattened(), seed)
+    }
+
+    /// The same for plain rows, of as many numbers each as the flow has coordinates.
+    pub(crate) fn initialize_from_rows(&mut self, points: &[E], seed: u64) -> Result<(), Error> {
+        if points.is_empty() {
+            return Err(Error::Empty { argument: "points" });
+        }
+        module::check_owns_parameters::<S::Blocks>()?;
+        module::check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
+        let wide: Vec<f64> = points.iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();
-        let at = At::start::<S::Blocks>(<S::Features as crate::module::FeatureSpec>::COUNT);
-        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, N, &mut weights);
+        let at = At::start::<S::Blocks>(<S::Features as FeatureSpec>::COUNT);
+        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, S::Blocks::DIM, &mut weights);
         let weights: Vec<E> = weights.into_iter().map(E::narrow).collect();
         self.set_flat_weights(&weights)
+    }
+}
+
+/// Some rows of `width` numbers.
+fn pick<E: Copy>(all: &[E], width: usize, rows: &[usize]) -> Vec<E> {
+    rows.iter().flat_map(|row| all[row * width..][..width].iter().copied()).collect()
+}
+
+/// Fits of any flow, whatever it is given, to plain rows.
+impl<S: Spec, W, E: Element> Flow<S, W, E, Cpu>
+where
+    Cpu: Device<E>,
+    W: Weights<E> + TensorCollection<E, Cpu>,
+{
+    /// ln p of plain rows, on a tape that records the weights alone.
+    fn log_prob_of_rows(
+        &self,
+        features: Vec<E>,
+        points: Vec<E>,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<Traced<(usize,), E>, Error> {
+        let rows = points.len() / S::Blocks::DIM;
+        let nothing: Tensor<(), E, Cpu> = Cpu::default().try_zeros()?;
+        let (_, tape) = nothing.traced(gradients).split_tape();
+        let features = module::Rows { data: features, batch: rows, tape, give: None };
+        let points = module::Rows { data: points, batch: rows, tape: NoneTape, give: None };
+        self.evaluate_on_tape(features, points, Coordinates::Intrinsic)
+    }
+
+    /// `fit` for plain rows, one row of features (if any are given) for each point.
+    pub(crate) fn fit_rows(&mut self, features: &[E], points: &[E], trainer: Trainer<'_>) -> Result<History, FitError> {
+        let (dim, count) = (S::Blocks::DIM, <S::Features as FeatureSpec>::COUNT);
+        let trainer = described::<S>(trainer, "").data([features, points]);
+        trainer.run(self, points.len() / dim, |flow, rows, gradients| {
+            flow.log_prob_of_rows(pick(features, count, rows), pick(points, dim, rows), gradients)
+        })
+    }
+
+    /// `fit_stream` whose numbers of coordinates and features have been found to be those of the flow.
+    pub(crate) fn fit_stream_of_rows<const N: usize, const C: usize, T>(
+        &mut self,
+        stream: &mut T,
+        validation: Option<&mut T>,
+        trainer: Trainer<'_>,
+    ) -> Result<History, FitError>
+    where
+        T: Stream<Batch = Rows<N, C, E>>,
+    {
+        described::<S>(trainer, "").run_stream(self, stream, validation, |flow, rows, gradients| {
+            let (features, points) = (rows.features.as_flattened(), rows.points.as_flattened());
+            flow.log_prob_of_rows(features.to_vec(), points.to_vec(), gradients)
+        })
     }
 }
 

@@ -23,7 +23,7 @@ type Drawn<Sh, L, E> = (Tensor<Sh, E, Cpu>, Tensor<L, E, Cpu>);
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// The fused evaluation as one operation on the tape.
-    pub(super) fn evaluate_on_tape<B: Dim, FB, FT, T>(
+    pub(crate) fn evaluate_on_tape<B: Dim, FB, FT, T>(
         &self,
         features: Rows<FB, E, FT>,
         points: Rows<B, E, T>,
