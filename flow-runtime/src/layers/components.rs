@@ -41,7 +41,7 @@ struct Raw<T>(T, T, T, T);
 #[inline(always)]
 fn bounded<P: Real>(raw: P, lower: f64, upper: f64) -> (P, P) {
     let e = (-raw.max(P::constant(-0.4 * P::Scalar::LARGE.ln()))).exp();
-    let share = (P::one() + e).recip();
+    let share = (P::one() + e).quick_recip();
     (share.mul_add(P::constant(upper), P::constant(lower)), (e * share) * share.scale(upper))
 }
 

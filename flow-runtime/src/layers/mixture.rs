@@ -6,6 +6,10 @@ use crate::numeric::{Lift, Mask, Real, Scalar, apart};
 /// Prepared numbers of a component: mean, 1 / width, weight.
 pub(super) const COMPONENT: usize = 3;
 
+/// From this many times the smallest normal number on F, S and p are safe, and what a component's distribution function is at least.
+const LEAST: f64 = 1e8;
+const LEAST_SIGMOID: f64 = 1e4;
+
 /// F, S and p of a mixture with q = p / (F S) = d(ln F - ln S) / dx, and what is made of them when asked for: no logarithm is taken that nobody
 /// needs. Where they underflow (everywhere for a mixture that is only computed in the log domain) their logarithms are held.
 ///
@@ -25,20 +29,20 @@ pub(super) struct Mixture<R: Real> {
 #[inline(always)]
 pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mut [R]) -> Mixture<R> {
     let (mut f, mut s, mut p) = (R::zero(), R::zero(), R::zero());
+    // A distribution function is kept just above underflow; one that small counts only where all others are as small, and `Mixture` goes to
+    // logarithms long before that.
+    let most = R::constant(-(R::Scalar::TINY * LEAST_SIGMOID).ln());
     for (c, sigmoid) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact_mut(2)) {
         let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
-        let u = (x - mean) * inv_width;
-        let e = (-u.abs()).exp();
-        let large = (R::one() + e).recip();
-        let small = e * large;
-        let negative = u.lt(R::zero());
-        let up = R::select(negative, small, large);
-        let down = R::select(negative, large, small);
+        // With e^-u (NaN if x is): s(u) = 1 / (1 + e^-u) and s(-u) = e^-u s(u) keep all their digits in both tails.
+        let e = most.min((mean - x) * inv_width).exp();
+        let up = (R::one() + e).quick_recip();
+        let down = e * up;
         sigmoid[0] = up;
         sigmoid[1] = down;
         f = weight.mul_add(up, f);
         s = weight.mul_add(down, s);
-        p = (weight * inv_width).mul_add(large * small, p);
+        p = (weight * inv_width).mul_add(up * down, p);
     }
     Mixture::new(components, x, [f, s, p])
 }
@@ -53,7 +57,7 @@ impl<R: Real> Mixture<R> {
     /// From F, S and p, or in the log domain where they underflow.
     #[inline(always)]
     pub(super) fn new<P: Lift<R>>(components: &[P], x: R, kept: [R; 3]) -> Self {
-        let least = R::constant(R::Scalar::TINY * 1e8);
+        let least = R::constant(R::Scalar::TINY * LEAST);
         let [f, s, p] = kept;
         let safe = f.gt(least) & s.gt(least) & p.gt(least);
         let linear = [f.max(least), s.max(least), p.max(least)];
@@ -93,7 +97,11 @@ impl<R: Real> Mixture<R> {
     #[inline(always)]
     pub(super) fn logit(&self) -> R {
         let ([f, s, _], [ln_f, ln_s, _]) = (self.linear, self.logs);
-        if self.safe.all() { (f / s).ln() } else { R::select(self.safe, (f / s).ln(), ln_f - ln_s) }
+        if self.safe.all() {
+            (f * s.quick_recip()).ln()
+        } else {
+            R::select(self.safe, (f * s.quick_recip()).ln(), ln_f - ln_s)
+        }
     }
 
     /// ln p.
@@ -107,14 +115,22 @@ impl<R: Real> Mixture<R> {
     #[inline(always)]
     pub(super) fn q(&self) -> R {
         let ([f, s, p], [_, _, ln_q]) = (self.linear, self.logs);
-        if self.safe.all() { p / (f * s) } else { R::select(self.safe, p / (f * s), ln_q.exp()) }
+        if self.safe.all() {
+            p * (f * s).quick_recip()
+        } else {
+            R::select(self.safe, p * (f * s).quick_recip(), ln_q.exp())
+        }
     }
 
     /// ln q.
     #[inline(always)]
     pub(super) fn ln_q(&self) -> R {
         let ([f, s, p], [_, _, ln_q]) = (self.linear, self.logs);
-        if self.safe.all() { (p / (f * s)).ln() } else { R::select(self.safe, (p / (f * s)).ln(), ln_q) }
+        if self.safe.all() {
+            (p * (f * s).quick_recip()).ln()
+        } else {
+            R::select(self.safe, (p * (f * s).quick_recip()).ln(), ln_q)
+        }
     }
 }
 
@@ -194,7 +210,7 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
 ) -> R {
     let all_safe = mix.safe.all();
     let [f, s, p] = mix.linear;
-    let (over_f, over_s, over_p) = (a / f, b / s, c / p);
+    let (over_f, over_s, over_p) = (a * f.quick_recip(), b * s.quick_recip(), c * p.quick_recip());
     let mut cot_x = R::zero();
     for (k, (component, sigmoid)) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact(2)).enumerate() {
         let (mean, inv_width, weight): (R, R, R) = (component[0].lift(), component[1].lift(), component[2].lift());

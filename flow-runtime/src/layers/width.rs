@@ -64,7 +64,7 @@ impl WidthRegulator {
             return (-self.log_width(raw)).exp();
         }
         let (_, t) = self.smooth_parts(raw);
-        t / t.mul_add(R::constant(self.lower), R::one())
+        t * t.mul_add(R::constant(self.lower), R::one()).quick_recip()
     }
 
     /// d ln(width) / d raw, given 1 / width: of a smooth regulator e^-x / t^2 / width.
@@ -74,7 +74,7 @@ impl WidthRegulator {
             return self.with_slope(raw).1;
         }
         let (e, t) = self.smooth_parts(raw);
-        let over = t.recip();
+        let over = t.quick_recip();
         let slope = (e * over) * (over * inverse);
         if !self.clamp {
             return slope;

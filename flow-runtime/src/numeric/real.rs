@@ -171,6 +171,12 @@ pub trait Real:
     fn recip(self) -> Self {
         Self::one() / self
     }
+    /// 1 / x to within two units in the last place, for |x| between 1e-300 and 1e300: several times cheaper than a division where there is an
+    /// instruction for a first guess.
+    #[inline(always)]
+    fn quick_recip(self) -> Self {
+        self.recip()
+    }
     /// x times a constant.
     #[inline(always)]
     fn scale(self, factor: f64) -> Self {

@@ -145,7 +145,7 @@ pub(super) mod ln {
     pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
         let (k, m) = x.exponent_and_mantissa();
         let f = m - V::one();
-        let s = f / (V::constant(2.0) + f);
+        let s = f * (V::constant(2.0) + f).quick_recip();
         let z = s * s;
         let series = polynomial(
             z,

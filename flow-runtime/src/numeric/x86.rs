@@ -82,6 +82,12 @@ mod avx512_f64 {
         lt(a: Numbers, b: Numbers) -> Outcome = _mm512_cmp_pd_mask::<_CMP_LT_OQ>(a, b);
         le(a: Numbers, b: Numbers) -> Outcome = _mm512_cmp_pd_mask::<_CMP_LE_OQ>(a, b);
         select(m: Outcome, yes: Numbers, no: Numbers) -> Numbers = _mm512_mask_blend_pd(m, no, yes);
+        // 14 bits of 1 / x, then two steps of Newton's y + y (1 - x y).
+        quick_recip(x: Numbers) -> Numbers = {
+            let (one, guess) = (_mm512_set1_pd(1.0), _mm512_rcp14_pd(x));
+            let better = _mm512_fmadd_pd(guess, _mm512_fnmadd_pd(x, guess, one), guess);
+            _mm512_fmadd_pd(better, _mm512_fnmadd_pd(x, better, one), better)
+        };
         power(n: Numbers) -> Numbers = _mm512_scalef_pd(_mm512_set1_pd(1.0), n);
         times_power(x: Numbers, n: Numbers) -> Numbers = _mm512_scalef_pd(x, n);
         copysign(x: Numbers, sign: Numbers) -> Numbers = {
@@ -110,7 +116,9 @@ mod avx512_f32 {
         widen(x: Numbers) -> __m512d = _mm512_cvtps_pd(x);
         narrow(x: __m512d) -> Numbers = _mm512_cvtpd_ps(x);
     }
-    pub(super) use super::avx2_f32::{abs, add, div, load, max, min, mul, mul_add, neg, save, splat, sqrt, sub};
+    pub(super) use super::avx2_f32::{
+        abs, add, div, load, max, min, mul, mul_add, neg, quick_recip, save, splat, sqrt, sub,
+    };
 }
 
 mod avx512_mask {
@@ -143,6 +151,10 @@ mod avx2_f64 {
     use super::*;
     pub(super) type Numbers = [__m256d; 2];
     pub(super) type Outcome = [__m256d; 2];
+    #[inline(always)]
+    pub(super) fn quick_recip(x: Numbers) -> Numbers {
+        div(splat(1.0), x)
+    }
     instructions! {
         splat(x: f64) -> Numbers = [_mm256_set1_pd(x); 2];
         load(x: &[f64; LANES]) -> Numbers = [_mm256_loadu_pd(x.as_ptr()), _mm256_loadu_pd(x.as_ptr().add(4))];
@@ -225,6 +237,10 @@ mod avx2_f32 {
     use super::*;
     pub(super) type Numbers = __m256;
     pub(super) type Outcome = __m256;
+    #[inline(always)]
+    pub(super) fn quick_recip(x: Numbers) -> Numbers {
+        div(splat(1.0), x)
+    }
     instructions! {
         splat(x: f32) -> Numbers = _mm256_set1_ps(x);
         load(x: &[f32; LANES]) -> Numbers = _mm256_loadu_ps(x.as_ptr());
@@ -408,6 +424,10 @@ macro_rules! pack {
             #[inline(always)]
             fn select(mask: $mask, yes: Self, no: Self) -> Self {
                 $name($ops::select(mask.0, yes.0, no.0))
+            }
+            #[inline(always)]
+            fn quick_recip(self) -> Self {
+                $name($ops::quick_recip(self.0))
             }
             // These instructions are `if a < b { a } else { b }` and `if a > b { a } else { b }`, as everywhere.
             #[inline(always)]

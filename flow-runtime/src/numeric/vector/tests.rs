@@ -57,6 +57,15 @@ impl Function for Cos {
     }
 }
 
+/// The quick reciprocal, at numbers for which it is meant.
+#[derive(Clone, Copy)]
+struct Reciprocal;
+impl Function for Reciprocal {
+    fn of<R: Real>(self, x: R) -> R {
+        x.quick_recip()
+    }
+}
+
 #[derive(Clone, Copy)]
 struct Check<'a, F> {
     function: F,
@@ -156,6 +165,8 @@ fn within_four_units_of_the_scalar_functions() {
         check(Cos, f64::cos, numbers);
         check(Erfc, libm::erfc, numbers);
     }
+    let middle: Vec<f64> = wide.iter().copied().filter(|x| (1e-300..1e300).contains(&x.abs())).collect();
+    check(Reciprocal, f64::recip, &middle);
     let near_one: Vec<f64> = (0..20_000).map(|_| 1.0 + rng.random_range(-0.5..0.5)).collect();
     check(Ln, f64::ln, &near_one);
     // Around multiples of pi/4, where most of an angle cancels.
