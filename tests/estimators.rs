@@ -591,3 +591,111 @@ fn maps_of_a_sphere_anywhere_in_a_product() {
     let exact = first(estimators::marginal_log_prob(&one, &point, &[1], 20_000, &mut rng));
     assert!((cell.log_density - exact).abs() < 0.3, "{} {exact}", cell.log_density);
 }
+
+/// Which test shows what each estimator gives: its value over repeated runs, or its gradient. An estimator that is not named here fails this test, as does one
+/// that its test does not call.
+const SHOWN: &[(&str, &str)] = &[
+    ("base_coverage", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("base_coverage_traced", "calibration"),
+    ("base_p_values", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("chi_square_uniform", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("concentration_traced", "expectations_moments_and_directions"),
+    ("conditional_entropy", "entropies_and_information"),
+    ("conditional_entropy_traced", "entropies_over_held_draws_add_up_and_are_exact_on_average"),
+    ("control_variates", "expectations_and_moments"),
+    ("covariance", "expectations_and_moments"),
+    ("covariance_traced", "expectations_moments_and_directions"),
+    ("cramer_von_mises", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("cramer_von_mises_traced", "calibration"),
+    ("cross_entropy", "divergences"),
+    ("cross_entropy_traced", "entropies_and_divergences"),
+    ("densest_draw", "regions_of_highest_density"),
+    ("direction", "directions"),
+    ("elbo_traced", "a_perfect_posterior_closes_the_bound"),
+    ("entropy", "entropies_and_information"),
+    ("entropy_traced", "gradients_are_exact_on_average"),
+    ("equal_area_map", "maps_of_equal_area"),
+    ("expectation", "expectations_and_moments"),
+    ("expectation_controlled", "expectations_and_moments"),
+    ("expectation_controlled_traced", "expectations_moments_and_directions"),
+    ("expectation_embedded_traced", "expectations_moments_and_directions"),
+    ("expectation_traced", "gradients_are_exact_on_average"),
+    ("expectations", "expectations_and_moments"),
+    ("goodness_of_fit", "goodness_of_fit_passes_true_likelihoods_and_catches_narrow_ones"),
+    ("goodness_of_fit_traced", "calibration"),
+    ("highest_density", "regions_of_highest_density"),
+    ("highest_density_coverage", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("highest_density_level_traced", "gradients_are_exact_on_average"),
+    ("highest_density_volume_traced", "gradients_are_exact_on_average"),
+    ("importance", "normalisation_by_importance"),
+    ("importance_expectation", "normalisation_by_importance"),
+    ("importance_expectation_traced", "entropies_and_divergences"),
+    ("importance_weighted_traced", "a_perfect_posterior_closes_the_bound"),
+    ("integral_transform", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("integral_transform_traced", "calibration"),
+    ("kent", "directions"),
+    ("kent_traced", "expectations_moments_and_directions"),
+    ("kl_divergence", "divergences"),
+    ("kl_divergence_traced", "gradients_are_exact_on_average"),
+    ("kolmogorov_smirnov", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("log_likelihood_traced", "losses"),
+    ("log_normalisation_traced", "entropies_and_divergences"),
+    ("marginal_coverage", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("marginal_entropy", "entropies_and_information"),
+    ("marginal_entropy_traced", "any_set_of_manifolds_has_gradients"),
+    ("marginal_log_prob", "entropies_and_information"),
+    ("mean_direction_traced", "expectations_moments_and_directions"),
+    ("moment", "expectations_and_moments"),
+    ("moment_traced", "expectations_moments_and_directions"),
+    ("mutual_information", "entropies_and_information"),
+    ("mutual_information_traced", "entropies_over_held_draws_add_up_and_are_exact_on_average"),
+    ("quantile_traced", "gradients_are_exact_on_average"),
+    ("quantiles", "expectations_and_moments"),
+    ("rank_calibration", "true_densities_are_calibrated_and_narrow_ones_are_caught"),
+    ("resultant_length_traced", "expectations_moments_and_directions"),
+    ("reverse_kl", "normalisation_by_importance"),
+    ("reverse_kl_traced", "entropies_and_divergences"),
+    ("semi_supervised", "losses"),
+];
+
+/// Functions of numbers, tested beside their code.
+const NUMBERS: [&str; 2] = ["bessel_ratio", "concentration"];
+
+/// The name after `pub fn` or `fn` at the start of a line.
+fn named<'a>(line: &'a str, keyword: &str) -> Option<&'a str> {
+    line.strip_prefix(keyword)?.split(['<', '(']).next()
+}
+
+#[test]
+fn every_estimator_has_its_test() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/flow-runtime/src/estimators");
+    let mut public = Vec::new();
+    for file in std::fs::read_dir(folder).unwrap() {
+        let source = std::fs::read_to_string(file.unwrap().path()).unwrap();
+        public.extend(source.lines().filter_map(|line| named(line, "pub fn ")).map(String::from));
+    }
+    public.retain(|name| !NUMBERS.contains(&name.as_str()));
+    public.sort();
+    let shown: Vec<&str> = SHOWN.iter().map(|(name, _)| *name).collect();
+    assert_eq!(
+        public, shown,
+        "an estimator and the test that shows what it gives belong into `SHOWN`, in the order of the alphabet"
+    );
+
+    // The bodies of tests, and of what they call in these files.
+    let sources = [include_str!("estimators.rs"), include_str!("estimators_traced.rs")].concat();
+    let body = |name: &str| -> String {
+        let start = sources.find(&format!("\nfn {name}(")).or_else(|| sources.find(&format!("\nfn {name}<")));
+        let from = &sources[start.unwrap_or_else(|| panic!("there is no test `{name}`"))..];
+        from[..from.find("\n}").unwrap()].to_string()
+    };
+    for (name, test) in SHOWN {
+        let mut text = body(test);
+        if text.contains("calibrations(") {
+            text += &body("calibrations");
+        }
+        let method = matches!(*name, "kolmogorov_smirnov" | "chi_square_uniform");
+        let called = text.contains(&format!("estimators::{name}(")) || (method && text.contains(".chi_square("));
+        assert!(called, "`{test}` does not call `{name}`");
+    }
+}

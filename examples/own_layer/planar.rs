@@ -95,7 +95,7 @@ impl<const D: usize> Layer<Euclidean<D>> for Planar<D> {
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (w, v, c) = (&prepared[..D], &prepared[D..2 * D], prepared[2 * D + 1].lift());
         let s = dot(w, z) + prepared[2 * D].lift();
-        let (t, failed) = monotone_root(s, s - c.abs(), s + c.abs(), |t| {
+        let (t, failed) = monotone_root(s, s - c.abs(), s + c.abs(), |t: R| {
             let h = t.tanh();
             (t + c * h, R::one() + c * (R::one() - h.square()))
         });

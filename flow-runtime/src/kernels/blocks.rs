@@ -147,6 +147,7 @@ impl Sizes {
 
 impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
     /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
+    #[inline(always)]
     pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
         // Whatever is computed begins here, whichever way a flow came by its number type.
         const { admit::<B, T>() }
@@ -214,8 +215,7 @@ impl<T: Scalar, R> Workspace<T, R> {
 #[inline(always)]
 pub fn load<T: Scalar, R: Pack<Scalar = T>>(rows: &[T], width: usize, first: usize, lanes: &mut [R]) {
     for (i, lane) in lanes.iter_mut().enumerate() {
-        let row = &rows[i * width + first..][..R::LANES];
-        *lane = R::from_fn(|l| row[l]);
+        *lane = R::read(&rows[i * width + first..]);
     }
 }
 
@@ -223,10 +223,7 @@ pub fn load<T: Scalar, R: Pack<Scalar = T>>(rows: &[T], width: usize, first: usi
 #[inline(always)]
 pub fn store<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
     for (i, lane) in lanes.iter().enumerate() {
-        let row = &mut rows[i * width + first..][..R::LANES];
-        for (l, out) in row.iter_mut().enumerate() {
-            *out = lane.lane(l);
-        }
+        lane.write(&mut rows[i * width + first..]);
     }
 }
 
@@ -234,10 +231,8 @@ pub fn store<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width:
 #[inline(always)]
 fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
     for (i, lane) in lanes.iter().enumerate() {
-        let row = &mut rows[i * width + first..][..R::LANES];
-        for (l, out) in row.iter_mut().enumerate() {
-            *out += lane.lane(l);
-        }
+        let row = &mut rows[i * width + first..];
+        (R::read(row) + *lane).write(row);
     }
 }
 
@@ -384,41 +379,52 @@ impl Blocks for () {
     fn sizes(_: At, _: &mut Sizes) {}
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    #[inline(always)]
     fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None
@@ -435,6 +441,7 @@ const fn reads_prefix<H: Head>(at: At) -> bool {
 }
 
 /// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds.
+#[inline(always)]
 pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     model: Model<'_, T>,
     at: At,
@@ -469,6 +476,7 @@ fn accumulate<T: Scalar>(into: &mut [T], from: &[T]) {
 }
 
 /// Cotangents of [`condition`], added to those of the rows it reads.
+#[inline(always)]
 pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     model: Model<'_, T>,
     at: At,
@@ -547,11 +555,13 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     }
 
     /// Runs the conditioner of a block whose parameters differ from point to point.
+    #[inline(always)]
     fn condition<T: Scalar, R: Pack<Scalar = T>>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>) {
         condition::<H, T, R>(model, at, space, Self::net_rows(at));
     }
 
     /// Cotangents of [`Self::condition`], added to those of the rows it reads.
+    #[inline(always)]
     fn condition_vjp<T: Scalar, R: Pack<Scalar = T>>(
         model: Model<'_, T>,
         at: At,
@@ -562,6 +572,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     }
 
     /// Loads the parameters of a pack and prepares them; notes parameters that are not finite.
+    #[inline(always)]
     fn prepare_pack<T: Scalar, R: Pack<Scalar = T>>(at: At, space: &mut Workspace<T, R>, first: usize) {
         let params = &mut space.lane_params[..C::PARAMS];
         load(&space.params, space.width, first, params);
@@ -591,6 +602,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         }
     }
 
+    #[inline(always)]
     fn note_layer<T: Scalar, R: Pack<Scalar = T>>(
         at: At,
         space: &mut Workspace<T, R>,
@@ -603,6 +615,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     }
 
     /// Chain and base density of one pack, from prepared numbers `P`. Leaves the base-side point in `space.point`.
+    #[inline(always)]
     fn evaluate_pack<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>>(
         prepared: &[P],
         point: &mut [R],
@@ -611,10 +624,11 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     ) -> R {
         let mut log_prob = R::zero();
         C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
-        log_prob + M::log_reference(point)
+        log_prob + R::from_plain(M::log_reference(R::plain(point)))
     }
 
     /// The same with what a fit may penalise, where that is asked for.
+    #[inline(always)]
     fn evaluate_penalised<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
         prepared: &[P],
         point: &mut [R],
@@ -627,10 +641,11 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         }
         let mut log_prob = R::zero();
         C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
-        (log_prob + M::log_reference(point), penalties)
+        (log_prob + R::from_plain(M::log_reference(R::plain(point))), penalties)
     }
 
     /// Cotangents of [`Self::evaluate_penalised`]'s walk through the chain.
+    #[inline(always)]
     fn pull_back<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
         prepared: &[P],
         scratch: &mut [R],
@@ -648,6 +663,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
 }
 
 /// Adds a pack's gradients by prepared numbers: to the shared totals, or through the regulators to the block's parameters.
+#[inline(always)]
 fn settle<M: Manifold, C: Chain<M>, T: Scalar, R: Pack<Scalar = T>>(space: &mut Workspace<T, R>, first: usize) {
     let cot_params = &mut space.lane_cot_params[..C::PARAMS];
     cot_params.fill(R::zero());
@@ -710,6 +726,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         Rest::prepare_shared_vjp(rest, rest_shared, rest_cot, cot_rest);
     }
 
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
     where
         T: Scalar + Lift<R>,
@@ -743,13 +760,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 add_to(&penalties, &mut space.penalties, width, first);
             }
             if with_base {
-                M::to_base(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
+                M::to_base(R::plain(&space.point[..M::EMBED]), R::plain_mut(&mut space.lane_base[..M::DIM]));
                 store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
             }
         }
         Rest::evaluate::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, with_base);
     }
 
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(
         model: Model<'_, T>,
         at: At,
@@ -788,13 +806,13 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
                 if !cot_base.is_empty() {
                     load(&cot_base[at.dim * width..], width, first, lane_base);
-                    M::to_base_vjp(point, lane_base, cot_point);
+                    M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
                 }
             };
             if H::SHARED {
                 let prepared = &model.shared[at.shared..][..C::PREPARED];
                 Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                M::log_reference_vjp(point, cot_log_prob, cot_point);
+                M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
                 pull_base(point, lane_base, cot_point);
                 let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
                 Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
@@ -808,7 +826,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
             } else {
                 let prepared = &lane_prepared[..C::PREPARED];
                 Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                M::log_reference_vjp(point, cot_log_prob, cot_point);
+                M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
                 pull_base(point, lane_base, cot_point);
                 let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                 cot_prepared.fill(R::zero());
@@ -832,6 +850,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         Rest::evaluate_vjp::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, totals);
     }
 
+    #[inline(always)]
     fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -844,8 +863,8 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         for first in (0..width).step_by(R::LANES) {
             let mut fault = None;
             load(&space.base[at.dim * width..], width, first, &mut space.lane_base[..M::DIM]);
-            M::from_base(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
-            let reference = M::log_reference(&space.point[..M::EMBED]);
+            M::from_base(R::plain(&space.lane_base[..M::DIM]), R::plain_mut(&mut space.point[..M::EMBED]));
+            let reference = R::from_plain(M::log_reference(R::plain(&space.point[..M::EMBED])));
             let mut log_det = R::zero();
             if !H::SHARED {
                 Block::<M, C, H>::prepare_pack(at, space, first);
@@ -905,6 +924,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
 
     // The points are known, so the chain is walked by its inverse (no root search) to refill what the derivatives of the
     // forward map need. Later blocks first: they add to the cotangents of this block's point through their networks.
+    #[inline(always)]
     fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -950,12 +970,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         }
     }
 
+    #[inline(always)]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
         M::embed(own, own_out, log_det);
         Rest::embed(rest, rest_out, log_det);
     }
+    #[inline(always)]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
@@ -963,12 +985,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         M::embed_vjp(own, own_cot, cot_log_det, own_out);
         Rest::embed_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
+    #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_out, rest_out) = intrinsic.split_at_mut(M::DIM);
         M::intrinsic(own, own_out, log_det);
         Rest::intrinsic(rest, rest_out, log_det);
     }
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_intrinsic.split_at(M::DIM);
@@ -976,12 +1000,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         M::intrinsic_vjp(own, own_cot, cot_log_det, own_out);
         Rest::intrinsic_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
+    #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
         M::project(own, own_out);
         Rest::project(rest, rest_out);
     }
+    #[inline(always)]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);

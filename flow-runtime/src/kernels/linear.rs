@@ -3,6 +3,7 @@
 //! Activations are matrices of `rows x width` numbers, one column a point, so that a layer is one matrix product of the weights
 //! (rows x columns, as stored) with the block.
 
+use super::product;
 use crate::numeric::Scalar;
 
 /// A matrix with its numbers in one flat stretch. Biases belong to the networks.
@@ -94,89 +95,13 @@ pub const fn low_rank_len(rank: usize, input: usize, output: usize) -> usize {
     }
 }
 
-/// A matrix in a slice: element (i, j) at `i * row + j * column`.
-#[derive(Clone, Copy)]
-struct Layout {
-    row: usize,
-    column: usize,
-}
-
-/// dst (m x n, row-major) += lhs (m x k) rhs (k x n).
-fn multiply<T: Scalar>(
-    [m, n, k]: [usize; 3],
-    dst: &mut [T],
-    lhs: &[T],
-    lhs_layout: Layout,
-    rhs: &[T],
-    rhs_layout: Layout,
-) {
-    if m == 0 || n == 0 || k == 0 {
-        return;
-    }
-    let reach = |rows: usize, columns: usize, l: Layout| (rows - 1) * l.row + (columns - 1) * l.column;
-    assert!(reach(m, k, lhs_layout) < lhs.len() && reach(k, n, rhs_layout) < rhs.len() && m * n <= dst.len());
-    let one = T::narrow(1.0);
-    // SAFETY: the assertion above keeps every element that the product touches inside its slice, and `dst` is borrowed
-    // mutably, so it overlaps neither operand. `gemm` supports f32 and f64, the only scalars.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            dst.as_mut_ptr(),
-            1,
-            n as isize,
-            true,
-            lhs.as_ptr(),
-            lhs_layout.column as isize,
-            lhs_layout.row as isize,
-            rhs.as_ptr(),
-            rhs_layout.column as isize,
-            rhs_layout.row as isize,
-            one,
-            one,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
-/// How many partial sums a dot product keeps, so that it runs in vector registers.
-const PARTS: usize = 8;
-
-fn dot<T: Scalar>(a: &[T], b: &[T]) -> T {
-    let mut parts = [T::narrow(0.0); PARTS];
-    let (a_blocks, b_blocks) = (a.chunks_exact(PARTS), b.chunks_exact(PARTS));
-    let mut rest = T::narrow(0.0);
-    for (x, y) in a_blocks.remainder().iter().zip(b_blocks.remainder()) {
-        rest += *x * *y;
-    }
-    for (x, y) in a_blocks.zip(b_blocks) {
-        for i in 0..PARTS {
-            parts[i] += x[i] * y[i];
-        }
-    }
-    parts.iter().fold(rest, |sum, p| sum + *p)
-}
-
 impl Weighing for Shared {
     fn stride(_: usize) -> usize {
         1
     }
 
     fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: usize, input: &[T], out: &mut [T]) {
-        if width == 1 {
-            if columns > 0 {
-                for (out, row) in out.iter_mut().zip(weights.chunks_exact(columns)) {
-                    *out += dot(row, input);
-                }
-            }
-        } else {
-            let (by_row, block) = (Layout { row: columns, column: 1 }, Layout { row: width, column: 1 });
-            multiply([rows, width, columns], out, weights, by_row, input, block);
-        }
+        product::add(weights, [rows, columns], width, input, out);
     }
 
     fn pull<T: Scalar>(
@@ -188,9 +113,8 @@ impl Weighing for Shared {
         cot_input: &mut [T],
         cot_weights: &mut [T],
     ) {
-        let (transposed, block) = (Layout { row: 1, column: columns }, Layout { row: width, column: 1 });
-        multiply([columns, width, rows], cot_input, weights, transposed, cot_out, block);
-        multiply([rows, columns, width], cot_weights, cot_out, block, input, Layout { row: 1, column: width });
+        product::add_transposed(weights, [rows, columns], width, cot_out, cot_input);
+        product::add_outer(cot_weights, [rows, columns], width, cot_out, input);
     }
 
     fn bias<T: Scalar>(bias: &[T], width: usize, out: &mut [T]) {

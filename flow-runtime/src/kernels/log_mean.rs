@@ -46,6 +46,7 @@ macro_rules! passes_on {
     ([$($generics:tt)*] $head:ty) => {
         #[diagnostic::do_not_recommend]
         impl<M: Manifold, C: Chain<M>, $($generics)*, Rest: LogMean> LogMean for (Block<M, C, $head>, Rest) {
+            #[inline(always)]
             fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -53,6 +54,7 @@ macro_rules! passes_on {
             {
                 Rest::log_mean(model, Block::<M, C, $head>::after(at), space);
             }
+            #[inline(always)]
             fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
             where
                 T: Scalar + Lift<R>,
@@ -73,6 +75,7 @@ passes_on!([const FROM: usize, const COUNT: usize, N: Network] Predicted<FROM, C
 impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network, Rest: Blocks> LogMean
     for (Block<M, C, Predicted<FROM, COUNT, N, 1>>, Rest)
 {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -81,6 +84,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
         condition::<Predicted<FROM, COUNT, N, 1>, T, R>(model, at, space, COUNT + at.embed);
         space.last_to_log_prob(N::OUT);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -94,6 +98,7 @@ impl<M: Manifold, C: Chain<M>, const FROM: usize, const COUNT: usize, N: Network
 
 #[diagnostic::do_not_recommend]
 impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -102,6 +107,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::log_mean(model, Self::inside(at), space);
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -115,6 +121,7 @@ impl<const F: usize, N: Network, B: LogMean> LogMean for Outer<F, N, B> {
 
 #[diagnostic::do_not_recommend]
 impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
+    #[inline(always)]
     fn log_mean<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -128,6 +135,7 @@ impl<H: Head> LogMean for (LogMeanHead<H>, ()) {
             space.last_to_log_prob(1);
         }
     }
+    #[inline(always)]
     fn log_mean_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -160,41 +168,52 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     }
     fn prepare_shared<T: Scalar>(_: &[T], _: &mut [T]) {}
     fn prepare_shared_vjp<T: Scalar>(_: &[T], _: &[T], _: &[T], _: &mut [T]) {}
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: bool)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn undo<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: usize, _: &Range<usize>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn generate_vjp<T, R>(_: Model<'_, T>, _: At, _: &mut Workspace<T, R>, _: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
     }
+    #[inline(always)]
     fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    #[inline(always)]
     fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None

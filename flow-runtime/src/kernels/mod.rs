@@ -7,6 +7,7 @@ mod linear;
 mod log_mean;
 mod network;
 mod outer;
+mod product;
 mod run;
 
 pub(crate) use blocks::admit;
@@ -19,6 +20,6 @@ pub(crate) use network::DAMPING;
 pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
 pub use outer::Outer;
 pub use run::{
-    Coordinates, Evaluator, Job, Lane, Number, PullBack, base_vjp, evaluate, evaluate_part, evaluate_part_vjp,
+    Coordinates, Evaluator, Job, Number, PullBack, base_vjp, evaluate, evaluate_part, evaluate_part_vjp,
     evaluate_penalised, evaluate_penalised_vjp, evaluate_vjp, generate, generate_vjp, log_mean, log_mean_vjp, undo,
 };

@@ -14,7 +14,8 @@
 //! bias; the matrix of the highway and its bias last. In modes 1 to 4 the last matrix of a net has no bias.
 
 use super::linear::{Linear, Weighing};
-use crate::numeric::{Lanes, Pack, Real, Scalar};
+use super::product;
+use crate::numeric::Scalar;
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -92,14 +93,9 @@ const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
 
-/// tanh of a stretch of numbers, lanes at a time.
+/// tanh of a stretch of numbers.
 fn tanh_all<T: Scalar>(numbers: &mut [T]) {
-    let mut packs = numbers.chunks_exact_mut(Lanes::<T, 8>::LANES);
-    for pack in &mut packs {
-        let out = Lanes::<T, 8>::from_fn(|i| pack[i]).tanh();
-        pack.copy_from_slice(&out.0);
-    }
-    packs.into_remainder().iter_mut().for_each(|a| *a = a.tanh());
+    product::each(product::Tanh, numbers);
 }
 
 /// Cotangents through tanh: tanh' = 1 - tanh^2.

@@ -21,6 +21,7 @@ impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {
     }
 
     /// Runs the network: its outputs follow the features.
+    #[inline(always)]
     pub(super) fn apply<T: Scalar, R: Pack<Scalar = T>>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>) {
         let width = space.width;
         let weights = &model.weights[at.weights..][..N::WEIGHTS];
@@ -30,6 +31,7 @@ impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {
     }
 
     /// Cotangents of [`Self::apply`].
+    #[inline(always)]
     pub(super) fn pull<T: Scalar, R: Pack<Scalar = T>>(
         model: Model<'_, T>,
         at: At,
@@ -81,6 +83,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         B::prepare_shared_vjp(&weights[N::WEIGHTS..], shared, cot_shared, &mut cot_weights[N::WEIGHTS..]);
     }
 
+    #[inline(always)]
     fn evaluate<T, R, const PENALISED: bool>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, with_base: bool)
     where
         T: Scalar + Lift<R>,
@@ -89,6 +92,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::evaluate::<T, R, PENALISED>(model, Self::inside(at), space, with_base);
     }
+    #[inline(always)]
     fn evaluate_vjp<T, R, const PENALISED: bool>(
         model: Model<'_, T>,
         at: At,
@@ -102,6 +106,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         B::evaluate_vjp::<T, R, PENALISED>(model, Self::inside(at), space, totals);
         Self::pull(model, at, space, totals);
     }
+    #[inline(always)]
     fn generate<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -110,6 +115,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::generate(model, Self::inside(at), space);
     }
+    #[inline(always)]
     fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
     where
         T: Scalar + Lift<R>,
@@ -118,6 +124,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         Self::apply(model, at, space);
         B::undo(model, Self::inside(at), space, manifold, letters);
     }
+    #[inline(always)]
     fn generate_vjp<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, totals: &mut Totals<T, R>)
     where
         T: Scalar + Lift<R>,
@@ -128,21 +135,27 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
         Self::pull(model, at, space, totals);
     }
 
+    #[inline(always)]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         B::embed(intrinsic, embedded, log_det);
     }
+    #[inline(always)]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         B::embed_vjp(intrinsic, cot_embedded, cot_log_det, cot_intrinsic);
     }
+    #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         B::intrinsic(embedded, intrinsic, log_det);
     }
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         B::intrinsic_vjp(embedded, cot_intrinsic, cot_log_det, cot_embedded);
     }
+    #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         B::project(given, embedded);
     }
+    #[inline(always)]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         B::project_vjp(given, cot_embedded, cot_given);
     }

@@ -6,15 +6,13 @@
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
 use super::log_mean::LogMean;
 use crate::layers::PENALTIES;
-use crate::numeric::{Lanes, Lift, Pack, Real, Scalar};
+use crate::numeric::{Lift, Pack, Scalar, WithPack, Work};
+use core::marker::PhantomData;
 use core::ops::Range;
 use rayon::prelude::*;
 
-/// Points that go through the layers side by side.
-pub type Lane<T> = Lanes<T, 8>;
-
 /// The numbers a flow computes with: `f32` and `f64`.
-pub trait Number: Scalar + Lift<Lane<Self>> {}
+pub trait Number: Scalar {}
 impl Number for f32 {}
 impl Number for f64 {}
 
@@ -24,8 +22,9 @@ const BLOCK: usize = 64;
 /// Rows that one task of a thread works on, at least.
 const TASK: usize = 128;
 
-/// Tasks of a gradient at most, for each has its own sum of all weights.
+/// Tasks of a gradient at most, and rows of each at least where there are more than [`TASK`]: each task has its own sum of all weights.
 const GRADIENT_TASKS: usize = 64;
+const GRADIENT_TASK: usize = 512;
 
 /// The coordinates in which points come and go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +118,7 @@ where
     }
 
     /// Points of the given coordinates into the embedded rows; adds the log-determinant to the log-density.
+    #[inline(always)]
     fn enter<B: Blocks>(&mut self, job: &Job<'_, T>, points: &[T], first: usize, count: usize, lanes: &mut Edge<T, R>) {
         let columns = job.coordinates.count::<B>();
         let width = self.width;
@@ -127,8 +127,13 @@ where
             load(&lanes.rows, width, at, &mut lanes.outer[..columns]);
             let mut log_det = [R::zero()];
             match job.coordinates {
-                Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
-                Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
+                Coordinates::Intrinsic => {
+                    let log_det = &mut R::plain_mut(&mut log_det)[0];
+                    B::embed(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner), log_det);
+                }
+                Coordinates::Embedded => {
+                    B::project(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner));
+                }
             }
             store(&lanes.inner, &mut self.inputs[before::<B, T>(job) * width..], width, at);
             store(&log_det, &mut self.log_prob, width, at);
@@ -161,6 +166,7 @@ struct Edge<T, R> {
 }
 
 impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
+    #[inline(always)]
     fn new<B: Blocks>(width: usize) -> Self {
         let outer = B::DIM.max(B::EMBED);
         Edge {
@@ -173,22 +179,64 @@ impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
     }
 }
 
-/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row.
-fn in_tasks<T: Send>(
-    rows: usize,
-    task: usize,
-    parts: Vec<T>,
-    run: impl Fn(usize, usize, T) -> Result<(), RowFault> + Sync,
-) -> Result<(), RowFault> {
-    let go = |(index, part): (usize, T)| {
-        let first = index * task;
-        run(first, (rows - first).min(task), part)
+/// What a thread does with some consecutive rows of a batch, in packs `R`.
+trait Task<R: Pack>: Sync {
+    /// The flow.
+    type Flow: Blocks;
+    /// Where the results of the rows go.
+    type Part: Send;
+    /// Whether it needs space for cotangents.
+    const GRADIENTS: bool;
+    /// Number of given features.
+    fn features(&self) -> usize;
+    /// Does it for `count` rows from number `first` on. Implementations are `#[inline(always)]`, as those of [`Work::run`].
+    fn run(
+        &self,
+        space: &mut Workspace<R::Scalar, R>,
+        edge: &mut Edge<R::Scalar, R>,
+        rows: [usize; 2],
+        part: Self::Part,
+    ) -> Result<(), RowFault>;
+}
+
+/// A task for certain rows.
+struct OfRows<'a, R: Pack, K: Task<R>> {
+    task: &'a K,
+    space: &'a mut (Workspace<R::Scalar, R>, Edge<R::Scalar, R>),
+    rows: [usize; 2],
+    part: K::Part,
+}
+
+impl<R: Pack, K: Task<R>> Work for OfRows<'_, R, K> {
+    type Output = Result<(), RowFault>;
+    #[inline(always)]
+    fn run(self) -> Self::Output {
+        self.task.run(&mut self.space.0, &mut self.space.1, self.rows, self.part)
+    }
+}
+
+/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. A thread keeps its space from
+/// task to task.
+fn in_tasks<R: Pack, K: Task<R>>(rows: usize, size: usize, parts: Vec<K::Part>, task: &K) -> Result<(), RowFault> {
+    let space = || {
+        let width = block_width::<R>(rows.min(size));
+        let space = Workspace::new::<K::Flow>(task.features(), width, K::GRADIENTS);
+        (space, Edge::new::<K::Flow>(width))
+    };
+    let go = |space: &mut (Workspace<R::Scalar, R>, Edge<R::Scalar, R>), (index, part): (usize, K::Part)| {
+        let first = index * size;
+        R::run(OfRows { task, space, rows: [first, (rows - first).min(size)], part })
     };
     if parts.len() <= 1 {
-        return parts.into_iter().enumerate().try_for_each(go);
+        return parts.into_iter().enumerate().try_for_each(|part| go(&mut space(), part));
     }
-    let results: Vec<_> = parts.into_par_iter().enumerate().map(go).collect();
+    let results: Vec<_> = parts.into_par_iter().enumerate().map_init(space, go).collect();
     results.into_iter().collect()
+}
+
+/// Lanes for the blocks of a task: a whole number of packs.
+fn block_width<R: Pack>(rows: usize) -> usize {
+    rows.min(BLOCK).div_ceil(R::LANES) * R::LANES
 }
 
 fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usize, usize)> {
@@ -219,7 +267,7 @@ pub fn evaluate_part<B: Blocks, T: Number>(
     log_prob: &mut [T],
     base: &mut [T],
 ) -> Result<(), RowFault> {
-    evaluate_all::<B, T, false>(job, part, points, log_prob, base, &mut [])
+    T::widest(Evaluate::<B, T, false> { job, part, points, log_prob, base, penalties: &mut [], flow: PhantomData })
 }
 
 /// Log-density of each point and what a fit may penalise (rows of [`PENALTIES`] numbers).
@@ -229,7 +277,15 @@ pub fn evaluate_penalised<B: Blocks, T: Number>(
     log_prob: &mut [T],
     penalties: &mut [T],
 ) -> Result<(), RowFault> {
-    evaluate_all::<B, T, true>(job, WHOLE, points, log_prob, &mut [], penalties)
+    T::widest(Evaluate::<B, T, true> {
+        job,
+        part: WHOLE,
+        points,
+        log_prob,
+        base: &mut [],
+        penalties,
+        flow: PhantomData,
+    })
 }
 
 /// Parts of optional rows of results, one for each task: `None` where they are not asked for.
@@ -248,31 +304,71 @@ fn leave<T: Copy>(block: &[T], width: usize, columns: usize, count: usize, rows:
     }
 }
 
-fn evaluate_all<B: Blocks, T: Number, const PENALISED: bool>(
-    job: Job<'_, T>,
+/// Evaluation of a batch, for any kind of pack.
+struct Evaluate<'a, B, T, const PENALISED: bool> {
+    job: Job<'a, T>,
     part: Range<usize>,
-    points: &[T],
-    log_prob: &mut [T],
-    base: &mut [T],
-    penalties: &mut [T],
-) -> Result<(), RowFault> {
-    let rows = log_prob.len();
-    let mut shared = zeros(B::SHARED);
-    B::prepare_shared(job.weights, &mut shared);
-    let model = Model { weights: job.weights, shared: &shared };
-    let (with_base, tasks) = (!base.is_empty(), rows.div_ceil(TASK));
-    let (bases, penalties) = (parts_of(base, TASK * B::DIM, tasks), parts_of(penalties, TASK * PENALTIES, tasks));
-    type Part<'a, T> = (&'a mut [T], (Option<&'a mut [T]>, Option<&'a mut [T]>));
-    let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
-    in_tasks(rows, TASK, parts, |start, len, (log_prob, (mut base, mut penalties)): Part<'_, T>| {
-        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
-        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
-        space.counted = [part.start, part.end];
-        let mut edge = Edge::new::<B>(width);
+    points: &'a [T],
+    log_prob: &'a mut [T],
+    base: &'a mut [T],
+    penalties: &'a mut [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number, const PENALISED: bool> WithPack<T> for Evaluate<'_, B, T, PENALISED> {
+    type Output = Result<(), RowFault>;
+
+    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    where
+        T: Lift<R>,
+    {
+        let Evaluate { job, part, points, log_prob, base, penalties, .. } = self;
+        let rows = log_prob.len();
+        let mut shared = zeros(B::SHARED);
+        B::prepare_shared(job.weights, &mut shared);
+        let model = Model { weights: job.weights, shared: &shared };
+        let (with_base, tasks) = (!base.is_empty(), rows.div_ceil(TASK));
+        let (bases, penalties) = (parts_of(base, TASK * B::DIM, tasks), parts_of(penalties, TASK * PENALTIES, tasks));
+        let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
+        let task = EvaluateTask::<B, T, PENALISED> { job, part, points, model, with_base, flow: PhantomData };
+        in_tasks::<R, _>(rows, TASK, parts, &task)
+    }
+}
+
+struct EvaluateTask<'a, 'p, B, T, const PENALISED: bool> {
+    job: Job<'a, T>,
+    part: Range<usize>,
+    points: &'a [T],
+    model: Model<'a, T>,
+    with_base: bool,
+    flow: PhantomData<fn(&'p ()) -> B>,
+}
+
+impl<'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, const PENALISED: bool> Task<R>
+    for EvaluateTask<'_, 'p, B, T, PENALISED>
+{
+    type Flow = B;
+    type Part = (&'p mut [T], (Option<&'p mut [T]>, Option<&'p mut [T]>));
+    const GRADIENTS: bool = false;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        (log_prob, (mut base, mut penalties)): Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
+        space.counted = [self.part.start, self.part.end];
         for (first, count) in blocks_of(start, len) {
-            space.begin(&job, first, count);
-            space.enter::<B>(&job, points, first, count, &mut edge);
-            B::evaluate::<T, Lane<T>, PENALISED>(model, At::start::<B>(job.feature_count), &mut space, with_base);
+            space.begin(job, first, count);
+            space.enter::<B>(job, self.points, first, count, edge);
+            B::evaluate::<T, R, PENALISED>(self.model, At::start::<B>(job.feature_count), space, self.with_base);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
@@ -286,12 +382,14 @@ fn evaluate_all<B: Blocks, T: Number, const PENALISED: bool>(
             }
         }
         Ok(())
-    })
+    }
 }
 
 /// Rows of a task of a gradient.
 fn gradient_task(rows: usize) -> usize {
-    rows.div_ceil(GRADIENT_TASKS).div_ceil(BLOCK).max(TASK / BLOCK) * BLOCK
+    // Small batches are spread over a few threads all the same.
+    let least = (rows / 4).clamp(TASK, GRADIENT_TASK);
+    rows.div_ceil(GRADIENT_TASKS).max(least).div_ceil(BLOCK) * BLOCK
 }
 
 /// Gradients that tasks add up, each into its own part.
@@ -302,75 +400,121 @@ struct Partial<'a, T> {
     points: &'a mut [T],
 }
 
-/// Runs `pull` on each block of each task and adds the gradients in the order of the rows.
-fn gradients<B: Blocks, T: Number>(
-    job: Job<'_, T>,
+/// What a gradient does with a block of points.
+trait Pull<T: Number>: Sync {
+    /// Adds the cotangents of `count` points from number `first` on to the totals, and writes those of the points themselves.
+    fn pull<R: Pack<Scalar = T>>(
+        &self,
+        model: Model<'_, T>,
+        rows: [usize; 2],
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        totals: &mut Totals<T, R>,
+        cot_points: &mut [T],
+    ) where
+        T: Lift<R>;
+}
+
+/// Runs `pull` on each block of each task and adds the gradients in the order of the rows, for any kind of pack.
+struct Differentiate<'a, B, T, P> {
+    job: Job<'a, T>,
     rows: usize,
     point_columns: usize,
-    pull: impl Fn(
-        Model<'_, T>,
-        [usize; 2],
-        &mut Workspace<T, Lane<T>>,
-        &mut Edge<T, Lane<T>>,
-        &mut Totals<T, Lane<T>>,
-        &mut [T],
-    ) + Sync,
-) -> Result<PullBack<T>, RowFault> {
-    let mut shared = zeros(B::SHARED);
-    B::prepare_shared(job.weights, &mut shared);
-    let model = Model { weights: job.weights, shared: &shared };
-    let task = gradient_task(rows);
-    let mut by_row = zeros(rows * job.feature_count);
-    let mut by_point = zeros(rows * point_columns);
-    let tasks = rows.div_ceil(task);
-    let mut feature_parts: Vec<&mut [T]> = by_row.chunks_mut((task * job.feature_count).max(1)).collect();
-    feature_parts.resize_with(tasks, Default::default);
-    let mut point_parts: Vec<&mut [T]> = by_point.chunks_mut((task * point_columns).max(1)).collect();
-    point_parts.resize_with(tasks, Default::default);
-    let mut partials: Vec<Partial<'_, T>> = feature_parts
-        .into_iter()
-        .zip(point_parts)
-        .map(|(features, points)| Partial { weights: Vec::new(), shared: Vec::new(), features, points })
-        .collect();
-    in_tasks(rows, task, partials.iter_mut().collect(), |start, len, part: &mut Partial<'_, T>| {
-        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
-        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, true);
-        let mut edge = Edge::new::<B>(width);
-        let mut totals =
-            Totals { weights: zeros(B::WEIGHTS), shared: vec![Lane::<T>::from_fn(|_| T::narrow(0.0)); B::SHARED] };
+    pull: P,
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P> {
+    type Output = Result<PullBack<T>, RowFault>;
+
+    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    where
+        T: Lift<R>,
+    {
+        let Differentiate { job, rows, point_columns, pull, .. } = self;
+        let mut shared = zeros(B::SHARED);
+        B::prepare_shared(job.weights, &mut shared);
+        let model = Model { weights: job.weights, shared: &shared };
+        let task = gradient_task(rows);
+        let mut by_row = zeros(rows * job.feature_count);
+        let mut by_point = zeros(rows * point_columns);
+        let tasks = rows.div_ceil(task);
+        let mut feature_parts: Vec<&mut [T]> = by_row.chunks_mut((task * job.feature_count).max(1)).collect();
+        feature_parts.resize_with(tasks, Default::default);
+        let mut point_parts: Vec<&mut [T]> = by_point.chunks_mut((task * point_columns).max(1)).collect();
+        point_parts.resize_with(tasks, Default::default);
+        let mut partials: Vec<Partial<'_, T>> = feature_parts
+            .into_iter()
+            .zip(point_parts)
+            .map(|(features, points)| Partial { weights: Vec::new(), shared: Vec::new(), features, points })
+            .collect();
+        let work = DifferentiateTask::<B, T, P> { job, point_columns, model, pull, flow: PhantomData };
+        in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
+        let mut weights = zeros(B::WEIGHTS);
+        let mut cot_shared = zeros(B::SHARED);
+        for part in &partials {
+            weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
+            cot_shared.iter_mut().zip(&part.shared).for_each(|(sum, s)| *sum += *s);
+        }
+        drop(partials);
+        B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
+        let mut features = zeros(job.features.len());
+        if job.feature_count > 0 {
+            for (row, cot) in by_row.chunks_exact(job.feature_count).enumerate() {
+                let into = &mut features[row / job.repeat * job.feature_count..][..job.feature_count];
+                into.iter_mut().zip(cot).for_each(|(sum, c)| *sum += *c);
+            }
+        }
+        Ok(PullBack { weights, features, points: by_point })
+    }
+}
+
+struct DifferentiateTask<'a, 'p, 'q, B, T, P> {
+    job: Job<'a, T>,
+    point_columns: usize,
+    model: Model<'a, T>,
+    pull: P,
+    flow: PhantomData<fn(&'p (), &'q ()) -> B>,
+}
+
+impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>> Task<R>
+    for DifferentiateTask<'_, 'p, 'q, B, T, P>
+{
+    type Flow = B;
+    type Part = &'p mut Partial<'q, T>;
+    const GRADIENTS: bool = true;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        part: Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
+        let mut totals = Totals { weights: zeros(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
         for (first, count) in blocks_of(start, len) {
-            space.begin(&job, first, count);
-            let points = &mut part.points[(first - start) * point_columns..];
-            pull(model, [first, count], &mut space, &mut edge, &mut totals, points);
+            space.begin(job, first, count);
+            let points = &mut part.points[(first - start) * self.point_columns..];
+            self.pull.pull(self.model, [first, count], space, edge, &mut totals, points);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
-            space.leave_features(&job, first - start, count, part.features);
+            space.leave_features(job, first - start, count, part.features);
         }
         part.weights = totals.weights;
         part.shared = totals.shared.iter().map(Pack::sum_lanes).collect();
         Ok(())
-    })?;
-    let mut weights = zeros(B::WEIGHTS);
-    let mut cot_shared = zeros(B::SHARED);
-    for part in &partials {
-        weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
-        cot_shared.iter_mut().zip(&part.shared).for_each(|(sum, s)| *sum += *s);
     }
-    drop(partials);
-    B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
-    let mut features = zeros(job.features.len());
-    if job.feature_count > 0 {
-        for (row, cot) in by_row.chunks_exact(job.feature_count).enumerate() {
-            let into = &mut features[row / job.repeat * job.feature_count..][..job.feature_count];
-            into.iter_mut().zip(cot).for_each(|(sum, c)| *sum += *c);
-        }
-    }
-    Ok(PullBack { weights, features, points: by_point })
 }
 
 /// Loads cotangents of the log-density; lanes beyond `count` get zero, so that they add nothing.
-fn load_cot<T: Number>(space: &mut Workspace<T, Lane<T>>, cot_log_prob: &[T], first: usize, count: usize) {
+fn load_cot<T: Number, R>(space: &mut Workspace<T, R>, cot_log_prob: &[T], first: usize, count: usize) {
     space.cot_log_prob.fill(T::narrow(0.0));
     space.cot_log_prob[..count].copy_from_slice(&cot_log_prob[first..first + count]);
 }
@@ -428,39 +572,87 @@ fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     cot_penalties: &[T],
     cot_base: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    let columns = job.coordinates.count::<B>();
-    gradients::<B, T>(job, cot_log_prob.len(), columns, |model, [first, count], space, edge, totals, cot_points| {
-        space.counted = [part.start, part.end];
-        space.enter::<B>(&job, points, first, count, edge);
-        load_cot(space, cot_log_prob, first, count);
-        if PENALISED {
-            load_rows(cot_penalties, PENALTIES, [first, count, space.width], &mut space.cot_penalties);
-        }
-        if !cot_base.is_empty() {
-            space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
-            load_rows(cot_base, B::DIM, [first, count, space.width], &mut space.cot_base);
-        }
-        B::evaluate_vjp::<T, Lane<T>, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
-        let width = space.width;
-        for at in (0..width).step_by(Lane::<T>::LANES) {
-            load(&edge.rows, width, at, &mut edge.outer[..columns]);
-            load(&space.cot_inputs[before::<B, T>(&job) * width..], width, at, &mut edge.cot_inner);
-            let mut cot = [Lane::splat(T::narrow(0.0))];
-            load(&space.cot_log_prob, width, at, &mut cot);
-            let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
-            cot_outer.fill(Lane::splat(T::narrow(0.0)));
-            match job.coordinates {
-                Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
-                Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
-            }
-            scatter(cot_outer, at, count, cot_points);
-        }
+    T::widest(Differentiate::<B, T, _> {
+        job,
+        rows: cot_log_prob.len(),
+        point_columns: job.coordinates.count::<B>(),
+        pull: PullEvaluation::<B, T, PENALISED> {
+            job,
+            part,
+            points,
+            cot_log_prob,
+            cot_penalties,
+            cot_base,
+            flow: PhantomData,
+        },
+        flow: PhantomData,
     })
 }
 
+/// Cotangents of evaluation.
+struct PullEvaluation<'a, B, T, const PENALISED: bool> {
+    job: Job<'a, T>,
+    part: Range<usize>,
+    points: &'a [T],
+    cot_log_prob: &'a [T],
+    cot_penalties: &'a [T],
+    cot_base: &'a [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_, B, T, PENALISED> {
+    #[inline(always)]
+    fn pull<R: Pack<Scalar = T>>(
+        &self,
+        model: Model<'_, T>,
+        [first, count]: [usize; 2],
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        totals: &mut Totals<T, R>,
+        cot_points: &mut [T],
+    ) where
+        T: Lift<R>,
+    {
+        let job = &self.job;
+        let columns = job.coordinates.count::<B>();
+        space.counted = [self.part.start, self.part.end];
+        space.enter::<B>(job, self.points, first, count, edge);
+        load_cot(space, self.cot_log_prob, first, count);
+        if PENALISED {
+            let at = [first, count, space.width];
+            load_rows(self.cot_penalties, PENALTIES, at, &mut space.cot_penalties);
+        }
+        if !self.cot_base.is_empty() {
+            let at = [first, count, space.width];
+            space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
+            load_rows(self.cot_base, B::DIM, at, &mut space.cot_base);
+        }
+        B::evaluate_vjp::<T, R, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
+        let width = space.width;
+        for at in (0..width).step_by(R::LANES) {
+            load(&edge.rows, width, at, &mut edge.outer[..columns]);
+            load(&space.cot_inputs[before::<B, T>(job) * width..], width, at, &mut edge.cot_inner);
+            let mut cot = [R::zero()];
+            load(&space.cot_log_prob, width, at, &mut cot);
+            let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
+            cot_outer.fill(R::zero());
+            match job.coordinates {
+                Coordinates::Intrinsic => {
+                    B::embed_vjp(R::plain(outer), R::plain(&edge.cot_inner), cot[0].to_plain(), R::plain_mut(cot_outer))
+                }
+                Coordinates::Embedded => {
+                    B::project_vjp(R::plain(outer), R::plain(&edge.cot_inner), R::plain_mut(cot_outer))
+                }
+            }
+            scatter(cot_outer, at, count, cot_points);
+        }
+    }
+}
+
 /// Lanes `at..` of a block into rows of points, as far as there are points.
-fn scatter<T: Number>(lanes: &[Lane<T>], at: usize, count: usize, rows: &mut [T]) {
-    for l in 0..Lane::<T>::LANES.min(count.saturating_sub(at)) {
+#[inline(always)]
+fn scatter<T: Number, R: Pack<Scalar = T>>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
+    for l in 0..R::LANES.min(count.saturating_sub(at)) {
         for (column, lane) in lanes.iter().enumerate() {
             rows[(at + l) * lanes.len() + column] = lane.lane(l);
         }
@@ -474,34 +666,81 @@ pub fn generate<B: Blocks, T: Number>(
     points: &mut [T],
     log_prob: &mut [T],
 ) -> Result<(), RowFault> {
-    let rows = log_prob.len();
-    let columns = job.coordinates.count::<B>();
-    let mut shared = zeros(B::SHARED);
-    B::prepare_shared(job.weights, &mut shared);
-    let model = Model { weights: job.weights, shared: &shared };
-    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * columns)).collect();
-    in_tasks(rows, TASK, parts, |start, len, (log_prob, points): (&mut [T], &mut [T])| {
-        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
-        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
-        let mut edge = Edge::new::<B>(width);
+    T::widest(Generate::<B, T> { job, base, points, log_prob, flow: PhantomData })
+}
+
+/// Generation of a batch, for any kind of pack.
+struct Generate<'a, B, T> {
+    job: Job<'a, T>,
+    base: &'a [T],
+    points: &'a mut [T],
+    log_prob: &'a mut [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number> WithPack<T> for Generate<'_, B, T> {
+    type Output = Result<(), RowFault>;
+
+    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    where
+        T: Lift<R>,
+    {
+        let Generate { job, base, points, log_prob, .. } = self;
+        let rows = log_prob.len();
+        let columns = job.coordinates.count::<B>();
+        let mut shared = zeros(B::SHARED);
+        B::prepare_shared(job.weights, &mut shared);
+        let model = Model { weights: job.weights, shared: &shared };
+        let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * columns)).collect();
+        let task = GenerateTask::<B, T> { job, base, model, flow: PhantomData };
+        in_tasks::<R, _>(rows, TASK, parts, &task)
+    }
+}
+
+struct GenerateTask<'a, 'p, B, T> {
+    job: Job<'a, T>,
+    base: &'a [T],
+    model: Model<'a, T>,
+    flow: PhantomData<fn(&'p ()) -> B>,
+}
+
+impl<'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for GenerateTask<'_, 'p, B, T> {
+    type Flow = B;
+    type Part = (&'p mut [T], &'p mut [T]);
+    const GRADIENTS: bool = false;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        (log_prob, points): Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
+        let columns = job.coordinates.count::<B>();
         for (first, count) in blocks_of(start, len) {
-            space.begin(&job, first, count);
+            space.begin(job, first, count);
             let width = space.width;
-            fill(Rows { data: base, columns: B::DIM }, [first, count, 1], width, &mut space.base);
-            B::generate(model, At::start::<B>(job.feature_count), &mut space);
+            fill(Rows { data: self.base, columns: B::DIM }, [first, count, 1], width, &mut space.base);
+            B::generate(self.model, At::start::<B>(job.feature_count), space);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
-            for at in (0..width).step_by(Lane::<T>::LANES) {
-                leave_point::<B, T, _>(&job, &space, &mut edge, at);
+            for at in (0..width).step_by(R::LANES) {
+                leave_point::<B, T, _>(job, space, edge, at);
                 scatter(&edge.outer[..columns], at, count, &mut points[(first - start) * columns..]);
-                for l in 0..Lane::<T>::LANES.min(count.saturating_sub(at)) {
+                for l in 0..R::LANES.min(count.saturating_sub(at)) {
                     log_prob[first - start + at + l] = edge.inner[0].lane(l);
                 }
             }
         }
         Ok(())
-    })
+    }
 }
 
 /// Undoes the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those with this manifold
@@ -514,34 +753,83 @@ pub fn undo<B: Blocks, T: Number>(
     points: &mut [T],
     log_prob: &mut [T],
 ) -> Result<(), RowFault> {
-    let mut shared = zeros(B::SHARED);
-    B::prepare_shared(job.weights, &mut shared);
-    let model = Model { weights: job.weights, shared: &shared };
-    let rows = log_prob.len();
     let job = Job { coordinates: Coordinates::Embedded, ..job };
-    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
-    in_tasks(rows, TASK, parts, |start, len, (log_prob, points): (&mut [T], &mut [T])| {
-        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
-        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
-        let mut edge = Edge::new::<B>(width);
+    T::widest(Undo::<B, T> { job, manifold, letters, points, log_prob, flow: PhantomData })
+}
+
+/// Undoing of letters for a batch, for any kind of pack.
+struct Undo<'a, B, T> {
+    job: Job<'a, T>,
+    manifold: usize,
+    letters: &'a Range<usize>,
+    points: &'a mut [T],
+    log_prob: &'a mut [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number> WithPack<T> for Undo<'_, B, T> {
+    type Output = Result<(), RowFault>;
+
+    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    where
+        T: Lift<R>,
+    {
+        let Undo { job, manifold, letters, points, log_prob, .. } = self;
+        let rows = log_prob.len();
+        let mut shared = zeros(B::SHARED);
+        B::prepare_shared(job.weights, &mut shared);
+        let model = Model { weights: job.weights, shared: &shared };
+        let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
+        let task = UndoTask::<B, T> { job, manifold, letters, model, flow: PhantomData };
+        in_tasks::<R, _>(rows, TASK, parts, &task)
+    }
+}
+
+struct UndoTask<'a, 'p, B, T> {
+    job: Job<'a, T>,
+    manifold: usize,
+    letters: &'a Range<usize>,
+    model: Model<'a, T>,
+    flow: PhantomData<fn(&'p ()) -> B>,
+}
+
+impl<'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for UndoTask<'_, 'p, B, T> {
+    type Flow = B;
+    type Part = (&'p mut [T], &'p mut [T]);
+    const GRADIENTS: bool = false;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        (log_prob, points): Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
         for (first, count) in blocks_of(start, len) {
             let at = first - start;
-            space.begin(&job, first, count);
+            space.begin(job, first, count);
             // The points of a task are its own: rows are counted from its start.
-            space.enter::<B>(&job, points, at, count, &mut edge);
-            B::undo(model, At::start::<B>(job.feature_count), &mut space, manifold, letters);
+            space.enter::<B>(job, points, at, count, edge);
+            B::undo(self.model, At::start::<B>(job.feature_count), space, self.manifold, self.letters);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
             log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
-            let rows = &space.inputs[before::<B, T>(&job) * space.width..];
+            let rows = &space.inputs[before::<B, T>(job) * space.width..];
             leave(rows, space.width, B::EMBED, count, &mut points[at * B::EMBED..]);
         }
         Ok(())
-    })
+    }
 }
 
 /// A pack of generated points in the coordinates asked for, into `edge.outer`; the log-density into `edge.inner[0]`.
+#[inline(always)]
 fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
     job: &Job<'_, T>,
     space: &Workspace<T, R>,
@@ -555,9 +843,9 @@ fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
     load(&space.log_prob, width, at, &mut log_prob);
     match job.coordinates {
         Coordinates::Intrinsic => {
-            let mut log_det = R::zero();
-            B::intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
-            log_prob[0] -= log_det;
+            let mut log_det = R::zero().to_plain();
+            B::intrinsic(R::plain(&edge.inner), R::plain_mut(&mut edge.outer[..columns]), &mut log_det);
+            log_prob[0] -= R::from_plain(log_det);
         }
         Coordinates::Embedded => edge.outer[..columns].copy_from_slice(&edge.inner),
     }
@@ -571,76 +859,180 @@ pub fn generate_vjp<B: Blocks, T: Number>(
     cot_points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    let columns = job.coordinates.count::<B>();
-    gradients::<B, T>(job, cot_log_prob.len(), 0, |model, [first, count], space, edge, totals, _| {
-        space.enter::<B>(&job, points, first, count, edge);
-        load_cot(space, cot_log_prob, first, count);
+    T::widest(Differentiate::<B, T, _> {
+        job,
+        rows: cot_log_prob.len(),
+        point_columns: 0,
+        pull: PullGeneration::<B, T> { job, points, cot_points, cot_log_prob, flow: PhantomData },
+        flow: PhantomData,
+    })
+}
+
+/// Cotangents of generation.
+struct PullGeneration<'a, B, T> {
+    job: Job<'a, T>,
+    points: &'a [T],
+    cot_points: &'a [T],
+    cot_log_prob: &'a [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
+    #[inline(always)]
+    fn pull<R: Pack<Scalar = T>>(
+        &self,
+        model: Model<'_, T>,
+        [first, count]: [usize; 2],
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
+        totals: &mut Totals<T, R>,
+        _: &mut [T],
+    ) where
+        T: Lift<R>,
+    {
+        let job = &self.job;
+        let columns = job.coordinates.count::<B>();
+        space.enter::<B>(job, self.points, first, count, edge);
+        load_cot(space, self.cot_log_prob, first, count);
         let width = space.width;
-        for at in (0..width).step_by(Lane::<T>::LANES) {
+        for at in (0..width).step_by(R::LANES) {
             let here = |l: usize| at + l < count;
             for (column, cot) in edge.cot_outer[..columns].iter_mut().enumerate() {
-                *cot = Lane::from_fn(|l| {
-                    if here(l) { cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
+                *cot = R::from_fn(|l| {
+                    if here(l) { self.cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
                 });
             }
-            load(&space.inputs[before::<B, T>(&job) * width..], width, at, &mut edge.inner);
-            let mut cot_log_prob = [Lane::splat(T::narrow(0.0))];
+            load(&space.inputs[before::<B, T>(job) * width..], width, at, &mut edge.inner);
+            let mut cot_log_prob = [R::zero()];
             load(&space.cot_log_prob, width, at, &mut cot_log_prob);
-            edge.cot_inner.fill(Lane::splat(T::narrow(0.0)));
+            edge.cot_inner.fill(R::zero());
             match job.coordinates {
                 // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
                 Coordinates::Intrinsic => {
-                    B::intrinsic_vjp(&edge.inner, &edge.cot_outer[..columns], -cot_log_prob[0], &mut edge.cot_inner);
+                    B::intrinsic_vjp(
+                        R::plain(&edge.inner),
+                        R::plain(&edge.cot_outer[..columns]),
+                        (-cot_log_prob[0]).to_plain(),
+                        R::plain_mut(&mut edge.cot_inner),
+                    );
                 }
                 Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
             }
-            store(&edge.cot_inner, &mut space.cot_inputs[before::<B, T>(&job) * width..], width, at);
+            store(&edge.cot_inner, &mut space.cot_inputs[before::<B, T>(job) * width..], width, at);
         }
         B::generate_vjp(model, At::start::<B>(job.feature_count), space, totals);
-    })
+    }
 }
 
 /// The logarithm of the mean count of each row of features (of one row, where nothing is given), into `log_mean`.
 pub fn log_mean<B: LogMean, T: Number>(job: Job<'_, T>, log_mean: &mut [T]) {
-    let rows = log_mean.len();
-    let model = Model { weights: job.weights, shared: &[] };
-    let parts = log_mean.chunks_mut(TASK).collect();
-    let done = in_tasks(rows, TASK, parts, |start, len, log_mean: &mut [T]| {
-        let width = len.min(BLOCK).div_ceil(Lane::<T>::LANES) * Lane::<T>::LANES;
-        let mut space = Workspace::<T, Lane<T>>::new::<B>(job.feature_count, width, false);
+    T::widest(EvaluateLogMean::<B, T> { job, log_mean, flow: PhantomData });
+}
+
+/// Log-means of a batch, for any kind of pack.
+struct EvaluateLogMean<'a, B, T> {
+    job: Job<'a, T>,
+    log_mean: &'a mut [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: LogMean, T: Number> WithPack<T> for EvaluateLogMean<'_, B, T> {
+    type Output = ();
+
+    fn call<R: Pack<Scalar = T>>(self)
+    where
+        T: Lift<R>,
+    {
+        let EvaluateLogMean { job, log_mean, .. } = self;
+        let rows = log_mean.len();
+        let model = Model { weights: job.weights, shared: &[] };
+        let parts = log_mean.chunks_mut(TASK).collect();
+        let task = LogMeanTask::<B, T> { job, model, flow: PhantomData };
+        let done = in_tasks::<R, _>(rows, TASK, parts, &task);
+        debug_assert!(done.is_ok(), "a network alone finds no fault");
+    }
+}
+
+struct LogMeanTask<'a, 'p, B, T> {
+    job: Job<'a, T>,
+    model: Model<'a, T>,
+    flow: PhantomData<fn(&'p ()) -> B>,
+}
+
+impl<'p, B: LogMean, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for LogMeanTask<'_, 'p, B, T> {
+    type Flow = B;
+    type Part = &'p mut [T];
+    const GRADIENTS: bool = false;
+
+    fn features(&self) -> usize {
+        self.job.feature_count
+    }
+
+    #[inline(always)]
+    fn run(
+        &self,
+        space: &mut Workspace<T, R>,
+        _: &mut Edge<T, R>,
+        [start, len]: [usize; 2],
+        log_mean: Self::Part,
+    ) -> Result<(), RowFault> {
+        let job = &self.job;
         for (first, count) in blocks_of(start, len) {
-            space.begin(&job, first, count);
-            B::log_mean(model, At::start::<B>(job.feature_count), &mut space);
+            space.begin(job, first, count);
+            B::log_mean(self.model, At::start::<B>(job.feature_count), space);
             log_mean[first - start..][..count].copy_from_slice(&space.log_prob[..count]);
         }
         Ok(())
-    });
-    debug_assert!(done.is_ok(), "a network alone finds no fault");
+    }
 }
 
 /// Gradients of sum_i cot_i ln lambda_i, by weights and features.
 pub fn log_mean_vjp<B: LogMean, T: Number>(job: Job<'_, T>, cot_log_mean: &[T]) -> Result<PullBack<T>, RowFault> {
-    gradients::<B, T>(job, cot_log_mean.len(), 0, |model, [first, count], space, _, totals, _| {
-        load_cot(space, cot_log_mean, first, count);
-        B::log_mean_vjp(model, At::start::<B>(job.feature_count), space, totals);
+    T::widest(Differentiate::<B, T, _> {
+        job,
+        rows: cot_log_mean.len(),
+        point_columns: 0,
+        pull: PullLogMean::<B, T> { job, cot_log_mean, flow: PhantomData },
+        flow: PhantomData,
     })
+}
+
+/// Cotangents of a log-mean.
+struct PullLogMean<'a, B, T> {
+    job: Job<'a, T>,
+    cot_log_mean: &'a [T],
+    flow: PhantomData<fn() -> B>,
+}
+
+impl<B: LogMean, T: Number> Pull<T> for PullLogMean<'_, B, T> {
+    #[inline(always)]
+    fn pull<R: Pack<Scalar = T>>(
+        &self,
+        model: Model<'_, T>,
+        [first, count]: [usize; 2],
+        space: &mut Workspace<T, R>,
+        _: &mut Edge<T, R>,
+        totals: &mut Totals<T, R>,
+        _: &mut [T],
+    ) where
+        T: Lift<R>,
+    {
+        load_cot(space, self.cot_log_mean, first, count);
+        B::log_mean_vjp(model, At::start::<B>(self.job.feature_count), space, totals);
+    }
 }
 
 /// One point at a time, without threads and without allocation: weights prepared once, one workspace.
 pub struct Evaluator<B, T> {
     space: Workspace<T, T>,
     edge: Edge<T, T>,
-    flow: core::marker::PhantomData<fn() -> B>,
+    flow: PhantomData<fn() -> B>,
 }
 
 impl<B: Blocks, T: Number> Evaluator<B, T> {
     /// A workspace for points of a flow with `feature_count` given features.
     pub fn new(feature_count: usize) -> Self {
-        Evaluator {
-            space: Workspace::new::<B>(feature_count, 1, false),
-            edge: Edge::new::<B>(1),
-            flow: core::marker::PhantomData,
-        }
+        Evaluator { space: Workspace::new::<B>(feature_count, 1, false), edge: Edge::new::<B>(1), flow: PhantomData }
     }
 
     /// Log-density of one point; `shared` are the prepared numbers of shared parameters.

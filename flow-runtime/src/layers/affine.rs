@@ -79,6 +79,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
         (offset, diagonal, lower)
     }
 
+    #[inline]
     fn log_diagonal<R: Real, P: Lift<R>>(diagonal: &[P], row: usize) -> R {
         match diagonal.len() {
             0 => R::zero(),
@@ -87,11 +88,13 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
         }
     }
 
+    #[inline]
     fn sum_log_diagonal<R: Real, P: Lift<R>>(diagonal: &[P]) -> R {
         (0..D).fold(R::zero(), |sum, row| sum + Self::log_diagonal(diagonal, row))
     }
 
     /// Adds the cotangent of the log-diagonal entry of a row.
+    #[inline]
     fn add_diagonal<R: Real>(cot_diagonal: &mut [R], row: usize, cot: R) {
         match cot_diagonal.len() {
             0 => {}
@@ -101,6 +104,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
     }
 
     /// x <- L^-T x, by backward substitution.
+    #[inline]
     fn solve_transposed<R: Real, P: Lift<R>>(diagonal: &[P], lower: &[P], x: &mut [R]) {
         for row in (0..D).rev() {
             let mut sum = x[row];
@@ -114,6 +118,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
     }
 
     /// Cotangents of L, given that x = L z + o and the cotangent of x: L_bar = x_bar z^T on the entries that exist.
+    #[inline]
     fn matrix_cot<R: Real, P: Lift<R>>(diagonal: &[P], z: &[R], cot_x: &[R], sign: R, cot_prepared: &mut [R]) {
         let (_, rest) = cot_prepared.split_at_mut(Self::OFFSET);
         let (cot_diagonal, cot_lower) = rest.split_at_mut(Self::DIAGONAL);
@@ -156,6 +161,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         params[..Self::OFFSET].fill(OFFSET_START);
     }
 
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
         for l in &mut prepared[Self::OFFSET..Self::OFFSET + Self::DIAGONAL] {
@@ -163,6 +169,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         }
     }
 
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         for (i, (bar, cot)) in cot_params.iter_mut().zip(cot_prepared).enumerate() {
             let is_width = (Self::OFFSET..Self::OFFSET + Self::DIAGONAL).contains(&i);
@@ -171,6 +178,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // Scratch holds the base-side point z.
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let (offset, diagonal, lower) = Self::parts(prepared);
         subtract(offset, x);
@@ -188,6 +196,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // z = L^-1 (x - o): x_bar = L^-T z_bar, o_bar = -x_bar, L_bar = -x_bar z^T.
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -204,6 +213,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         }
     }
 
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (offset, diagonal, lower) = Self::parts(prepared);
         scratch.copy_from_slice(z);
@@ -221,6 +231,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // x = L z + o: z_bar = L^T x_bar, o_bar = x_bar, L_bar = x_bar z^T.
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

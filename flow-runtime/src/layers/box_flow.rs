@@ -80,6 +80,7 @@ fn prepare_share_vjp<P: Real>(raw: &[P], ready: &[P], cot_ready: &[P], cot_raw: 
 /// A share on its three places: target side, between the splines, base side.
 type Places<R> = [[R; 2]; 3];
 
+#[inline]
 fn ends<R: Real>([low, high]: [R; 2]) -> Ends<R> {
     Ends { low, high }
 }
@@ -247,19 +248,23 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
             network.initial(rng, DAMPING, &[START; RAW], own);
         }
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepare_share(&params[..RAW], &mut prepared[..READY]);
         prepared[READY..].copy_from_slice(&params[RAW..]);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         prepare_share_vjp(&params[..RAW], &prepared[..READY], &cot_prepared[..READY], &mut cot_params[..RAW]);
         for (bar, cot) in cot_params[RAW..].iter_mut().zip(&cot_prepared[READY..]) {
             *bar += *cot;
         }
     }
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::walk(prepared, x, log_det, scratch, true);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -269,10 +274,12 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
     ) {
         Self::walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         Self::walk(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -26,6 +26,7 @@ fn sum<P: Real>(terms: impl Iterator<Item = P>) -> P {
 /// I + K is inverted by elimination without pivoting: the symmetric part of every Schur complement is at least I, so that every pivot
 /// is at least 1. What rounding leaves of A A^T - I, up to |K|^2 units in the last place, is taken away by making the rows orthonormal
 /// one after the other, which moves A by no more than that.
+#[inline]
 pub(super) fn prepare<const D: usize, P: Real>(params: &[P], prepared: &mut [P]) {
     let at = |row: usize, column: usize| row * D + column;
     let mut index = 0;
@@ -72,6 +73,7 @@ pub(super) fn prepare<const D: usize, P: Real>(params: &[P], prepared: &mut [P])
 }
 
 /// Cotangents of [`prepare`]: with M = (I + K)^-1 = (A + I) / 2, dA = -2 M dK M, so K_bar = -2 M^T A_bar M^T, row by row.
+#[inline]
 pub(super) fn prepare_vjp<const D: usize, P: Real>(prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
     let m = |i: usize, j: usize| {
         let a = prepared[i * D + j];

@@ -3,7 +3,8 @@
 use super::{Layer, PENALTIES, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
-use crate::numeric::{Lift, Mask, Pack, Real};
+use crate::numeric::{Lift, Mask, Pack, Real, Work};
+use core::marker::PhantomData;
 use core::ops::Range;
 use rand::Rng;
 
@@ -24,6 +25,7 @@ pub struct Fault {
 
 impl Fault {
     /// Records the first lane set in `bad`, unless something was recorded before.
+    #[inline(always)]
     fn note<M: Manifold, H: Layer<M>, R: Real>(
         slot: &mut Option<Fault>,
         bad: R::Mask,
@@ -51,6 +53,102 @@ pub struct Letter {
     pub params: usize,
     /// The tensors that they are stored as.
     pub state: Vec<StateTensor>,
+}
+
+/// A call of a layer's function as a piece of work: each layer is compiled once for each kind of pack, wherever it stands. The arguments after
+/// the bar are given to a layer that is not [`Layer::WIDE`].
+macro_rules! calls {
+    ($($call:ident $function:ident <$($number:ident: $bound:path),*> ($($arg:ident: $type:ty = $plain:expr),*) -> $output:ty;)*) => {$(
+        struct $call<'a, M, H, $($number),*> {
+            $($arg: $type,)*
+            of: PhantomData<(&'a (), M, H, $($number),*)>,
+        }
+        impl<'a, M: Manifold, H: Layer<M>, $($number: $bound),*> Work for $call<'a, M, H, $($number),*> {
+            type Output = $output;
+            #[inline(always)]
+            fn run(self) -> Self::Output {
+                let $call { $($arg,)* .. } = self;
+                if H::WIDE {
+                    H::$function($($arg),*)
+                } else {
+                    H::$function($($plain),*)
+                }
+            }
+        }
+    )*};
+}
+
+/// One number as a plain array.
+#[inline(always)]
+fn one_mut<R: Real>(x: &mut R) -> &mut R::Plain {
+    &mut R::plain_mut(core::slice::from_mut(x))[0]
+}
+
+/// A few numbers as plain arrays.
+#[inline(always)]
+fn few_mut<R: Real, const N: usize>(x: &mut [R; N]) -> &mut [R::Plain; N] {
+    match R::plain_mut(x).first_chunk_mut() {
+        Some(plain) => plain,
+        None => unreachable!("there are as many plain arrays as numbers"),
+    }
+}
+
+calls! {
+    Prepare prepare<P: Real>(
+        params: &'a [P] = P::plain(params), prepared: &'a mut [P] = P::plain_mut(prepared)
+    ) -> ();
+    PrepareVjp prepare_vjp<P: Real>(
+        params: &'a [P] = P::plain(params), prepared: &'a [P] = P::plain(prepared),
+        cot_prepared: &'a [P] = P::plain(cot_prepared), cot_params: &'a mut [P] = P::plain_mut(cot_params)
+    ) -> ();
+    Inverse inverse<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), x: &'a mut [R] = R::plain_mut(x),
+        log_det: &'a mut R = one_mut(log_det), scratch: &'a mut [R] = R::plain_mut(scratch)
+    ) -> ();
+    InverseVjp inverse_vjp<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), scratch: &'a mut [R] = R::plain_mut(scratch),
+        cot: &'a mut [R] = R::plain_mut(cot), cot_log_det: R = cot_log_det.to_plain(),
+        cot_prepared: &'a mut [R] = R::plain_mut(cot_prepared)
+    ) -> ();
+    InversePenalised inverse_penalised<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), x: &'a mut [R] = R::plain_mut(x),
+        log_det: &'a mut R = one_mut(log_det), penalties: &'a mut [R; PENALTIES] = few_mut(penalties),
+        scratch: &'a mut [R] = R::plain_mut(scratch)
+    ) -> ();
+    InversePenalisedVjp inverse_penalised_vjp<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), scratch: &'a mut [R] = R::plain_mut(scratch),
+        cot: &'a mut [R] = R::plain_mut(cot), cot_log_det: R = cot_log_det.to_plain(),
+        cot_penalties: [R; PENALTIES] = cot_penalties.map(R::to_plain), cot_prepared: &'a mut [R] = R::plain_mut(cot_prepared)
+    ) -> ();
+    ForwardVjp forward_vjp<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), scratch: &'a mut [R] = R::plain_mut(scratch),
+        cot: &'a mut [R] = R::plain_mut(cot), cot_log_det: R = cot_log_det.to_plain(),
+        cot_prepared: &'a mut [R] = R::plain_mut(cot_prepared)
+    ) -> ();
+}
+
+/// [`Layer::forward`] as a piece of work; it also says in which lanes a search failed.
+struct Forward<'a, M, H, R, P> {
+    prepared: &'a [P],
+    z: &'a mut [R],
+    log_det: &'a mut R,
+    scratch: &'a mut [R],
+    of: PhantomData<(M, H)>,
+}
+
+impl<M: Manifold, H: Layer<M>, R: Real, P: Lift<R>> Work for Forward<'_, M, H, R, P> {
+    type Output = R::Mask;
+    #[inline(always)]
+    fn run(self) -> R::Mask {
+        let Forward { prepared, z, log_det, scratch, .. } = self;
+        if H::WIDE {
+            return H::forward(prepared, z, log_det, scratch);
+        }
+        let (z, scratch) = (R::plain_mut(z), R::plain_mut(scratch));
+        let failed = H::forward(P::plain_parameters(prepared), z, one_mut(log_det), scratch);
+        // An outcome goes from one kind of pack to the other as a number.
+        R::from_plain(R::Plain::select(failed, R::Plain::one(), R::Plain::zero())).gt(R::zero())
+    }
 }
 
 /// Layers applied one after the other; the flat parameter vector, the prepared numbers and the scratch of the letters
@@ -153,9 +251,13 @@ impl<M: Manifold> Chain<M> for () {
     fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: &mut [f64], _: &mut [f64]) -> bool {
         false
     }
+    #[inline(always)]
     fn prepare<P: Real>(_: &[P], _: &mut [P]) {}
+    #[inline(always)]
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
+    #[inline(always)]
     fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    #[inline(always)]
     fn inverse_part<R: Pack, P: Lift<R>>(
         _: &[P],
         _: &mut [R],
@@ -166,7 +268,9 @@ impl<M: Manifold> Chain<M> for () {
         _: &mut Option<Fault>,
     ) {
     }
+    #[inline(always)]
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    #[inline(always)]
     fn inverse_penalised<R: Pack, P: Lift<R>>(
         _: &[P],
         _: &mut [R],
@@ -177,6 +281,7 @@ impl<M: Manifold> Chain<M> for () {
         _: &mut Option<Fault>,
     ) {
     }
+    #[inline(always)]
     fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
         _: &[P],
         _: &mut [R],
@@ -186,7 +291,9 @@ impl<M: Manifold> Chain<M> for () {
         _: &mut [R],
     ) {
     }
+    #[inline(always)]
     fn forward<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    #[inline(always)]
     fn forward_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     fn describe(_: &mut Vec<Letter>) {}
 }
@@ -214,22 +321,31 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         own || later
     }
 
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (head, tail) = params.split_at(H::PARAMS);
         let (head_out, tail_out) = prepared.split_at_mut(H::PREPARED);
-        H::prepare(head, head_out);
+        P::run(Prepare::<M, H, P> { params: head, prepared: head_out, of: PhantomData });
         T::prepare(tail, tail_out);
     }
 
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (head, tail) = params.split_at(H::PARAMS);
         let (head_out, tail_out) = prepared.split_at(H::PREPARED);
         let (head_cot, tail_cot) = cot_prepared.split_at(H::PREPARED);
         let (head_in, tail_in) = cot_params.split_at_mut(H::PARAMS);
-        H::prepare_vjp(head, head_out, head_cot, head_in);
+        P::run(PrepareVjp::<M, H, P> {
+            params: head,
+            prepared: head_out,
+            cot_prepared: head_cot,
+            cot_params: head_in,
+            of: PhantomData,
+        });
         T::prepare_vjp(tail, tail_out, tail_cot, tail_in);
     }
 
+    #[inline(always)]
     fn inverse<R: Pack, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -241,10 +357,11 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
-        H::inverse(head, x, log_det, head_scratch);
+        R::run(Inverse::<M, H, R, P> { prepared: head, x, log_det, scratch: head_scratch, of: PhantomData });
         Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
     }
 
+    #[inline(always)]
     fn inverse_part<R: Pack, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -263,6 +380,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         }
     }
 
+    #[inline(always)]
     fn inverse_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -273,10 +391,18 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
-        H::inverse_vjp(head, head_scratch, cot, cot_log_det, head_cot);
+        R::run(InverseVjp::<M, H, R, P> {
+            prepared: head,
+            scratch: head_scratch,
+            cot,
+            cot_log_det,
+            cot_prepared: head_cot,
+            of: PhantomData,
+        });
         T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
     }
 
+    #[inline(always)]
     fn inverse_penalised<R: Pack, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -289,11 +415,19 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         T::inverse_penalised(tail, x, log_det, penalties, tail_scratch, first + 1, fault);
-        H::inverse_penalised(head, x, log_det, penalties, head_scratch);
+        R::run(InversePenalised::<M, H, R, P> {
+            prepared: head,
+            x,
+            log_det,
+            penalties,
+            scratch: head_scratch,
+            of: PhantomData,
+        });
         let finite = all_finite(x) & log_det.is_finite() & all_finite(penalties);
         Fault::note::<M, H, R>(fault, !finite, first, false);
     }
 
+    #[inline(always)]
     fn inverse_penalised_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -305,10 +439,19 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
-        H::inverse_penalised_vjp(head, head_scratch, cot, cot_log_det, cot_penalties, head_cot);
+        R::run(InversePenalisedVjp::<M, H, R, P> {
+            prepared: head,
+            scratch: head_scratch,
+            cot,
+            cot_log_det,
+            cot_penalties,
+            cot_prepared: head_cot,
+            of: PhantomData,
+        });
         T::inverse_penalised_vjp(tail, tail_scratch, cot, cot_log_det, cot_penalties, tail_cot);
     }
 
+    #[inline(always)]
     fn forward<R: Pack, P: Lift<R>>(
         prepared: &[P],
         z: &mut [R],
@@ -319,12 +462,14 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     ) {
         let (head, tail) = prepared.split_at(H::PREPARED);
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
-        let unconverged = H::forward(head, z, log_det, head_scratch);
+        let unconverged =
+            R::run(Forward::<M, H, R, P> { prepared: head, z, log_det, scratch: head_scratch, of: PhantomData });
         Fault::note::<M, H, R>(fault, unconverged, first, true);
         Fault::note::<M, H, R>(fault, !(all_finite(z) & log_det.is_finite()), first, false);
         T::forward(tail, z, log_det, tail_scratch, first + 1, fault);
     }
 
+    #[inline(always)]
     fn forward_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -336,7 +481,14 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
         T::forward_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
-        H::forward_vjp(head, head_scratch, cot, cot_log_det, head_cot);
+        R::run(ForwardVjp::<M, H, R, P> {
+            prepared: head,
+            scratch: head_scratch,
+            cot,
+            cot_log_det,
+            cot_prepared: head_cot,
+            of: PhantomData,
+        });
     }
 
     fn describe(letters: &mut Vec<Letter>) {

@@ -78,6 +78,7 @@ pub(super) fn initial_rotation<Map: CircleMap, G: Rng + ?Sized>(rng: &mut G, par
     params[..rotation::<Map>()].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
 }
 
+#[inline]
 pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P]) {
     let (turned, own) = params.split_at(rotation::<Map>());
     let (reflections, ready) = prepared.split_at_mut(rotation::<Map>());
@@ -86,6 +87,7 @@ pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P])
 }
 
 /// Cotangents of [`prepare`].
+#[inline]
 pub(super) fn prepare_vjp<Map: CircleMap, P: Real>(
     params: &[P],
     prepared: &[P],

@@ -48,9 +48,11 @@ impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
     const OWN_PARAMS: usize = moebius::PARAMS * Self::COMPONENTS;
     const OWN_PREPARED: usize = moebius::prepared(Self::COMPONENTS);
 
+    #[inline]
     fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
         moebius::prepare(params, prepared);
     }
+    #[inline]
     fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         moebius::prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
@@ -101,15 +103,19 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         circle::prepare::<Self, P>(params, prepared);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
     }
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -119,9 +125,11 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     ) {
         circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -122,6 +122,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
     const OWN_PARAMS: usize = if Self::SMOOTH { Self::CIRCULAR.params() } else { Self::SPLINE.params() };
     const OWN_PREPARED: usize = if Self::SMOOTH { Self::CIRCULAR.prepared() } else { Self::SPLINE.prepared() };
 
+    #[inline]
     fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
         if Self::SMOOTH {
             Self::CIRCULAR.prepare(params, prepared);
@@ -129,6 +130,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
             Self::SPLINE.prepare(params, prepared);
         }
     }
+    #[inline]
     fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         if Self::SMOOTH {
             Self::CIRCULAR.prepare_vjp(cot_prepared, cot_params);
@@ -198,15 +200,19 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
         params.fill(if Self::SMOOTH { 0.0 } else { START });
         circle::initial_rotation::<Self, G>(rng, params);
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         circle::prepare::<Self, P>(params, prepared);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
     }
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -216,9 +222,11 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
     ) {
         circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

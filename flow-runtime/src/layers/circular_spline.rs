@@ -100,6 +100,7 @@ impl CircularOptions {
     }
 
     /// Parameters to differences of logits.
+    #[inline]
     pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         let (widths, heights) = params.split_at(self.widths());
         let width = Self::difference(widths);
@@ -110,6 +111,7 @@ impl CircularOptions {
         }
     }
     /// Cotangents of [`CircularOptions::prepare`].
+    #[inline]
     pub fn prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
         let (cot_widths, cot_heights) = cot_params.split_at_mut(self.widths());
         Self::difference_vjp(cot_prepared[0], cot_heights);

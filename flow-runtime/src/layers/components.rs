@@ -8,7 +8,7 @@
 
 use super::width::{WidthRegulator, bounded_log, bounded_log_slope};
 use super::{StateTensor, mixture, skewed};
-use crate::numeric::Real;
+use crate::numeric::{Real, Scalar};
 use core::f64::consts::PI;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -36,6 +36,14 @@ pub(super) struct Components {
 
 /// Means, raw widths, raw weights, raw exponents.
 struct Raw<T>(T, T, T, T);
+
+/// m + M / (1 + e^-x) and its derivative; x is kept above what overflows.
+#[inline(always)]
+fn bounded<P: Real>(raw: P, lower: f64, upper: f64) -> (P, P) {
+    let e = (-raw.max(P::constant(-0.4 * P::Scalar::LARGE.ln()))).exp();
+    let share = (P::one() + e).quick_recip();
+    (share.mul_add(P::constant(upper), P::constant(lower)), (e * share) * share.scale(upper))
+}
 
 impl Components {
     /// Number of parameters.
@@ -115,15 +123,17 @@ impl Components {
         let Raw(means, widths, weights, skews) = self.raw(dim, params);
         for d in 0..dim {
             let of = &mut prepared[d * self.per_dim()..][..self.per_dim()];
-            let mut sum = P::zero();
             for (k, out) in of.chunks_exact_mut(self.stride()).enumerate() {
                 let i = k * dim + d;
                 if i < means.len() {
                     out[0] = means[i];
                 }
-                out[1] = (-self.widths.log_width(widths[i])).exp();
-                out[2] =
-                    if self.fit_weights { self.log_weight(weights[i]).0 } else { P::constant(1.0 / self.count as f64) };
+                out[1] = self.widths.inverse(widths[i]);
+                out[2] = match (self.fit_weights, self.weight_bounds) {
+                    (false, _) => P::constant(1.0 / self.count as f64),
+                    (true, Some((lower, upper))) => bounded(weights[i], lower, upper).0,
+                    (true, None) => weights[i],
+                };
                 if self.skewed {
                     out[3] = bounded_log(skews[i], LEAST_EXPONENT, MOST_EXPONENT, MOST_EXPONENT.ln()).exp();
                 }
@@ -134,16 +144,24 @@ impl Components {
                 of[(self.count - 1) * self.stride()] = last;
             }
             if self.fit_weights {
-                // Softmax with the largest exponent taken out.
                 let weight = |k: usize| k * self.stride() + 2;
-                let largest = (1..self.count).fold(of[weight(0)], |top, k| top.max(of[weight(k)]));
-                for k in 0..self.count {
-                    let e = (of[weight(k)] - largest).exp();
-                    of[weight(k)] = e;
-                    sum += e;
+                if self.weight_bounds.is_none() {
+                    // Softmax with the largest exponent taken out.
+                    let mut largest = of[weight(0)];
+                    for k in 1..self.count {
+                        largest = largest.max(of[weight(k)]);
+                    }
+                    for k in 0..self.count {
+                        of[weight(k)] = (of[weight(k)] - largest).exp();
+                    }
                 }
+                let mut sum = of[weight(0)];
+                for k in 1..self.count {
+                    sum += of[weight(k)];
+                }
+                let over = sum.recip();
                 for k in 0..self.count {
-                    of[weight(k)] = of[weight(k)] / sum;
+                    of[weight(k)] *= over;
                 }
             }
         }
@@ -165,18 +183,29 @@ impl Components {
             let of = &prepared[d * self.per_dim()..][..self.per_dim()];
             let cot_of = &cot_prepared[d * self.per_dim()..][..self.per_dim()];
             let at = |k: usize| k * self.stride();
-            // Softmax: b_bar_k = w_k (w_bar_k - sum_j w_j w_bar_j).
-            let along = (0..self.count).fold(P::zero(), |sum, k| sum + of[at(k) + 2] * cot_of[at(k) + 2]);
+            // Softmax of b: b_bar_k = w_k (w_bar_k - sum_j w_j w_bar_j). With bounded weights v_k = e^b_k the same is
+            // v_bar_k = (w_bar_k - sum_j w_j w_bar_j) / sum_j v_j, and w_0 / v_0 is 1 / sum_j v_j.
+            let mut along = P::zero();
+            for k in 0..self.count {
+                along += of[at(k) + 2] * cot_of[at(k) + 2];
+            }
+            let over_sum = match (self.fit_weights, self.weight_bounds) {
+                (true, Some((lower, upper))) => of[at(0) + 2] / bounded(weights[d], lower, upper).0,
+                _ => P::one(),
+            };
             for k in 0..self.count {
                 let i = k * dim + d;
                 if i < cot_means.len() {
                     cot_means[i] += cot_of[at(k)];
                 }
-                let (_, slope) = self.widths.with_slope(widths[i]);
+                let slope = self.widths.slope(widths[i], of[at(k) + 1]);
                 cot_widths[i] -= cot_of[at(k) + 1] * of[at(k) + 1] * slope;
                 if self.fit_weights {
-                    let slope = self.log_weight(weights[i]).1;
-                    cot_weights[i] += of[at(k) + 2] * (cot_of[at(k) + 2] - along) * slope;
+                    let off = cot_of[at(k) + 2] - along;
+                    cot_weights[i] += match self.weight_bounds {
+                        Some((lower, upper)) => over_sum * off * bounded(weights[i], lower, upper).1,
+                        None => of[at(k) + 2] * off,
+                    };
                 }
                 if self.skewed {
                     let centre = MOST_EXPONENT.ln();

@@ -143,11 +143,13 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
     }
 
     /// Share of component `i` in the softmax of the logits: the largest logit and the sum of e^(logit - largest).
+    #[inline]
     fn softmax<P: Real>(params: &[P]) -> (P, P) {
         let logits = Self::logits(params);
         let largest = logits.iter().fold(logits[0], |top, a| top.max(*a));
         (largest, logits.iter().fold(P::zero(), |sum, a| sum + (*a - largest).exp()))
     }
+    #[inline]
     fn logits<P: Real>(params: &[P]) -> &[P] {
         &params[Self::ROTATION + Self::MEAN.params() * Self::COMPONENTS..][..Self::COMPONENTS]
     }
@@ -290,6 +292,7 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
 
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (rotation, rest) = prepared.split_at_mut(Self::ROTATION);
         householder_prepare(VECTOR, &params[..Self::ROTATION], rotation);
@@ -307,6 +310,7 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
         }
     }
 
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (rotation, matrix) = cot_params.split_at_mut(Self::ROTATION);
         householder_prepare_vjp(
@@ -341,12 +345,14 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
         }
     }
 
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         householder_transpose(VECTOR, &prepared[..Self::ROTATION], x);
         let failed = Self::map(prepared, x, log_det, scratch, true);
         *log_det = R::select(failed, R::constant(f64::NAN), *log_det);
     }
 
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -359,12 +365,14 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
         householder_transpose_vjp(VECTOR, rotation, &mut Self::target_side(scratch), cot, out);
     }
 
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let failed = Self::map(prepared, z, log_det, scratch, false);
         householder(VECTOR, &prepared[..Self::ROTATION], z);
         failed
     }
 
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

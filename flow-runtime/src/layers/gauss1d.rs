@@ -21,6 +21,7 @@ const WEIGHTS: usize = WIDTHS + COMPONENTS;
 /// Share of the spread of [`initial`] that lies between the means; the rest is in their widths.
 const BETWEEN: f64 = 0.5;
 
+#[inline]
 fn prepare<R: Real>(raw: &[R]) -> [R; PREPARED] {
     let mut prepared = [R::zero(); PREPARED];
     Line::prepare(raw, &mut prepared);
@@ -28,6 +29,7 @@ fn prepare<R: Real>(raw: &[R]) -> [R; PREPARED] {
 }
 
 /// Base-side y, and ln |dy / du|, with what derivatives need in `scratch`.
+#[inline]
 fn walk<R: Real>(prepared: &[R], u: R, scratch: &mut [R; SCRATCH]) -> (R, R) {
     let (mut point, mut log_det) = ([u], R::zero());
     Line::inverse(prepared, &mut point, &mut log_det, scratch);

@@ -20,7 +20,7 @@ use super::stretch::Stretch;
 use super::width::WidthRegulator;
 use super::{Layer, Options, Place, StateTensor, decode, skewed};
 use crate::manifolds::Euclidean;
-use crate::numeric::root::monotone_root;
+use crate::numeric::root::{Increasing, monotone_root_from};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
@@ -182,7 +182,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     /// y, ln y' and their derivatives.
     #[inline(always)]
     fn outer<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-        Self::OUTER.outer([mix.ln_f, mix.ln_s, mix.ln_q])
+        Self::OUTER.outer(mix)
     }
 
     /// The mixture of dimension `d` at `v`; leaves its sigmoids in scratch.
@@ -201,7 +201,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     fn evaluate<R: Real, P: Lift<R>>(elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
         let mix = Self::mixture(elements, d, v, scratch);
         scratch[4 * d] = v;
-        scratch[4 * d + 1..4 * d + 4].copy_from_slice(&mix.linear);
+        scratch[4 * d + 1..4 * d + 4].copy_from_slice(&mix.kept);
         mix
     }
 
@@ -230,31 +230,51 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
         }
     }
 
+    /// Where component `k` alone has this logit.
+    #[inline(always)]
+    fn single_root<R: Real, P: Lift<R>>(c: &[P], k: usize, logit: R) -> R {
+        if Self::SKEWED {
+            skewed::single_root(c, k, Self::K, logit)
+        } else {
+            let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
+            mean + logit / inv_width
+        }
+    }
+
     /// Where the mixture of dimension `d` has this logit, and the lanes in which the search failed.
     #[inline(always)]
     fn root<R: Real, P: Lift<R>>(elements: &[P], d: usize, logit: R, scratch: &mut [R]) -> (R, R::Mask) {
-        // The root of the mixture lies among those of its components.
-        let single = |c: &[P], k: usize| {
-            if Self::SKEWED {
-                skewed::single_root(c, k, Self::K, logit)
-            } else {
-                let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
-                mean + logit / inv_width
-            }
-        };
+        // The root of the mixture lies among those of its components, and often near their mean.
         let stride = Self::COMPONENTS.stride();
         let components = Self::of(elements, d);
-        let mut low = single(&components[..stride], 0);
-        let mut high = low;
+        let mut low = Self::single_root(&components[..stride], 0, logit);
+        let (mut high, mut guess) = (low, low * components[2].lift());
         for (k, c) in components.chunks_exact(stride).enumerate().skip(1) {
-            let root = single(c, k);
+            let root = Self::single_root(c, k, logit);
             low = low.min(root);
             high = high.max(root);
+            guess += root * c[2].lift();
         }
-        monotone_root(logit, low, high, |x| {
-            let mix = Self::mixture(elements, d, x, scratch);
-            (mix.ln_f - mix.ln_s, mix.ln_q.exp())
-        })
+        let f = Logit::<D, Pos, Opts, R, P> { elements, d, scratch, of: PhantomData };
+        monotone_root_from(logit, guess, low, high, f)
+    }
+}
+
+/// The logit of the mixture of dimension `d`, for the search of its roots.
+struct Logit<'a, const D: usize, Pos, Opts, R, P> {
+    elements: &'a [P],
+    d: usize,
+    scratch: &'a mut [R],
+    of: PhantomData<(Pos, Opts)>,
+}
+
+impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>, R: Real, P: Lift<R>> Increasing<R>
+    for Logit<'_, D, Pos, Opts, R, P>
+{
+    #[inline(always)]
+    fn at(&mut self, x: R) -> (R, R) {
+        let mix = Gaussianization::<D, Pos, Opts>::mixture(self.elements, self.d, x, self.scratch);
+        (mix.logit(), mix.q())
     }
 }
 
@@ -265,6 +285,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     const PREPARED: usize = Self::OFFSET + Self::TURN.1 + Self::ELEMENTS.1 * D;
     const SCRATCH: usize = Self::KEPT;
     const NAME: &'static str = "g";
+    const WIDE: bool = !Self::SPLINES && !Self::SKEWED && matches!(Self::MODE, RotationMode::Householder);
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -293,6 +314,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         }
     }
 
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (offset, turn, elements) = Self::params(params);
         let (offset_out, turn_out, elements_out) = Self::parts_mut(prepared);
@@ -305,6 +327,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         }
     }
 
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (_, turn, elements) = Self::params(params);
         let (_, turn_out, elements_out) = Self::parts(prepared);
@@ -319,6 +342,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         }
     }
 
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let (offset, turn, elements) = Self::parts(prepared);
         subtract(offset, x);
@@ -339,6 +363,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     }
 
     // With t = ln F - ln S, y = h(t) and ln y' = ln h'(t) + ln p - ln F - ln S.
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -357,8 +382,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
             } else {
                 let mix = Self::recall(elements, d, scratch);
                 let outer = Self::outer(&mix);
-                let cot_t = cot[d] * outer.slope + cot_log_det * outer.bend;
-                let cots = [cot_t - cot_log_det, -cot_t - cot_log_det, cot_log_det];
+                let cots = outer.cots(cot[d], cot_log_det);
                 point[d] = scratch[4 * d];
                 cot[d] = Self::pull(elements, d, &mix, scratch, cots, Some(into));
             }
@@ -367,6 +391,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         subtract(cot, cot_offset);
     }
 
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (offset, turn, elements) = Self::parts(prepared);
         let mut unconverged = R::Mask::splat(false);
@@ -391,6 +416,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
 
     // Mixtures: x = Psi^-1(y; theta), ln|dx/dy| = -l(x; theta) with l = ln Psi'. By the implicit function theorem, with
     // v = x_bar - l_bar dl/dx and y_bar = v / Psi', the parameters get the cotangents of the inverse for (-y_bar, -l_bar).
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -416,14 +442,9 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
             }
             let mix = Self::recall(elements, d, scratch);
             let outer = Self::outer(&mix);
-            // Cotangents of ln F, ln S, ln p from those of y and of l.
-            let cots = |cot_y: R, cot_l: R| {
-                let cot_t = cot_y * outer.slope + cot_l * outer.bend;
-                [cot_t - cot_l, -cot_t - cot_l, cot_l]
-            };
-            let bend = Self::pull(elements, d, &mix, scratch, cots(R::zero(), -cot_log_det), None);
+            let bend = Self::pull(elements, d, &mix, scratch, outer.cots(R::zero(), -cot_log_det), None);
             let cot_y = (cot[d] + bend) * (-outer.log_slope).exp();
-            Self::pull(elements, d, &mix, scratch, cots(-cot_y, -cot_log_det), Some(into));
+            Self::pull(elements, d, &mix, scratch, outer.cots(-cot_y, -cot_log_det), Some(into));
             cot[d] = cot_y;
         }
     }

@@ -24,6 +24,7 @@
 //! # Parameters
 //! log tau, then p_1, .., p_D, and that of x_0 last (the ancestor's order).
 
+use super::mixture::Mixture;
 use super::outer::InverseFunction;
 use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
@@ -68,7 +69,7 @@ fn gumbel<R: Real>(g: R) -> Gumbel<R> {
         (-(-R::select(small, R::one(), e)).exp_m1()).ln(),
     );
     let (ln_f, ln_p) = (-e, -g - e);
-    let outer = QUANTILE.outer([ln_f, ln_s, -g - ln_s]);
+    let outer = QUANTILE.outer(&Mixture::in_logs([ln_f, ln_s, -g - ln_s]));
     // d ln F / dg = p / F = e^-g, d ln S / dg = -p / S, d ln p / dg = p / F - 1; the logit is ln F - ln S.
     let hazard = (ln_p - ln_s).exp();
     let logit = e + hazard;
@@ -163,10 +164,12 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(0.0);
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
         prepared[0] = params[0].exp();
     }
+    #[inline]
     fn prepare_vjp<P: Real>(_: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         cot_params[0] += cot_prepared[0] * prepared[0];
         for (bar, cot) in cot_params[1..].iter_mut().zip(&cot_prepared[1..]) {
@@ -174,6 +177,7 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
         }
     }
 
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let (logs, z) = scratch.split_at_mut(Self::LOGS);
         for (l, x) in logs.iter_mut().zip(&*x) {
@@ -188,6 +192,7 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
         from_box(&shares, x);
     }
 
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -218,6 +223,7 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
         }
     }
 
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (logs, z) = scratch.split_at_mut(Self::LOGS);
         let shares = to_box::<R, D>(x);
@@ -242,6 +248,7 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
         R::Mask::splat(false)
     }
 
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -127,15 +127,19 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(if Self::SPLINE.smooth_second_derivative { 0.0 } else { START });
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         Self::SPLINE.prepare(params, prepared);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         Self::SPLINE.prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::walk::<R, P, LOW, HIGH>(prepared, x, log_det, scratch, true);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -145,10 +149,12 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     ) {
         Self::walk_vjp::<R, P, LOW, HIGH>(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         Self::walk::<R, P, LOW, HIGH>(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -1,20 +1,26 @@
 //! Mixtures of logistic distributions on a line, in tails of any depth: the heart of layer g (layers.md 4.2).
 
 use crate::numeric::special::softplus;
-use crate::numeric::{Lift, Mask, Real, Scalar};
+use crate::numeric::{Lift, Mask, Real, Scalar, apart};
 
 /// Prepared numbers of a component: mean, 1 / width, weight.
 pub(super) const COMPONENT: usize = 3;
 
-/// ln F, ln S and ln q of a mixture with q = p / (F S) = d(ln F - ln S) / dx, and F, S, p themselves where they do not underflow (the
-/// logarithms again for a mixture that is only computed in the log domain).
+/// From this many times the smallest normal number on F, S and p are safe, and what a component's distribution function is at least.
+const LEAST: f64 = 1e8;
+const LEAST_SIGMOID: f64 = 1e4;
+
+/// F, S and p of a mixture with q = p / (F S) = d(ln F - ln S) / dx, and what is made of them when asked for: no logarithm is taken that nobody
+/// needs. Where they underflow (everywhere for a mixture that is only computed in the log domain) their logarithms are held.
 ///
 /// Far out ln p and ln F + ln S are large and nearly the same; q is a mean of 1 / widths however far out, and is computed as one.
 pub(super) struct Mixture<R: Real> {
-    pub ln_f: R,
-    pub ln_s: R,
-    pub ln_q: R,
-    pub linear: [R; 3],
+    /// F, S and p; ln F, ln S and ln q of a mixture that is only computed in the log domain.
+    pub kept: [R; 3],
+    /// F, S and p, or harmless numbers.
+    linear: [R; 3],
+    /// ln F, ln S and ln q in lanes that are not `safe`.
+    logs: [R; 3],
     /// Lanes in which F, S and p are far from underflow.
     safe: R::Mask,
 }
@@ -23,20 +29,20 @@ pub(super) struct Mixture<R: Real> {
 #[inline(always)]
 pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mut [R]) -> Mixture<R> {
     let (mut f, mut s, mut p) = (R::zero(), R::zero(), R::zero());
+    // A distribution function is kept just above underflow; one that small counts only where all others are as small, and `Mixture` goes to
+    // logarithms long before that.
+    let most = R::constant(-(R::Scalar::TINY * LEAST_SIGMOID).ln());
     for (c, sigmoid) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact_mut(2)) {
         let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
-        let u = (x - mean) * inv_width;
-        let e = (-u.abs()).exp();
-        let large = (R::one() + e).recip();
-        let small = e * large;
-        let negative = u.lt(R::zero());
-        let up = R::select(negative, small, large);
-        let down = R::select(negative, large, small);
+        // With e^-u (NaN if x is): s(u) = 1 / (1 + e^-u) and s(-u) = e^-u s(u) keep all their digits in both tails.
+        let e = most.min((mean - x) * inv_width).exp();
+        let up = (R::one() + e).quick_recip();
+        let down = e * up;
         sigmoid[0] = up;
         sigmoid[1] = down;
-        f += weight * up;
-        s += weight * down;
-        p += weight * inv_width * (large * small);
+        f = weight.mul_add(up, f);
+        s = weight.mul_add(down, s);
+        p = (weight * inv_width).mul_add(up * down, p);
     }
     Mixture::new(components, x, [f, s, p])
 }
@@ -44,23 +50,87 @@ pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mu
 impl<R: Real> Mixture<R> {
     /// From the logarithms alone.
     #[inline(always)]
-    pub(super) fn in_logs([ln_f, ln_s, ln_q]: [R; 3]) -> Self {
-        Mixture { ln_f, ln_s, ln_q, linear: [ln_f, ln_s, ln_q], safe: R::Mask::splat(true) }
+    pub(super) fn in_logs(logs: [R; 3]) -> Self {
+        Mixture { kept: logs, linear: [R::one(); 3], logs, safe: R::Mask::splat(false) }
     }
 
     /// From F, S and p, or in the log domain where they underflow.
     #[inline(always)]
-    pub(super) fn new<P: Lift<R>>(components: &[P], x: R, linear: [R; 3]) -> Self {
-        let least = R::constant(R::Scalar::TINY * 1e8);
-        let safe = linear.iter().fold(R::Mask::splat(true), |safe, v| safe & v.gt(least));
-        let [f, s, p] = linear.map(|v| v.max(least));
-        let mut logs = [f.ln(), s.ln(), (p / f / s).ln()];
-        if !safe.all() {
-            let far = log_mixture(components, x);
-            logs = [0, 1, 2].map(|i| R::select(safe, logs[i], far[i]));
+    pub(super) fn new<P: Lift<R>>(components: &[P], x: R, kept: [R; 3]) -> Self {
+        let least = R::constant(R::Scalar::TINY * LEAST);
+        let [f, s, p] = kept;
+        let safe = f.gt(least) & s.gt(least) & p.gt(least);
+        let linear = [f.max(least), s.max(least), p.max(least)];
+        let logs = if safe.all() { linear } else { log_mixture(components, x) };
+        Mixture { kept, linear, logs, safe }
+    }
+
+    /// F.
+    #[inline(always)]
+    pub(super) fn f(&self) -> R {
+        let ([f, _, _], [ln_f, _, _]) = (self.linear, self.logs);
+        if self.safe.all() { f } else { R::select(self.safe, f, ln_f.exp()) }
+    }
+
+    /// S.
+    #[inline(always)]
+    pub(super) fn s(&self) -> R {
+        let ([_, s, _], [_, ln_s, _]) = (self.linear, self.logs);
+        if self.safe.all() { s } else { R::select(self.safe, s, ln_s.exp()) }
+    }
+
+    /// ln F.
+    #[inline(always)]
+    pub(super) fn ln_f(&self) -> R {
+        let ([f, _, _], [ln_f, _, _]) = (self.linear, self.logs);
+        if self.safe.all() { f.ln() } else { R::select(self.safe, f.ln(), ln_f) }
+    }
+
+    /// ln S.
+    #[inline(always)]
+    pub(super) fn ln_s(&self) -> R {
+        let ([_, s, _], [_, ln_s, _]) = (self.linear, self.logs);
+        if self.safe.all() { s.ln() } else { R::select(self.safe, s.ln(), ln_s) }
+    }
+
+    /// ln F - ln S.
+    #[inline(always)]
+    pub(super) fn logit(&self) -> R {
+        let ([f, s, _], [ln_f, ln_s, _]) = (self.linear, self.logs);
+        if self.safe.all() {
+            (f * s.quick_recip()).ln()
+        } else {
+            R::select(self.safe, (f * s.quick_recip()).ln(), ln_f - ln_s)
         }
-        let [ln_f, ln_s, ln_q] = logs;
-        Mixture { ln_f, ln_s, ln_q, linear, safe }
+    }
+
+    /// ln p.
+    #[inline(always)]
+    pub(super) fn ln_p(&self) -> R {
+        let ([_, _, p], [ln_f, ln_s, ln_q]) = (self.linear, self.logs);
+        if self.safe.all() { p.ln() } else { R::select(self.safe, p.ln(), ln_f + ln_s + ln_q) }
+    }
+
+    /// q. The larger of F and S is at least one half, so that their product does not underflow where they do not.
+    #[inline(always)]
+    pub(super) fn q(&self) -> R {
+        let ([f, s, p], [_, _, ln_q]) = (self.linear, self.logs);
+        if self.safe.all() {
+            p * (f * s).quick_recip()
+        } else {
+            R::select(self.safe, p * (f * s).quick_recip(), ln_q.exp())
+        }
+    }
+
+    /// ln q.
+    #[inline(always)]
+    pub(super) fn ln_q(&self) -> R {
+        let ([f, s, p], [_, _, ln_q]) = (self.linear, self.logs);
+        if self.safe.all() {
+            (p * (f * s).quick_recip()).ln()
+        } else {
+            R::select(self.safe, (p * (f * s).quick_recip()).ln(), ln_q)
+        }
     }
 }
 
@@ -106,20 +176,20 @@ impl<R: Real> LogSums<R> {
     /// ln F, ln S, ln q.
     #[inline(always)]
     pub(super) fn logs(&self) -> [R; 3] {
-        let [f, s, q] = self.sums.map(R::ln);
+        let [f, s, q] = [self.sums[0].ln(), self.sums[1].ln(), self.sums[2].ln()];
         [self.largest[0] + f, self.largest[1] + s, self.largest[2] + (q - f - s)]
     }
 }
 
+apart! {
 /// The same in the log domain, for points so far out that F, S or p underflow.
-#[cold]
-#[inline(never)]
-fn log_mixture<R: Real, P: Lift<R>>(components: &[P], x: R) -> [R; 3] {
-    let mut sums = LogSums::new();
-    for c in components.chunks_exact(COMPONENT) {
-        sums.add(log_terms(c, x));
-    }
-    sums.logs()
+fn log_mixture<R: Real, P: Lift<R>>(components: &'a [P], x: R) -> [R; 3] {
+        let mut sums = LogSums::new();
+        for c in components.chunks_exact(COMPONENT) {
+            sums.add(log_terms(c, x));
+        }
+        sums.logs()
+}
 }
 
 /// Derivatives of one dimension. The cotangent of ln F, ln S and ln p is `(a, b, c)`; with the shares
@@ -140,31 +210,33 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
 ) -> R {
     let all_safe = mix.safe.all();
     let [f, s, p] = mix.linear;
-    let one = R::one();
-    let guard = |v: R| R::select(mix.safe, v, one).recip();
-    let (over_f, over_s, over_p) = (a * guard(f), b * guard(s), c * guard(p));
+    let (over_f, over_s, over_p) = (a * f.quick_recip(), b * s.quick_recip(), c * p.quick_recip());
     let mut cot_x = R::zero();
     for (k, (component, sigmoid)) in components.chunks_exact(COMPONENT).zip(sigmoids.chunks_exact(2)).enumerate() {
         let (mean, inv_width, weight): (R, R, R) = (component[0].lift(), component[1].lift(), component[2].lift());
         let (up, down) = (sigmoid[0], sigmoid[1]);
-        // a rF / w, b rS / w, c rp / w
-        let mut share = [over_f * up, over_s * down, over_p * inv_width * (up * down)];
+        // a rF / w, b rS / w, c rp / w, and the last one times sigma.
+        let mut wide = over_p * (up * down);
+        let mut share = [over_f * up, over_s * down, wide * inv_width];
         if !all_safe {
             let terms = log_terms(component, x);
             let ln_w = weight.max(R::constant(R::Scalar::TINY)).ln();
-            let (in_f, in_s) = (terms[0] - mix.ln_f, terms[1] - mix.ln_s);
-            let in_p = in_f + in_s + (terms[2] - mix.ln_q);
+            let [ln_f, ln_s, ln_q] = mix.logs;
+            let (in_f, in_s) = (terms[0] - ln_f, terms[1] - ln_s);
+            let in_p = in_f + in_s + (terms[2] - ln_q);
             let far = [a * (in_f - ln_w).exp(), b * (in_s - ln_w).exp(), c * (in_p - ln_w).exp()];
             for i in 0..3 {
                 share[i] = R::select(mix.safe, share[i], far[i]);
             }
+            wide = R::select(mix.safe, wide, far[2] / inv_width);
         }
-        let cot_u = weight * (share[0] * down - share[1] * up + share[2] * (down - up));
-        cot_x += cot_u * inv_width;
+        let cot_u = weight * share[2].mul_add(down - up, share[0] * down - share[1] * up);
+        let cot_here = cot_u * inv_width;
+        cot_x += cot_here;
         if let Some(cot) = cot.as_deref_mut() {
             let cot = &mut cot[k * COMPONENT..][..COMPONENT];
-            cot[0] -= cot_u * inv_width;
-            cot[1] += cot_u * (x - mean) + weight * share[2] / inv_width;
+            cot[0] -= cot_here;
+            cot[1] += cot_u.mul_add(x - mean, weight * wide);
             cot[2] += share[0] + share[1] + share[2];
         }
     }
@@ -181,14 +253,15 @@ mod tests {
         let wide = [0.4, 1.7, 0.3, -1.2, 0.6, 0.7];
         let narrow = wide.map(|c| c as f32);
         for x in [-1e6_f32, -3e4, -200.0, 200.0, 3e4, 1e6] {
-            let Mixture { ln_q, .. } = mixture(&narrow, x, &mut [0.0; 4]);
+            let ln_q = mixture(&narrow, x, &mut [0.0; 4]).ln_q();
             let exact = mixture(&wide, f64::from(x), &mut [0.0; 4]);
             assert!((f64::from(ln_q) - 0.6_f64.ln()).abs() < 1e-6, "{x}: {ln_q}");
-            assert!((exact.ln_q - 0.6_f64.ln()).abs() < 1e-14, "{x}: {}", exact.ln_q);
+            assert!((exact.ln_q() - 0.6_f64.ln()).abs() < 1e-14, "{x}: {}", exact.ln_q());
         }
         // Between two components far apart neither has a share in both F and S.
         let apart = [-1e6, 1.0, 0.5, 1e6, 1.0, 0.5];
-        let Mixture { ln_f, ln_s, ln_q, .. } = mixture(&apart, 1.0, &mut [0.0; 4]);
+        let mix = mixture(&apart, 1.0, &mut [0.0; 4]);
+        let (ln_f, ln_s, ln_q) = (mix.ln_f(), mix.ln_s(), mix.ln_q());
         assert!((ln_f - 0.5_f64.ln()).abs() < 1e-14 && (ln_s - 0.5_f64.ln()).abs() < 1e-14);
         let exact = 2.0_f64.ln() + (-2.0_f64).exp().ln_1p() - (1e6 - 1.0);
         assert!((ln_q - exact).abs() < 1e-9, "{ln_q} {exact}");

@@ -132,6 +132,11 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// What messages add about points that the layer could not map: a reason of its own, and the way out.
     const ADVICE: &'static str = "";
 
+    /// Whether the layer's functions are written for vector registers: all of them, and all that they call, `#[inline(always)]` and without closures
+    /// over numbers. Such a layer runs on the registers of AVX-512 or AVX2 themselves; any other on plain arrays of eight numbers, of which the
+    /// compiler makes vector instructions as far as it sees through them. Both give the same numbers up to rounding.
+    const WIDE: bool = false;
+
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
     const NEEDS_F64: Option<&'static str> = None;
@@ -181,6 +186,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
 
     /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
     /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.
+    #[inline(always)]
     fn inverse_penalised<R: Real, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -192,6 +198,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         Self::inverse(prepared, x, log_det, scratch);
     }
     /// Cotangents of [`Layer::inverse_penalised`].
+    #[inline(always)]
     fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -49,6 +49,7 @@ fn centre<P: Real>(component: &[P]) -> ([P; 2], P, P, P, P) {
 }
 
 /// Parameters (K, 4) to prepared numbers.
+#[inline]
 pub(crate) fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
     let (offset, components) = prepared.split_last_mut().expect("a prepared mixture ends with its offset");
     let most = params.chunks_exact(PARAMS).fold(params[3], |most, p| most.max(p[3]));
@@ -69,6 +70,7 @@ pub(crate) fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
 }
 
 /// Cotangents of [`prepare`].
+#[inline]
 pub(crate) fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
     let (offset_bar, cots) = cot_prepared.split_last().expect("a prepared mixture ends with its offset");
     // e = (-1, 0): d A / d w = (p_y, -p_x) / |p|^2 with p = -(1 + w_x, w_y).

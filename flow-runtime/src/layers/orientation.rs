@@ -55,17 +55,21 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         householder_prepare(M::EMBED, params, prepared);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         householder_prepare_vjp(M::EMBED, params, prepared, cot_prepared, cot_params);
     }
     // Scratch holds the point of the base side in both directions.
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], _: &mut R, scratch: &mut [R]) {
         householder_transpose(M::EMBED, prepared, x);
         scratch.copy_from_slice(x);
     }
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -75,11 +79,13 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
     ) {
         householder_transpose_vjp(M::EMBED, prepared, scratch, cot, cot_prepared);
     }
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], _: &mut R, scratch: &mut [R]) -> R::Mask {
         scratch.copy_from_slice(z);
         householder(M::EMBED, prepared, z);
         R::Mask::splat(false)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -16,10 +16,11 @@
 //!
 //! The way back ([`InverseFunction::logit`]) is a closed formula for each.
 
+use super::mixture::Mixture;
 use crate::numeric::special::{
     HALF_LN_TAU, ln_1p_over, mills, normal_cdf, normal_logit, normal_quantile, normal_quantile_ln,
 };
-use crate::numeric::{Dual, Mask, Real};
+use crate::numeric::{Dual, Mask, Real, apart};
 use core::f64::consts::{LN_2, PI};
 
 choices! {
@@ -63,16 +64,25 @@ pub(super) struct Outer<R> {
     pub bend: R,
 }
 
-impl InverseFunction {
-    /// y from ln F, ln S and ln q, q = p / (F S).
+impl<R: Real> Outer<R> {
+    /// Cotangents of ln F, ln S and ln p from those of y and of ln y'.
     #[inline(always)]
-    pub(super) fn outer<R: Real>(self, logs: [R; 3]) -> Outer<R> {
+    pub(super) fn cots(&self, cot_y: R, cot_l: R) -> [R; 3] {
+        let cot_t = cot_y * self.slope + cot_l * self.bend;
+        [cot_t - cot_l, -cot_t - cot_l, cot_l]
+    }
+}
+
+impl InverseFunction {
+    /// y of a mixture.
+    #[inline(always)]
+    pub(super) fn outer<R: Real>(self, mix: &Mixture<R>) -> Outer<R> {
         match self {
-            InverseFunction::Isigmoid => isigmoid(logs),
-            InverseFunction::InormalPartlyPrecise => with_tail(logs, winitzki),
-            InverseFunction::InormalFullPade => full_pade(logs),
-            InverseFunction::InormalPartlyCrude => with_tail(logs, crude),
-            InverseFunction::Inormal => inormal(logs),
+            InverseFunction::Isigmoid => isigmoid(mix),
+            InverseFunction::InormalPartlyPrecise => with_tail(mix, winitzki),
+            InverseFunction::InormalFullPade => full_pade(mix),
+            InverseFunction::InormalPartlyCrude => with_tail(mix, crude),
+            InverseFunction::Inormal => inormal(mix),
         }
     }
 
@@ -81,13 +91,9 @@ impl InverseFunction {
     pub(super) fn logit<R: Real>(self, y: R) -> R {
         match self {
             InverseFunction::Isigmoid => y,
-            InverseFunction::InormalPartlyPrecise => logit_with_tail(y, |size| winitzki_product(size)),
+            InverseFunction::InormalPartlyPrecise => logit_with_tail(y, winitzki_product(beyond_edge(y))),
             InverseFunction::InormalFullPade => odd(y, logit_of_product(winitzki_product(y.abs()))),
-            InverseFunction::InormalPartlyCrude => logit_with_tail(y, |size| {
-                // A y that is jumped over belongs to the jump.
-                let product = R::constant(2.0 * LN_2) - (size + R::constant(CRUDE)).square().scale(0.5);
-                product.min(R::constant(2.0 * (LN_2 + (-TAIL).ln_1p()) - TAIL_LOGIT))
-            }),
+            InverseFunction::InormalPartlyCrude => logit_with_tail(y, crude_product(beyond_edge(y))),
             InverseFunction::Inormal => normal_logit(y),
         }
     }
@@ -100,8 +106,8 @@ fn odd<R: Real>(y: R, size: R) -> R {
 }
 
 #[inline(always)]
-fn isigmoid<R: Real>([ln_f, ln_s, ln_q]: [R; 3]) -> Outer<R> {
-    Outer { y: ln_f - ln_s, slope: R::one(), log_slope: ln_q, bend: R::zero() }
+fn isigmoid<R: Real>(mix: &Mixture<R>) -> Outer<R> {
+    Outer { y: mix.logit(), slope: R::one(), log_slope: mix.ln_q(), bend: R::zero() }
 }
 
 /// The exact quantile where neither F nor S is far below the rounding of numbers. With F = Phi(y): dy/dt = F S / phi(y),
@@ -115,9 +121,10 @@ fn centre<R: Real>(ln_p: R, f: R, s: R) -> Outer<R> {
 }
 
 #[inline(always)]
-fn inormal<R: Real>([ln_f, ln_s, ln_q]: [R; 3]) -> Outer<R> {
+fn inormal<R: Real>(mix: &Mixture<R>) -> Outer<R> {
+    let (ln_f, ln_s, ln_q) = (mix.ln_f(), mix.ln_s(), mix.ln_q());
     let y = normal_quantile_ln(ln_f, ln_s);
-    let (f, s, least) = (ln_f.exp(), ln_s.exp(), ln_f.min(ln_s));
+    let (f, s, least) = (mix.f(), mix.s(), ln_f.min(ln_s));
     // The smaller of F and S over phi(y).
     let ratio = mills(y.abs(), least.exp());
     let slope = ratio * f.max(s);
@@ -126,61 +133,62 @@ fn inormal<R: Real>([ln_f, ln_s, ln_q]: [R; 3]) -> Outer<R> {
 
 /// The exact quantile, and in the tails a function of t that gives y and ln dy/dt.
 #[inline(always)]
-fn with_tail<R: Real>([ln_f, ln_s, ln_q]: [R; 3], tail: impl Fn(Dual<R, 1>) -> (Dual<R, 1>, Dual<R, 1>)) -> Outer<R> {
-    let (f, s) = (ln_f.exp(), ln_s.exp());
+fn with_tail<R: Real>(mix: &Mixture<R>, tail: impl Fn(Dual<R, 1>) -> (Dual<R, 1>, Dual<R, 1>)) -> Outer<R> {
+    let (f, s) = (mix.f(), mix.s());
     let far = f.le(R::constant(TAIL)) | s.le(R::constant(TAIL));
-    let mut outer = centre(ln_f + ln_s + ln_q, f, s);
+    let mut outer = centre(mix.ln_p(), f, s);
     if far.any() {
         // Lanes in the centre get a harmless argument.
-        let t = R::select(far, ln_f - ln_s, R::constant(TAIL_LOGIT));
+        let t = R::select(far, mix.logit(), R::constant(TAIL_LOGIT));
         let (y, log_slope) = tail(Dual::input(t, 0));
         outer.y = R::select(far, y.value, outer.y);
         outer.slope = R::select(far, y.grad[0], outer.slope);
-        outer.log_slope = R::select(far, log_slope.value + ln_q, outer.log_slope);
+        outer.log_slope = R::select(far, log_slope.value + mix.ln_q(), outer.log_slope);
         outer.bend = R::select(far, log_slope.grad[0], outer.bend);
     }
     outer
 }
 
 #[inline(always)]
-fn full_pade<R: Real>([ln_f, ln_s, ln_q]: [R; 3]) -> Outer<R> {
-    let (y, log_slope) = winitzki(Dual::<R, 1>::input(ln_f - ln_s, 0));
-    let (total, bend) = (log_slope.value + ln_q, log_slope.grad[0]);
+fn full_pade<R: Real>(mix: &Mixture<R>) -> Outer<R> {
+    let (y, log_slope) = winitzki(Dual::<R, 1>::input(mix.logit(), 0));
+    let (total, bend) = (log_slope.value + mix.ln_q(), log_slope.grad[0]);
     // In the patch ln |dy/dx| is a constant and ln p; along t, ln F + ln S changes by S - F.
-    let excess = ln_f.exp() - ln_s.exp();
+    let excess = mix.f() - mix.s();
     let patch = excess.abs().le(R::constant(PATCH));
     Outer {
         y: y.value,
         slope: y.grad[0],
-        log_slope: R::select(patch, R::constant(PATCH_SLOPE.ln()) + (ln_f + ln_s + ln_q), total),
+        log_slope: R::select(patch, R::constant(PATCH_SLOPE.ln()) + mix.ln_p(), total),
         bend: R::select(patch, -excess, bend),
     }
 }
 
+apart! {
 /// Winitzki's quantile and ln dy/dt.
 ///
 /// With d = F - S = tanh(t/2) and -L = q d^2, the difference H - G is q d^2 / (a (H + G)), so that y = d sqrt(2 ratio) with
 /// ratio = (H - G) / d^2: smooth through t = 0, where the published form loses half of its digits.
-#[inline(never)]
 fn winitzki<R: Real>(t: R) -> (R, R) {
-    let one = R::one();
-    let d = t.scale(0.5).tanh();
-    let d2 = d.square();
-    let near = t.abs().lt(one);
-    let size = R::select(near, one, t.abs());
-    let ln_product = R::constant(2.0 * LN_2) - size - (-size).exp().ln_1p().scale(2.0);
-    let q = R::select(near, ln_1p_over(-R::select(near, d2, R::zero())), -ln_product / R::select(near, one, d2));
-    let g = R::constant(WINITZKI_C) - (q * d2).scale(0.5);
-    let h = (g.square() + (q * d2).scale(1.0 / WINITZKI)).sqrt();
-    let central = g.gt(R::zero());
-    let ratio = R::select(
-        central,
-        q.scale(1.0 / WINITZKI) / (h + R::select(central, g, one)),
-        (h - R::select(central, R::zero(), g)) / R::select(central, one, d2),
-    );
-    let log_slope =
-        (ratio * d2 + R::constant(1.0 / WINITZKI)).ln() - R::constant(1.5 * LN_2) - ratio.ln().scale(0.5) - h.ln();
-    (d * ratio.scale(2.0).sqrt(), log_slope)
+        let one = R::one();
+        let d = t.scale(0.5).tanh();
+        let d2 = d.square();
+        let near = t.abs().lt(one);
+        let size = R::select(near, one, t.abs());
+        let ln_product = R::constant(2.0 * LN_2) - size - (-size).exp().ln_1p().scale(2.0);
+        let q = R::select(near, ln_1p_over(-R::select(near, d2, R::zero())), -ln_product / R::select(near, one, d2));
+        let g = R::constant(WINITZKI_C) - (q * d2).scale(0.5);
+        let h = (g.square() + (q * d2).scale(1.0 / WINITZKI)).sqrt();
+        let central = g.gt(R::zero());
+        let ratio = R::select(
+            central,
+            q.scale(1.0 / WINITZKI) / (h + R::select(central, g, one)),
+            (h - R::select(central, R::zero(), g)) / R::select(central, one, d2),
+        );
+        let log_slope =
+            (ratio * d2 + R::constant(1.0 / WINITZKI)).ln() - R::constant(1.5 * LN_2) - ratio.ln().scale(0.5) - h.ln();
+        (d * ratio.scale(2.0).sqrt(), log_slope)
+}
 }
 
 /// L = ln(4 F S) from |y|: y^2/2 = H - G solved for it.
@@ -190,12 +198,20 @@ fn winitzki_product<R: Real>(size: R) -> R {
     -half * (half + R::constant(2.0 * WINITZKI_C)) / (half + R::constant(1.0 / WINITZKI))
 }
 
+/// L = ln(4 F S) from |y| by the crude tail. A y that is jumped over belongs to the jump.
+#[inline(always)]
+fn crude_product<R: Real>(size: R) -> R {
+    let product = R::constant(2.0 * LN_2) - (size + R::constant(CRUDE)).square().scale(0.5);
+    product.min(R::constant(2.0 * (LN_2 + (-TAIL).ln_1p()) - TAIL_LOGIT))
+}
+
+apart! {
 /// The crude tail, and its published ln dy/dt.
-#[inline(never)]
 fn crude<R: Real>(t: R) -> (R, R) {
     let size = t.abs();
     let twice = (size + (-size).exp().ln_1p().scale(2.0)).scale(2.0);
     (odd(t, twice.sqrt() - R::constant(CRUDE)), twice.ln().scale(-0.5))
+}
 }
 
 /// |t| from L = ln(4 F S) <= 0: with d = |F - S|, 4 F S = 1 - d^2 = (1 + d) (1 - d) and |t| = ln((1 + d) / (1 - d)).
@@ -205,9 +221,15 @@ fn logit_of_product<R: Real>(product: R) -> R {
     d.ln_1p().scale(2.0) - product
 }
 
-/// t from y where the exact quantile ends at [`TAIL_QUANTILE`], and beyond it from L as a function of |y|.
+/// |y| where it is beyond the end of the exact quantile, and that end elsewhere.
 #[inline(always)]
-fn logit_with_tail<R: Real>(y: R, product: impl Fn(R) -> R) -> R {
+fn beyond_edge<R: Real>(y: R) -> R {
+    y.abs().max(R::constant(TAIL_QUANTILE))
+}
+
+/// t from y where the exact quantile ends at [`TAIL_QUANTILE`], and beyond it from L at [`beyond_edge`].
+#[inline(always)]
+fn logit_with_tail<R: Real>(y: R, product: R) -> R {
     let edge = R::constant(TAIL_QUANTILE);
     let (f, s) = normal_cdf(y.max(-edge).min(edge));
     let centre = f.ln() - s.ln();
@@ -215,7 +237,7 @@ fn logit_with_tail<R: Real>(y: R, product: impl Fn(R) -> R) -> R {
     if !far.any() {
         return centre;
     }
-    let tail = logit_of_product(product(R::select(far, y.abs(), edge)));
+    let tail = logit_of_product(product);
     R::select(far, odd(y, tail), centre)
 }
 
@@ -230,6 +252,11 @@ mod tests {
         [-softplus(-t), -softplus(t), R::constant(-0.3)]
     }
 
+    /// A mixture in logarithms.
+    fn at_logit<R: Real>(t: R) -> Mixture<R> {
+        Mixture::in_logs(logs(t))
+    }
+
     const LOGITS: [f64; 19] = [
         -1e8, -3e4, -800.0, -745.0, -740.0, -100.0, -17.5, -16.0, -3.0, -0.4, -1e-3, 0.0, 1e-7, 0.9, 1.1, 12.0, 20.0,
         700.0, 1e6,
@@ -239,9 +266,9 @@ mod tests {
     fn the_logit_is_the_way_back() {
         for outer in InverseFunction::ALL {
             for t in LOGITS {
-                let back = outer.logit(outer.outer(logs(t)).y);
+                let back = outer.logit(outer.outer(&at_logit(t)).y);
                 assert!((back - t).abs() <= 2e-14 * (1.0 + t.abs()), "{outer:?} {t}: {back}");
-                let narrow = outer.logit(outer.outer(logs(t as f32)).y);
+                let narrow = outer.logit(outer.outer(&at_logit(t as f32)).y);
                 // A number of y has 24 bits, and t grows like y^2 / 2.
                 assert!((f64::from(narrow) - t).abs() <= 3e-6 * (1.0 + t.abs()), "{outer:?} {t}: {narrow}");
             }
@@ -255,7 +282,7 @@ mod tests {
         for outer in InverseFunction::ALL {
             for t in LOGITS.into_iter().filter(|t| t.abs() < 1e5) {
                 let h = 1e-3 * (1.0 + t.abs());
-                let at = |t: f64| outer.outer(logs(t));
+                let at = |t: f64| outer.outer(&at_logit(t));
                 let Outer { slope, log_slope, bend, .. } = at(t);
                 let numerical = difference(h, &|h| at(t + h).y);
                 assert!((slope / numerical - 1.0).abs() < 1e-9, "{outer:?} {t}: {slope} {numerical}");
@@ -280,14 +307,15 @@ mod tests {
     #[test]
     fn the_exact_quantile_increases_where_the_published_one_steps_back_or_jumps() {
         let edge = TAIL_LOGIT;
-        let step = |outer: InverseFunction| outer.outer(logs(edge + 1e-9)).y - outer.outer(logs(edge - 1e-9)).y;
+        let step =
+            |outer: InverseFunction| outer.outer(&at_logit(edge + 1e-9)).y - outer.outer(&at_logit(edge - 1e-9)).y;
         assert!((step(InverseFunction::InormalPartlyPrecise) + 3.35e-3).abs() < 1e-4);
         assert!((step(InverseFunction::InormalPartlyCrude) - 7e-5).abs() < 2e-5);
         for smooth in [InverseFunction::Isigmoid, InverseFunction::InormalFullPade, InverseFunction::Inormal] {
             assert!((0.0..3e-9).contains(&step(smooth)), "{smooth:?}");
             let mut before = f64::NEG_INFINITY;
             for i in -40_000..=40_000 {
-                let y = smooth.outer(logs(f64::from(i) * 0.025)).y;
+                let y = smooth.outer(&at_logit(f64::from(i) * 0.025)).y;
                 assert!(y > before, "{smooth:?} {i}: {y} after {before}");
                 before = y;
             }
@@ -301,10 +329,10 @@ mod tests {
     fn lanes_do_not_see_each_other() {
         for outer in InverseFunction::ALL {
             for four in LOGITS.chunks_exact(4) {
-                let wide = outer.outer(logs(Lanes::<f64, 4>::from_fn(|l| four[l])));
+                let wide = outer.outer(&at_logit(Lanes::<f64, 4>::from_fn(|l| four[l])));
                 let wide_back = outer.logit(wide.y);
                 for l in 0..4 {
-                    let one = outer.outer(logs(four[l]));
+                    let one = outer.outer(&at_logit(four[l]));
                     let close = |a: f64, b: f64| (a - b).abs() <= 1e-12 * (1.0 + b.abs());
                     assert!(
                         close(wide.y.lane(l), one.y) && close(wide.slope.lane(l), one.slope),

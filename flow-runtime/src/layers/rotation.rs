@@ -15,10 +15,20 @@ choices! {
     }
 }
 
+#[inline(always)]
+fn dot<R: Real, P: Lift<R>>(n: &[P], x: &[R]) -> R {
+    let mut sum = R::zero();
+    for (n, x) in n.iter().zip(x) {
+        sum = n.lift().mul_add(*x, sum);
+    }
+    sum
+}
+
 /// v / |v| for `count` vectors of `dim` numbers (layers.md P5: the order v_1, v_2, ..).
+#[inline(always)]
 pub(crate) fn householder_prepare<P: Real>(dim: usize, params: &[P], prepared: &mut [P]) {
     for (v, unit) in params.chunks_exact(dim).zip(prepared.chunks_exact_mut(dim)) {
-        let norm2 = v.iter().fold(P::zero(), |sum, x| sum + x.square());
+        let norm2 = dot::<P, P>(v, v);
         let scale = norm2.max(P::constant(P::Scalar::TINY)).sqrt().recip();
         for (u, x) in unit.iter_mut().zip(v) {
             *u = *x * scale;
@@ -27,6 +37,7 @@ pub(crate) fn householder_prepare<P: Real>(dim: usize, params: &[P], prepared: &
 }
 
 /// Cotangents of [`householder_prepare`]: (n_bar - n (n . n_bar)) / |v|.
+#[inline(always)]
 pub(crate) fn householder_prepare_vjp<P: Real>(
     dim: usize,
     params: &[P],
@@ -40,9 +51,9 @@ pub(crate) fn householder_prepare_vjp<P: Real>(
         .zip(cot_prepared.chunks_exact(dim))
         .zip(cot_params.chunks_exact_mut(dim))
     {
-        let norm2 = v.iter().fold(P::zero(), |sum, x| sum + x.square());
+        let norm2 = dot::<P, P>(v, v);
         let scale = norm2.max(P::constant(P::Scalar::TINY)).sqrt().recip();
-        let along = n.iter().zip(cot).fold(P::zero(), |sum, (a, b)| sum + *a * *b);
+        let along = dot::<P, P>(n, cot);
         for i in 0..dim {
             out[i] += (cot[i] - n[i] * along) * scale;
         }
@@ -51,7 +62,7 @@ pub(crate) fn householder_prepare_vjp<P: Real>(
 
 #[inline(always)]
 fn reflect<R: Real, P: Lift<R>>(n: &[P], x: &mut [R]) {
-    let twice = n.iter().zip(x.iter()).fold(R::zero(), |sum, (n, x)| sum + n.lift() * *x).scale(2.0);
+    let twice = dot::<R, P>(n, x).scale(2.0);
     for (x, n) in x.iter_mut().zip(n) {
         *x -= n.lift() * twice;
     }
@@ -62,8 +73,8 @@ fn reflect<R: Real, P: Lift<R>>(n: &[P], x: &mut [R]) {
 #[inline(always)]
 fn reflect_back<R: Real, P: Lift<R>>(n: &[P], x: &mut [R], cot: &mut [R], cot_n: &mut [R]) {
     reflect(n, x);
-    let along = n.iter().zip(x.iter()).fold(R::zero(), |sum, (n, x)| sum + n.lift() * *x).scale(2.0);
-    let bar = n.iter().zip(cot.iter()).fold(R::zero(), |sum, (n, c)| sum + n.lift() * *c).scale(2.0);
+    let along = dot::<R, P>(n, x).scale(2.0);
+    let bar = dot::<R, P>(n, cot).scale(2.0);
     for i in 0..x.len() {
         cot_n[i] -= along * cot[i] + bar * x[i];
         cot[i] -= n[i].lift() * bar;
@@ -115,6 +126,7 @@ pub(crate) fn householder_transpose_vjp<R: Real, P: Lift<R>>(
 }
 
 /// (cos, sin) of each angle.
+#[inline(always)]
 pub(crate) fn angles_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
     for (t, pair) in params.iter().zip(prepared.chunks_exact_mut(2)) {
         let (sin, cos) = t.sin_cos();
@@ -124,6 +136,7 @@ pub(crate) fn angles_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
 }
 
 /// Cotangents of [`angles_prepare`].
+#[inline(always)]
 pub(crate) fn angles_prepare_vjp<P: Real>(prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
     for ((pair, cot), out) in prepared.chunks_exact(2).zip(cot_prepared.chunks_exact(2)).zip(cot_params) {
         *out += pair[0] * cot[1] - pair[1] * cot[0];

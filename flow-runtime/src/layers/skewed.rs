@@ -145,8 +145,8 @@ pub(super) fn pull<R: Real, P: Lift<R>>(
         let term = term(c, rising, x);
         let (ln_weight, [minus, plus], [minus_over_rest, down_over_rest]) = (term.ln_weight, term.plus, term.over_rest);
         let [f, s, over] = term.weighted();
-        let (in_f, in_s) = (f - mix.ln_f, s - mix.ln_s);
-        let shares = [in_f, in_s, in_f + in_s + (over - mix.ln_q)];
+        let (in_f, in_s) = (f - mix.ln_f(), s - mix.ln_s());
+        let shares = [in_f, in_s, in_f + in_s + (over - mix.ln_q())];
         // Shares without the weight.
         let share = [0, 1, 2].map(|i| cots[i] * (shares[i] - ln_weight).exp());
         let (by_a, by_b) = if rising { (share[0], share[1]) } else { (share[1], share[0]) };
@@ -220,7 +220,7 @@ mod tests {
         for x in [-3e3, -20.0, -1.0, 0.2, 5.0, 80.0] {
             let a = mixture(&skewed, x);
             let b = super::super::mixture::mixture(&plain, x, &mut [0.0; 4]);
-            for (a, b) in [(a.ln_f, b.ln_f), (a.ln_s, b.ln_s), (a.ln_q, b.ln_q)] {
+            for (a, b) in [(a.ln_f(), b.ln_f()), (a.ln_s(), b.ln_s()), (a.ln_q(), b.ln_q())] {
                 assert!((a - b).abs() < 1e-14 * (1.0 + b.abs()), "{x}: {a} {b}");
             }
         }

@@ -229,6 +229,7 @@ impl SplineOptions {
     }
 
     /// Parameters to widths, heights and slopes.
+    #[inline]
     pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         let k = self.bins;
         let (widths, rest) = prepared.split_at_mut(k);
@@ -261,6 +262,7 @@ impl SplineOptions {
     }
 
     /// Cotangents of [`SplineOptions::prepare`].
+    #[inline]
     pub fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let k = self.bins;
         let (widths, rest) = prepared.split_at(k);
@@ -503,6 +505,7 @@ impl SplineOptions {
 }
 
 /// Logits to shares of the interval, none below `least`.
+#[inline]
 pub(super) fn shares<P: Real>(logits: &mut [P], least: f64) {
     let free = 1.0 - least * logits.len() as f64;
     let largest = logits.iter().fold(logits[0], |m, a| m.max(*a));
@@ -518,6 +521,7 @@ pub(super) fn shares<P: Real>(logits: &mut [P], least: f64) {
 }
 
 /// The mean of cotangents that [`shares`] takes off each: a_i_bar = (share_i - least) (c_i - mean).
+#[inline]
 pub(super) fn shares_mean<P: Real>(shares: &[P], least: f64, cot: impl Fn(usize) -> P) -> P {
     let free = 1.0 - least * shares.len() as f64;
     let sum = shares.iter().enumerate().fold(P::zero(), |sum, (i, w)| sum + (*w - P::constant(least)) * cot(i));
@@ -527,6 +531,7 @@ pub(super) fn shares_mean<P: Real>(shares: &[P], least: f64, cot: impl Fn(usize)
 /// The slope at the inner knots of a smooth spline: the positive root of d^2 - 2 A d - p = 0 that makes the second derivative continuous.
 ///
 /// Two bins: that of the one inner knot. Three bins, the third like the first and the two inner slopes the same.
+#[inline]
 fn smooth_slope<P: Real>(bins: usize, [w1, w2, h1, h2, first, last]: [P; 6]) -> P {
     let (half_sum, product) = if bins == 2 {
         let sum = h1 + h2;

@@ -96,6 +96,7 @@ impl Stretch {
     }
 
     /// Parameters to boxes, shares and slopes.
+    #[inline]
     pub fn prepare<P: Real>(&self, dim: usize, params: &[P], prepared: &mut [P]) {
         let k = self.bins;
         let Raw(widths, heights, slopes, boxes) = self.raw(dim, params);
@@ -118,6 +119,7 @@ impl Stretch {
     }
 
     /// Cotangents of [`Stretch::prepare`].
+    #[inline]
     pub fn prepare_vjp<P: Real>(
         &self,
         dim: usize,

@@ -45,6 +45,7 @@ fn parts_mut<T>(dim: usize, numbers: &mut [T]) -> (&mut [T], &mut [T], &mut [T])
 }
 
 /// e^a, with the last number minus the sum of the others.
+#[inline]
 pub(super) fn prepare<P: Real>(dim: usize, params: &[P], prepared: &mut [P]) {
     let (left, logs, right) = parts(dim, params);
     let (left_out, scales, right_out) = parts_mut(dim, prepared);
@@ -59,6 +60,7 @@ pub(super) fn prepare<P: Real>(dim: usize, params: &[P], prepared: &mut [P]) {
 }
 
 /// Cotangents of [`prepare`].
+#[inline]
 pub(super) fn prepare_vjp<P: Real>(dim: usize, prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
     let (_, scales, _) = parts(dim, prepared);
     let (left, cot_scales, right) = parts(dim, cot_prepared);

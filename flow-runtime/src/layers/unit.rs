@@ -16,13 +16,19 @@ impl<const LOW: u64, const HIGH: u64> Layer<Interval<LOW, HIGH>> for IntervalIde
     const NAME: &'static str = "z";
 
     fn initial<G: Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
+    #[inline]
     fn prepare<P: Real>(_: &[P], _: &mut [P]) {}
+    #[inline]
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R]) {}
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
         R::Mask::splat(false)
     }
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
 }
 

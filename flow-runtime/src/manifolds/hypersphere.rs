@@ -132,6 +132,7 @@ const NODES: [[f64; 2]; 8] = [
 /// ln of the share of the sphere that lies within the angle alpha <= pi/2 of a pole, and its derivative by ln alpha.
 ///
 /// int_0^alpha sin^k = alpha^(k+1) int_0^1 (sin(alpha u) / alpha)^k du, k = dim - 1.
+#[inline]
 fn ln_cap<R: Real>(dim: usize, ln_alpha: R) -> (R, R) {
     let alpha = ln_alpha.exp();
     let height = |u: R| power((alpha * u).sin_cos().0 / alpha, dim - 1);
@@ -150,6 +151,7 @@ const TERMS: usize = 48;
 /// ln P(chi < r) for the length of a normal vector and r^2 up to 3.4 dim, and its derivative by ln r.
 ///
 /// P = x^a e^-x / Gamma(a + 1) sum_n x^n / ((a + 1) .. (a + n)) with a = dim/2, x = r^2/2.
+#[inline]
 fn ln_below<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     let (a, x) = (0.5 * dim as f64, ln_r.scale(2.0).exp().scale(0.5));
     let series = (1..=TERMS).rev().fold(R::one(), |sum, n| R::one() + x.scale(1.0 / (a + n as f64)) * sum);
@@ -161,6 +163,7 @@ fn ln_below<R: Real>(dim: usize, ln_r: R) -> (R, R) {
 ///
 /// P = e^-x (start + sum x^j / Gamma(j + 1)) over j = .., dim/2 - 1 in whole steps: for even dim from 0 on, without a start; for odd dim from
 /// 1/2 on, and the start is e^x erfc(sqrt x) = sqrt(2/pi) times Mills' ratio at r.
+#[inline]
 fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     let r = ln_r.exp();
     let x = r.square().scale(0.5);
@@ -190,6 +193,7 @@ impl<const D: usize> Manifold for Sphere<D> {
     fn notation() -> String {
         format!("s{D}")
     }
+    #[inline]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (sin, cos) = intrinsic[D - 1].sin_cos();
         embedded[0] = cos;
@@ -202,6 +206,7 @@ impl<const D: usize> Manifold for Sphere<D> {
             *log_det += ln_sin(theta).0.scale((m - 1) as f64);
         }
     }
+    #[inline]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         // Sines and cosines by the last coordinate they lead to, and the product of the sines beyond each.
         let (mut pairs, mut beyond) = ([(R::zero(), R::zero()); MOST], [R::one(); MOST]);
@@ -222,6 +227,7 @@ impl<const D: usize> Manifold for Sphere<D> {
             inner[m] = cos;
         }
     }
+    #[inline]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let radii = radii(embedded);
         intrinsic[D - 1] = wrap(embedded[1].atan2(embedded[0]));
@@ -231,6 +237,7 @@ impl<const D: usize> Manifold for Sphere<D> {
             *log_det -= ln_sin(theta).0.scale((m - 1) as f64);
         }
     }
+    #[inline]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let radii = radii(embedded);
         let turn = cot_intrinsic[D - 1] / radii[1];
@@ -248,17 +255,22 @@ impl<const D: usize> Manifold for Sphere<D> {
             cot_embedded[m] -= radii[m - 1] / radii[m] * over;
         }
     }
+    #[inline]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
+    #[inline]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
+    #[inline]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-area(D).ln())
     }
+    #[inline]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
 
+    #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         base.copy_from_slice(&target[..D]);
         // At the north pole any direction is right.
@@ -275,18 +287,20 @@ impl<const D: usize> Manifold for Sphere<D> {
         let lo = R::select(south, within - R::constant(1e-3), R::zero());
         let hi = R::select(south, within + R::constant(0.5), far);
         let outermost = R::constant(0.5 * (D as f64).ln() + 0.6);
-        let (ln_r, _) = monotone_root(R::select(south, ln_share, -ln_share), lo, hi, |ln_r| {
+        let (ln_r, _) = monotone_root(R::select(south, ln_share, -ln_share), lo, hi, |ln_r: R| {
             let (below, beyond) = (ln_below(D, ln_r.min(outermost)), ln_beyond(D, ln_r));
             (R::select(south, below.0, beyond.0), R::select(south, below.1, beyond.1))
         });
         let r = ln_r.exp();
         base.iter_mut().for_each(|x| *x = *x / rho * r);
     }
+    #[inline]
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut base = [R::zero(); D];
         Self::to_base(target, &mut base);
         polar_base_vjp(target, &base, cot_base, cot_target);
     }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let r = length(base);
         let ln_r = r.ln();

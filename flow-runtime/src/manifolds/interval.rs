@@ -61,39 +61,50 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, 
         let [low, high] = Self::BOUNDS;
         if [low, high] == [0.0, 1.0] { "i1".into() } else { format!("i1[{low}, {high}]") }
     }
+    #[inline]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
         embedded[0] = Self::inside(intrinsic[0]);
     }
     // Of a point that counts as an end, the derivatives are those of the end.
+    #[inline]
     fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         cot_intrinsic[0] += cot_embedded[0];
     }
+    #[inline]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = embedded[0];
     }
+    #[inline]
     fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] += cot_intrinsic[0];
     }
+    #[inline]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         embedded[0] = Self::inside(given[0]);
     }
+    #[inline]
     fn project_vjp<R: Real>(_: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         cot_given[0] += cot_embedded[0];
     }
+    #[inline]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-Self::LENGTH.ln())
     }
+    #[inline]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         let [low, high] = Self::shares(target[0]);
         base[0] = normal_quantile(low, high);
     }
+    #[inline]
     // dz / dp = 1 / phi(z).
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
         Self::to_base(target, &mut z);
         cot_target[0] += cot_base[0] * over_normal_density(z[0]).scale(1.0 / Self::LENGTH);
     }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let (low, high) = normal_cdf(base[0]);
         target[0] = Self::at_shares([low, high]);

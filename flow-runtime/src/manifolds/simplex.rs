@@ -171,6 +171,7 @@ impl<const D: usize> Manifold for Simplex<D> {
     fn notation() -> String {
         format!("a{D}")
     }
+    #[inline]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let mut rest = R::one();
         for (x, given) in embedded[1..].iter_mut().zip(intrinsic) {
@@ -180,20 +181,24 @@ impl<const D: usize> Manifold for Simplex<D> {
         embedded[0] = not_negative(rest);
         *log_det += R::constant(Self::log_surface());
     }
+    #[inline]
     fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         for (bar, cot) in cot_intrinsic.iter_mut().zip(&cot_embedded[1..]) {
             *bar += *cot - cot_embedded[0];
         }
     }
+    #[inline]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         intrinsic.copy_from_slice(&embedded[1..]);
         *log_det -= R::constant(Self::log_surface());
     }
+    #[inline]
     fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         for (bar, cot) in cot_embedded[1..].iter_mut().zip(cot_intrinsic) {
             *bar += *cot;
         }
     }
+    #[inline]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         let mut sum = R::zero();
         for (x, given) in embedded.iter_mut().zip(given) {
@@ -202,6 +207,7 @@ impl<const D: usize> Manifold for Simplex<D> {
         }
         embedded.iter_mut().for_each(|x| *x = *x / sum);
     }
+    #[inline]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         let sum = given.iter().fold(R::zero(), |sum, x| sum + not_negative(*x));
         let along = given.iter().zip(cot_embedded).fold(R::zero(), |all, (x, c)| all + not_negative(*x) * *c) / sum;
@@ -209,11 +215,13 @@ impl<const D: usize> Manifold for Simplex<D> {
             *bar += (*cot - along) / sum;
         }
     }
+    #[inline]
     fn log_reference<R: Real>(target: &[R]) -> R {
         let constant = (D - 1) as f64 * LN_2 - Self::log_surface();
         let left = left::<R, D>(target);
         (1..D.max(2) - 1).fold(R::constant(constant), |sum, i| sum - left[i].max(nothing()).ln())
     }
+    #[inline]
     fn log_reference_vjp<R: Real>(target: &[R], cot: R, cot_target: &mut [R]) {
         let left = left::<R, D>(target);
         // R_i holds every x_k with k > i, and x_0.
@@ -227,9 +235,11 @@ impl<const D: usize> Manifold for Simplex<D> {
         }
         cot_target[0] += sum;
     }
+    #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         shares_to_base(&to_box::<R, D>(target), base);
     }
+    #[inline]
     // z = Phi^-1(1 - (1 - b)^2), of the last share Phi^-1(b): by b it is 2 (1 - b) / phi(z), and 1 / phi(z).
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let shares = to_box::<R, D>(target);
@@ -241,6 +251,7 @@ impl<const D: usize> Manifold for Simplex<D> {
         });
         to_box_vjp(&shares, &cot, cot_target);
     }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         from_box(&shares_from_base::<R, D>(base), target);
     }

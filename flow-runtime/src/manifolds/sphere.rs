@@ -25,6 +25,7 @@ pub(super) fn unit(point: &[f64]) -> Option<String> {
     })
 }
 
+#[inline]
 pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
     let norm = given.iter().fold(R::zero(), |sum, x| sum + x.square()).sqrt();
     for (unit, x) in embedded.iter_mut().zip(given) {
@@ -32,6 +33,7 @@ pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
     }
 }
 
+#[inline]
 pub(super) fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
     let norm2 = given.iter().fold(R::zero(), |sum, x| sum + x.square());
     let norm = norm2.sqrt();
@@ -59,33 +61,42 @@ impl Manifold for Circle {
     fn notation() -> String {
         "s1".into()
     }
+    #[inline]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         embedded[0] = cos;
         embedded[1] = sin;
     }
+    #[inline]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         cot_intrinsic[0] += cos * cot_embedded[1] - sin * cot_embedded[0];
     }
+    #[inline]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = wrap(embedded[1].atan2(embedded[0]));
     }
+    #[inline]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] -= embedded[1] * cot_intrinsic[0];
         cot_embedded[1] += embedded[0] * cot_intrinsic[0];
     }
+    #[inline]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
+    #[inline]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
+    #[inline]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-TAU.ln())
     }
+    #[inline]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
     /// The angle pi goes to 0, the angle 0 to both infinities, angles in (0, pi) to positive numbers.
+    #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         let signed = target[1].atan2(target[0]);
         let tail = signed.abs().scale(1.0 / TAU);
@@ -93,6 +104,7 @@ impl Manifold for Circle {
         let r = -normal_quantile(tail, rest);
         base[0] = R::select(signed.lt(R::zero()), -r, r);
     }
+    #[inline]
     // |z| = -Phi^-1(|angle| / tau): dz / d angle = -1 / (tau phi(z)) on both sides.
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
@@ -101,6 +113,7 @@ impl Manifold for Circle {
         cot_target[0] -= target[1] * cot;
         cot_target[1] += target[0] * cot;
     }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let (tail, _) = normal_cdf(-base[0].abs());
         let (sin, cos) = tail.scale(TAU).sin_cos();
@@ -151,6 +164,7 @@ impl Manifold for Sphere2 {
     fn notation() -> String {
         "s2".into()
     }
+    #[inline]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
@@ -159,6 +173,7 @@ impl Manifold for Sphere2 {
         embedded[2] = cos;
         *log_det += ln_sin(intrinsic[0]).0;
     }
+    #[inline]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
@@ -166,12 +181,14 @@ impl Manifold for Sphere2 {
         cot_intrinsic[0] += cos * radial - sin * cot_embedded[2] + cot_log_det * ln_sin(intrinsic[0]).1;
         cot_intrinsic[1] += sin * (cot_embedded[1] * cos_phi - cot_embedded[0] * sin_phi);
     }
+    #[inline]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let rho = (embedded[0].square() + embedded[1].square()).sqrt();
         intrinsic[0] = rho.atan2(embedded[2]);
         intrinsic[1] = wrap(embedded[1].atan2(embedded[0]));
         *log_det -= ln_sin(intrinsic[0]).0;
     }
+    #[inline]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let rho2 = (embedded[0].square() + embedded[1].square()).max(R::constant(R::Scalar::TINY));
         let rho = rho2.sqrt();
@@ -182,17 +199,22 @@ impl Manifold for Sphere2 {
         cot_embedded[1] += radial * embedded[1] + turn * embedded[0];
         cot_embedded[2] -= theta_bar * rho;
     }
+    #[inline]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
+    #[inline]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
+    #[inline]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-(2.0 * TAU).ln())
     }
+    #[inline]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
     /// The south pole goes to the origin, the north pole to infinity (to about 37 in f64): r = sqrt(-2 ln((1 - z)/2)).
+    #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         // At the pole itself any direction is right; the smallest step along x keeps r finite.
         let least = R::constant((R::Scalar::TINY * 16.0).sqrt());
@@ -207,11 +229,13 @@ impl Manifold for Sphere2 {
         base[0] = x / short * long;
         base[1] = target[1] / short * long;
     }
+    #[inline]
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut base = [R::zero(); 2];
         Self::to_base(target, &mut base);
         polar_base_vjp(target, &base, cot_base, cot_target);
     }
+    #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let half = (base[0].square() + base[1].square()).scale(0.5);
         let h = (-half).exp();

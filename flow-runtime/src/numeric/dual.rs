@@ -5,7 +5,7 @@
 
 #![allow(clippy::suspicious_arithmetic_impl, reason = "the product and the quotient rule mix operators")]
 
-use super::real::Real;
+use super::real::{Real, Work};
 use core::ops::{Add, AddAssign, Div, Mul, MulAssign, Neg, Sub, SubAssign};
 
 /// A value and its derivatives with respect to `N` inputs.
@@ -33,7 +33,11 @@ impl<R: Real, const N: usize> Dual<R, N> {
     /// f(self) from the value f and the derivative f'.
     #[inline(always)]
     pub fn chain(self, value: R, derivative: R) -> Self {
-        Dual { value, grad: self.grad.map(|g| g * derivative) }
+        let mut grad = self.grad;
+        for g in &mut grad {
+            *g *= derivative;
+        }
+        Dual { value, grad }
     }
 }
 
@@ -41,24 +45,36 @@ impl<R: Real, const N: usize> Add for Dual<R, N> {
     type Output = Self;
     #[inline(always)]
     fn add(self, other: Self) -> Self {
-        Dual { value: self.value + other.value, grad: core::array::from_fn(|i| self.grad[i] + other.grad[i]) }
+        let mut sum = self;
+        sum.value += other.value;
+        for i in 0..N {
+            sum.grad[i] += other.grad[i];
+        }
+        sum
     }
 }
 impl<R: Real, const N: usize> Sub for Dual<R, N> {
     type Output = Self;
     #[inline(always)]
     fn sub(self, other: Self) -> Self {
-        Dual { value: self.value - other.value, grad: core::array::from_fn(|i| self.grad[i] - other.grad[i]) }
+        let mut difference = self;
+        difference.value -= other.value;
+        for i in 0..N {
+            difference.grad[i] -= other.grad[i];
+        }
+        difference
     }
 }
 impl<R: Real, const N: usize> Mul for Dual<R, N> {
     type Output = Self;
     #[inline(always)]
     fn mul(self, other: Self) -> Self {
-        Dual {
-            value: self.value * other.value,
-            grad: core::array::from_fn(|i| self.grad[i] * other.value + self.value * other.grad[i]),
+        let mut product = self;
+        product.value *= other.value;
+        for i in 0..N {
+            product.grad[i] = self.grad[i] * other.value + self.value * other.grad[i];
         }
+        product
     }
 }
 impl<R: Real, const N: usize> Div for Dual<R, N> {
@@ -66,14 +82,22 @@ impl<R: Real, const N: usize> Div for Dual<R, N> {
     #[inline(always)]
     fn div(self, other: Self) -> Self {
         let value = self.value / other.value;
-        Dual { value, grad: core::array::from_fn(|i| (self.grad[i] - value * other.grad[i]) / other.value) }
+        let mut quotient = Dual { value, grad: self.grad };
+        for i in 0..N {
+            quotient.grad[i] = (self.grad[i] - value * other.grad[i]) / other.value;
+        }
+        quotient
     }
 }
 impl<R: Real, const N: usize> Neg for Dual<R, N> {
     type Output = Self;
     #[inline(always)]
     fn neg(self) -> Self {
-        Dual { value: -self.value, grad: self.grad.map(|g| -g) }
+        let mut grad = self.grad;
+        for g in &mut grad {
+            *g = -*g;
+        }
+        Dual { value: -self.value, grad }
     }
 }
 impl<R: Real, const N: usize> AddAssign for Dual<R, N> {
@@ -98,10 +122,23 @@ impl<R: Real, const N: usize> MulAssign for Dual<R, N> {
 impl<R: Real, const N: usize> Real for Dual<R, N> {
     type Scalar = R::Scalar;
     type Mask = R::Mask;
+    type Plain = Self;
+    #[inline(always)]
+    fn plain(numbers: &[Self]) -> &[Self] {
+        numbers
+    }
+    #[inline(always)]
+    fn plain_mut(numbers: &mut [Self]) -> &mut [Self] {
+        numbers
+    }
 
     #[inline(always)]
     fn splat(value: R::Scalar) -> Self {
         Self::fixed(R::splat(value))
+    }
+    #[inline(always)]
+    fn run<W: Work>(work: W) -> W::Output {
+        R::run(work)
     }
     #[inline(always)]
     fn abs(self) -> Self {
@@ -138,10 +175,11 @@ impl<R: Real, const N: usize> Real for Dual<R, N> {
     #[inline(always)]
     fn atan2(self, other: Self) -> Self {
         let norm = self.value.square() + other.value.square();
-        Dual {
-            value: self.value.atan2(other.value),
-            grad: core::array::from_fn(|i| (self.grad[i] * other.value - other.grad[i] * self.value) / norm),
+        let mut angle = Dual { value: self.value.atan2(other.value), grad: self.grad };
+        for i in 0..N {
+            angle.grad[i] = (self.grad[i] * other.value - other.grad[i] * self.value) / norm;
         }
+        angle
     }
     #[inline(always)]
     fn tanh(self) -> Self {
@@ -167,9 +205,10 @@ impl<R: Real, const N: usize> Real for Dual<R, N> {
     }
     #[inline(always)]
     fn select(mask: R::Mask, yes: Self, no: Self) -> Self {
-        Dual {
-            value: R::select(mask, yes.value, no.value),
-            grad: core::array::from_fn(|i| R::select(mask, yes.grad[i], no.grad[i])),
+        let mut chosen = Dual { value: R::select(mask, yes.value, no.value), grad: yes.grad };
+        for i in 0..N {
+            chosen.grad[i] = R::select(mask, yes.grad[i], no.grad[i]);
         }
+        chosen
     }
 }

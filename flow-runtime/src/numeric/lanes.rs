@@ -6,7 +6,7 @@ use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Su
 
 /// `W` numbers side by side, one a point.
 #[derive(Clone, Copy, Debug, PartialEq)]
-#[repr(C, align(64))]
+#[repr(C, align(32))]
 pub struct Lanes<T, const W: usize>(pub [T; W]);
 
 /// The outcome of a comparison of [`Lanes`].
@@ -105,7 +105,11 @@ macro_rules! vectorised {
     ($($op:ident),*) => {$(
         #[inline(always)]
         fn $op(self) -> Self {
-            Lanes(vector::$op(self.0.map(T::widen)).map(T::narrow))
+            let x = self.0.map(T::widen);
+            let (y, inside) = (x.map(vector::$op::formula), x.map(vector::$op::inside));
+            let all = inside.iter().fold(true, |all, inside| all & inside);
+            let y = if all { y } else { core::array::from_fn(|i| if inside[i] { y[i] } else { x[i].$op() }) };
+            Lanes(y.map(T::narrow))
         }
     )*};
 }
@@ -113,6 +117,15 @@ macro_rules! vectorised {
 impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     type Scalar = T;
     type Mask = LaneMask<W>;
+    type Plain = Self;
+    #[inline(always)]
+    fn plain(numbers: &[Self]) -> &[Self] {
+        numbers
+    }
+    #[inline(always)]
+    fn plain_mut(numbers: &mut [Self]) -> &mut [Self] {
+        numbers
+    }
 
     #[inline(always)]
     fn splat(value: T) -> Self {
@@ -122,12 +135,21 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     vectorised!(exp, exp_m1, ln, ln_1p, tanh);
     #[inline(always)]
     fn sin_cos(self) -> (Self, Self) {
-        let both = self.0.map(T::sin_cos);
-        (Lanes(both.map(|(sin, _)| sin)), Lanes(both.map(|(_, cos)| cos)))
+        let x = self.0.map(T::widen);
+        let (y, inside) = (x.map(vector::sin_cos::formula), x.map(vector::sin_cos::inside));
+        let y: [_; W] = core::array::from_fn(|i| if inside[i] { y[i] } else { x[i].sin_cos() });
+        (Lanes(y.map(|y| T::narrow(y.0))), Lanes(y.map(|y| T::narrow(y.1))))
     }
     #[inline(always)]
     fn atan2(self, other: Self) -> Self {
-        Lanes(core::array::from_fn(|i| self.0[i].atan2(other.0[i])))
+        let (y, x) = (self.0.map(T::widen), other.0.map(T::widen));
+        let inside: [_; W] = core::array::from_fn(|i| vector::atan2::inside(y[i], x[i]));
+        let angle: [_; W] = core::array::from_fn(|i| vector::atan2::formula(y[i], x[i]));
+        Lanes(core::array::from_fn(|i| T::narrow(if inside[i] { angle[i] } else { y[i].atan2(x[i]) })))
+    }
+    #[inline(always)]
+    fn mul_add(self, factor: Self, term: Self) -> Self {
+        Lanes(core::array::from_fn(|i| self.0[i].mul_add(factor.0[i], term.0[i])))
     }
     #[inline(always)]
     fn lt(self, other: Self) -> LaneMask<W> {
@@ -149,6 +171,8 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
 
 impl<T: Scalar, const W: usize> Pack for Lanes<T, W> {
     const LANES: usize = W;
+    // Registers of 16 bytes: 32 on aarch64, 16 on x86-64.
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 32 } else { 16 } * 16 / (W * size_of::<T>());
     #[inline(always)]
     fn lane(&self, lane: usize) -> T {
         self.0[lane]
@@ -160,15 +184,25 @@ impl<T: Scalar, const W: usize> Pack for Lanes<T, W> {
 }
 
 impl<const W: usize> Lift<Lanes<f32, W>> for f32 {
+    type PlainParameter = f32;
     #[inline(always)]
     fn lift(self) -> Lanes<f32, W> {
         Lanes([self; W])
     }
+    #[inline(always)]
+    fn plain_parameters(parameters: &[f32]) -> &[f32] {
+        parameters
+    }
 }
 
 impl<const W: usize> Lift<Lanes<f64, W>> for f64 {
+    type PlainParameter = f64;
     #[inline(always)]
     fn lift(self) -> Lanes<f64, W> {
         Lanes([self; W])
+    }
+    #[inline(always)]
+    fn plain_parameters(parameters: &[f64]) -> &[f64] {
+        parameters
     }
 }

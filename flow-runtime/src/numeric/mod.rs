@@ -4,13 +4,42 @@
 //! treated alike ([`Lanes`], one lane a point), or a number with derivatives ([`Dual`]). The same source gives the
 //! scalar reference, the vector kernels and, for the small scalar pieces, the exact derivatives.
 
+/// Functions of numbers `R` that are compiled once, out of line, for the vector unit of `R`: large pieces that are seldom needed, or needed in
+/// several places. Lifetimes in their arguments are written `'a`.
+macro_rules! apart {
+    ($($(#[$meta:meta])* $visibility:vis fn $name:ident<R: Real $(, $other:ident: $bound:path)?>(
+        $($arg:ident: $type:ty),* $(,)?
+    ) -> $output:ty $body:block)*) => {$(
+        $(#[$meta])*
+        #[inline(always)]
+        $visibility fn $name<'a, R: Real $(, $other: $bound)?>($($arg: $type),*) -> $output {
+            struct Apart<'a, R $(, $other)?> {
+                $($arg: $type,)*
+                of: core::marker::PhantomData<(&'a (), R $(, $other)?)>,
+            }
+            impl<'a, R: Real $(, $other: $bound)?> $crate::numeric::Work for Apart<'a, R $(, $other)?> {
+                type Output = $output;
+                #[inline(always)]
+                fn run(self) -> $output {
+                    let Apart { $($arg,)* .. } = self;
+                    $body
+                }
+            }
+            R::run(Apart { $($arg,)* of: core::marker::PhantomData })
+        }
+    )*};
+}
+pub(crate) use apart;
+
 mod dual;
 mod lanes;
 mod real;
 pub mod root;
 pub mod special;
-pub(crate) mod vector;
+mod vector;
+#[cfg(target_arch = "x86_64")]
+mod x86;
 
 pub use dual::Dual;
 pub use lanes::{LaneMask, Lanes};
-pub use real::{Lift, Mask, Pack, Real, Scalar};
+pub use real::{Lift, Mask, Pack, Real, Scalar, WithPack, Work};

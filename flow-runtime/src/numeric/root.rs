@@ -24,6 +24,19 @@ const SWEEPS: usize = 352;
 const GROWTHS: usize = 64;
 const GROWTH: f64 = 4.0;
 
+/// An increasing function, with its slope. Closures are; a type of its own with an `#[inline(always)]` function is compiled into the search.
+pub trait Increasing<R> {
+    /// Value and slope.
+    fn at(&mut self, x: R) -> (R, R);
+}
+
+impl<R, F: FnMut(R) -> (R, R)> Increasing<R> for F {
+    #[inline(always)]
+    fn at(&mut self, x: R) -> (R, R) {
+        self(x)
+    }
+}
+
 /// The x with f(x) = target for an increasing `f` that returns its value and slope, and the lanes that failed.
 ///
 /// The root lies between `lo` and `hi` (up to rounding: a root that rounding puts just outside gives the end itself). The result is
@@ -32,8 +45,14 @@ const GROWTH: f64 = 4.0;
 /// last one has converged; what a lane returns does not depend on the others.
 ///
 /// A lane fails where `f` gives NaN or where the root is outside the bracket by more than rounding.
-#[inline]
-pub fn monotone_root<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (R, R)) -> (R, R::Mask) {
+#[inline(always)]
+pub fn monotone_root<R: Real>(target: R, lo: R, hi: R, f: impl Increasing<R>) -> (R, R::Mask) {
+    monotone_root_from(target, lo + (hi - lo).scale(0.5), lo, hi, f)
+}
+
+/// [`monotone_root`] with a first guess, which may be anything: outside of the bracket it counts as its middle.
+#[inline(always)]
+pub fn monotone_root_from<R: Real>(target: R, guess: R, lo: R, hi: R, mut f: impl Increasing<R>) -> (R, R::Mask) {
     let zero = R::zero();
     let none = R::Mask::splat(false);
     let (ulp, width) = (R::Scalar::EPSILON, hi - lo);
@@ -44,7 +63,7 @@ pub fn monotone_root<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (
     // Ends that were tried as a guess, and ends that were found to lie on their side of the root.
     let (mut lo_tried, mut hi_tried) = (none, none);
     let (mut lo_good, mut hi_good) = (none, none);
-    let mut x = lo + width.scale(0.5);
+    let mut x = R::select(guess.ge(lo) & guess.le(hi), guess, lo + width.scale(0.5));
     // Lengths of the last two moves, and whether the last one was an overshoot or a mere hair.
     let (mut last, mut before) = (width, width);
     let (mut overshot, mut crept) = (none, none);
@@ -52,7 +71,7 @@ pub fn monotone_root<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (
     let mut failed = none;
 
     for _ in 0..SWEEPS {
-        let (value, slope) = f(x);
+        let (value, slope) = f.at(x);
         let off = value - target;
         let (low, high) = (off.le(zero), off.ge(zero));
         let lost = active & !(low | high);
@@ -108,7 +127,7 @@ pub fn monotone_root<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (
 }
 
 /// Moves `lo` and `hi` outwards until f(lo) <= target <= f(hi), for an increasing `f` (value and slope).
-#[inline]
+#[inline(always)]
 pub fn grow_bracket<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (R, R)) -> (R, R) {
     let (mut lo, mut hi) = (lo, hi);
     let first = hi - lo;

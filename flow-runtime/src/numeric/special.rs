@@ -73,14 +73,15 @@ const MILLS_FROM: f64 = 5.0;
 /// Levels of that fraction: enough to leave 2e-17 at [`MILLS_FROM`] and less beyond.
 const MILLS_LEVELS: usize = 25;
 
+apart! {
 /// Mills' ratio (1 - Phi(z)) / phi(z) for z from [`MILLS_FROM`] on: Laplace's fraction 1 / (z + 1 / (z + 2 / (z + ..))).
-#[inline(never)]
 fn mills_tail<R: Real>(z: R) -> R {
-    let mut sum = z;
-    for level in (1..=MILLS_LEVELS).rev() {
-        sum = z + R::constant(level as f64) / sum;
-    }
-    sum.recip()
+        let mut sum = z;
+        for level in (1..=MILLS_LEVELS).rev() {
+            sum = z + R::constant(level as f64) / sum;
+        }
+        sum.recip()
+}
 }
 
 /// Mills' ratio (1 - Phi(z)) / phi(z) at z = -Phi^-1(`least`), z >= 0, to full relative precision however far out.
@@ -129,17 +130,18 @@ pub fn normal_quantile_ln<R: Real>(ln_p: R, ln_q: R) -> R {
     R::select(far, R::select(ln_p.lt(ln_q), -size, size), near)
 }
 
+apart! {
 /// The z with ln(1 - Phi(z)) = `ln_p`, for ln p below [`QUANTILE_ENDS`]. From z^2 = -2 ln p - ln(2 pi) - 2 ln z + .. with z^2 = -2 ln p in
 /// the logarithm z is within 1e-4; as the second derivative of ln(1 - Phi) is nearly -1, two Newton steps leave 1e-20.
-#[inline(never)]
 fn quantile_tail<R: Real>(ln_p: R) -> R {
-    let twice = ln_p.scale(-2.0);
-    let mut z = (twice - R::constant(2.0 * HALF_LN_TAU) - twice.ln()).sqrt();
-    for _ in 0..2 {
-        let ratio = mills_tail(z);
-        z += (ratio.ln() - z.square().scale(0.5) - R::constant(HALF_LN_TAU) - ln_p) * ratio;
-    }
-    z
+        let twice = ln_p.scale(-2.0);
+        let mut z = (twice - R::constant(2.0 * HALF_LN_TAU) - twice.ln()).sqrt();
+        for _ in 0..2 {
+            let ratio = mills_tail(z);
+            z += (ratio.ln() - z.square().scale(0.5) - R::constant(HALF_LN_TAU) - ln_p) * ratio;
+        }
+        z
+}
 }
 
 /// The standard normal quantile from a probability `p` and its complement `q = 1 - p`, each precise near zero.
@@ -250,7 +252,11 @@ fn ratio<R: Real>(x: R, above: [f64; 8], below: [f64; 7]) -> R {
 /// Whether every lane of every value is finite.
 #[inline(always)]
 pub fn all_finite<R: Real>(values: &[R]) -> R::Mask {
-    values.iter().fold(R::Mask::splat(true), |ok, v| ok & v.is_finite())
+    let mut ok = R::Mask::splat(true);
+    for value in values {
+        ok = ok & value.is_finite();
+    }
+    ok
 }
 
 #[cfg(test)]

@@ -1,221 +1,309 @@
-//! Elementary functions of several numbers at once, free of branches, so that their loops become vector instructions.
+//! Elementary functions over packs of `f64`, free of branches: the formulas, generic over what holds the numbers.
 //!
-//! Each is within 4 units in the last place of the scalar function (tested); numbers outside the range of a formula (overflow,
-//! denormals, NaN) go through the scalar function one by one, so that a lane never depends on its neighbours.
+//! A function here is a pair: `formula`, and `inside`, the arguments for which the formula is good. The scalar function is asked for the
+//! rest (zeros, infinities, NaN, as the case may be), lane by lane, so that a lane never depends on its neighbours. Inside, each formula is within
+//! 4 units in the last place of the scalar function (tested over the whole range for every kind of pack that the processor has).
+
+use super::real::{Mask, Real};
 
 /// 1.5 * 2^52: adding it rounds a number to an integer and leaves that integer in the low bits.
-const ROUND: f64 = 6_755_399_441_055_744.0;
-const LN_2_HIGH: f64 = 6.931_471_803_691_238e-1;
-const LN_2_LOW: f64 = 1.908_214_929_270_587_7e-10;
-/// Arguments of the exponential whose result is a normal number.
-const EXP_RANGE: [f64; 2] = [-708.0, 709.0];
+pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
+/// ln 2 in two parts; the first has zeros at its end, so that its products with exponents are exact.
+const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
+/// Where e^x has long become infinite and zero.
+const EXP_ENDS: [f64; 2] = [-800.0, 720.0];
 
-/// 2^n and e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, by the Taylor series to r^13 (remainder below 4e-18).
-#[inline(always)]
-fn split_exp(x: f64) -> (f64, f64) {
-    let x = x.clamp(EXP_RANGE[0], EXP_RANGE[1]);
-    let shifted = x * core::f64::consts::LOG2_E + ROUND;
-    let n = shifted - ROUND;
-    let r = (x - n * LN_2_HIGH) - n * LN_2_LOW;
-    let mut series = 1.0 / 6_227_020_800.0;
-    for inverse_factorial in [
-        1.0 / 479_001_600.0,
-        1.0 / 39_916_800.0,
-        1.0 / 3_628_800.0,
-        1.0 / 362_880.0,
-        1.0 / 40_320.0,
-        1.0 / 5_040.0,
-        1.0 / 720.0,
-        1.0 / 120.0,
-        1.0 / 24.0,
-        1.0 / 6.0,
-        0.5,
-    ] {
-        series = series * r + inverse_factorial;
+/// What the formulas need beyond arithmetic: the bits of numbers.
+pub(super) trait Register: Real<Scalar = f64> {
+    /// x 2^n for an integer n within +-1200, rounded once.
+    fn times_power(self, n: Self) -> Self;
+    /// 2^n for an integer n within the exponents of normal numbers.
+    fn power(n: Self) -> Self;
+    /// k and m with x = 2^k m and m between sqrt(1/2) and sqrt 2, for a positive normal number.
+    fn exponent_and_mantissa(self) -> (Self, Self);
+    /// The size of `self` with the sign of `sign`.
+    fn copysign(self, sign: Self) -> Self;
+}
+
+/// The bits of sqrt(1/2): counting exponents from there puts mantissas around one.
+pub(super) const SQRT_HALF: u64 = 0x3FE6_A09E_667F_3BCD;
+
+impl Register for f64 {
+    #[inline(always)]
+    fn times_power(self, n: f64) -> f64 {
+        times_power_in_halves(self, n)
     }
-    let scale = f64::from_bits((shifted.to_bits() << 52).wrapping_add(1023 << 52));
-    (scale, r + r * r * series)
-}
-
-#[inline(always)]
-fn in_exp_range(x: f64) -> bool {
-    (EXP_RANGE[0]..=EXP_RANGE[1]).contains(&x)
-}
-
-/// Applies a formula to all lanes, then the scalar function to those outside the formula's range.
-#[inline(always)]
-fn patched<const W: usize>(
-    x: [f64; W],
-    formula: impl Fn(f64) -> f64,
-    inside: impl Fn(f64) -> bool,
-    scalar: impl Fn(f64) -> f64,
-) -> [f64; W] {
-    let mut out = x;
-    let mut all = true;
-    for lane in 0..W {
-        out[lane] = formula(x[lane]);
-        all &= inside(x[lane]);
+    #[inline(always)]
+    fn power(n: f64) -> f64 {
+        f64::from_bits(((n + ROUND).to_bits() << 52).wrapping_add(1023 << 52))
     }
-    if !all {
-        for lane in 0..W {
-            if !inside(x[lane]) {
-                out[lane] = scalar(x[lane]);
-            }
-        }
+    #[inline(always)]
+    fn exponent_and_mantissa(self) -> (f64, f64) {
+        let bits = self.to_bits();
+        let exponent = (bits.wrapping_sub(SQRT_HALF) as i64) >> 52;
+        let mantissa = f64::from_bits(bits.wrapping_sub((exponent as u64) << 52));
+        (f64::from_bits((exponent as u64).wrapping_add(ROUND.to_bits())) - ROUND, mantissa)
     }
-    out
-}
-
-/// e^x.
-#[inline(always)]
-pub(crate) fn exp<const W: usize>(x: [f64; W]) -> [f64; W] {
-    let formula = |x| {
-        let (scale, rest) = split_exp(x);
-        scale + scale * rest
-    };
-    patched(x, formula, in_exp_range, f64::exp)
-}
-
-/// e^x - 1.
-#[inline(always)]
-pub(crate) fn exp_m1<const W: usize>(x: [f64; W]) -> [f64; W] {
-    let formula = |x| {
-        let (scale, rest) = split_exp(x);
-        scale * rest + (scale - 1.0)
-    };
-    patched(x, formula, in_exp_range, f64::exp_m1)
-}
-
-/// tanh x = -e / (2 + e) with e = e^(-2 |x|) - 1, and the sign of x.
-#[inline(always)]
-pub(crate) fn tanh<const W: usize>(x: [f64; W]) -> [f64; W] {
-    let formula = |x: f64| {
-        let (scale, rest) = split_exp(-2.0 * x.abs());
-        let e = scale * rest + (scale - 1.0);
-        (-e / (2.0 + e)).copysign(x)
-    };
-    patched(x, formula, |x| x.abs() <= 300.0, f64::tanh)
-}
-
-/// ln x for a positive normal number: x = 2^k m with m between sqrt(1/2) and sqrt 2, then the series of fdlibm's `log` in
-/// s = (m - 1) / (m + 1) (its coefficients; error below one unit in the last place).
-#[inline(always)]
-fn ln_normal(x: f64) -> f64 {
-    const SQRT_HALF: u64 = 0x3FE6_A09E_667F_3BCD;
-    let bits = x.to_bits();
-    let exponent = (bits.wrapping_sub(SQRT_HALF) as i64) >> 52;
-    let m = f64::from_bits(bits.wrapping_sub((exponent as u64) << 52));
-    let k = f64::from_bits((exponent as u64).wrapping_add(ROUND.to_bits())) - ROUND;
-    let f = m - 1.0;
-    let s = f / (2.0 + f);
-    let z = s * s;
-    let mut series = 1.479_819_860_511_658_6e-1;
-    for c in [
-        1.531_383_769_920_937_3e-1,
-        1.818_357_216_161_805e-1,
-        2.222_219_843_214_978_4e-1,
-        2.857_142_874_366_239e-1,
-        3.999_999_999_940_942e-1,
-        6.666_666_666_666_735e-1,
-    ] {
-        series = series * z + c;
+    #[inline(always)]
+    fn copysign(self, sign: f64) -> f64 {
+        f64::copysign(self, sign)
     }
-    let half = 0.5 * f * f;
-    k * LN_2_HIGH - ((half - (s * (half + z * series) + k * LN_2_LOW)) - f)
 }
 
+/// x 2^n in two steps of half the exponent, so that results that are denormal or infinite come out right.
 #[inline(always)]
-fn is_normal(x: f64) -> bool {
-    (f64::MIN_POSITIVE..=f64::MAX).contains(&x)
+pub(super) fn times_power_in_halves<V: Register>(x: V, n: V) -> V {
+    let half = round(n.scale(0.5));
+    x * V::power(half) * V::power(n - half)
 }
 
-/// ln x.
+/// The nearest integer, for |x| below 2^51.
 #[inline(always)]
-pub(crate) fn ln<const W: usize>(x: [f64; W]) -> [f64; W] {
-    patched(x, ln_normal, is_normal, f64::ln)
+fn round<V: Register>(x: V) -> V {
+    (x + V::constant(ROUND)) - V::constant(ROUND)
 }
 
-/// ln(1 + x) = ln u + (x - (u - 1)) / u with u = 1 + x rounded: the second term is what rounding took.
+/// c_0 + c_1 x + c_2 x^2 + ..
 #[inline(always)]
-pub(crate) fn ln_1p<const W: usize>(x: [f64; W]) -> [f64; W] {
-    let formula = |x: f64| {
-        let u = 1.0 + x;
-        ln_normal(u) + (x - (u - 1.0)) / u
-    };
-    patched(x, formula, |x| x > -1.0 && x < 1e300, f64::ln_1p)
+fn polynomial<V: Register, const N: usize>(x: V, coefficients: [f64; N]) -> V {
+    let mut sum = V::constant(coefficients[N - 1]);
+    for c in coefficients.iter().rev().skip(1) {
+        sum = sum.mul_add(x, V::constant(*c));
+    }
+    sum
+}
+
+/// n and e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, by the Taylor series to r^13 (remainder below 4e-18). Its even and odd halves are
+/// independent, which shortens the chain of dependent steps.
+#[inline(always)]
+fn split_exp<V: Register>(x: V) -> (V, V) {
+    let n = round(x.scale(core::f64::consts::LOG2_E));
+    let r = n.mul_add(V::constant(-LN_2[1]), n.mul_add(V::constant(-LN_2[0]), x));
+    let z = r * r;
+    // (e^r - 1 - r) / r^2 = 1/2 + r/6 + r^2/24 + ..
+    let even = [0.5, 1.0 / 24.0, 1.0 / 720.0, 1.0 / 40_320.0, 1.0 / 3_628_800.0, 1.0 / 479_001_600.0];
+    let odd = [1.0 / 6.0, 1.0 / 120.0, 1.0 / 5_040.0, 1.0 / 362_880.0, 1.0 / 39_916_800.0, 1.0 / 6_227_020_800.0];
+    let series = r.mul_add(polynomial(z, odd), polynomial(z, even));
+    (n, z.mul_add(series, r))
+}
+
+/// `x` within `low` and `high`, NaN where it is NaN.
+#[inline(always)]
+fn between<V: Register>(x: V, low: f64, high: f64) -> V {
+    V::constant(high).min(V::constant(low).max(x))
+}
+
+/// e^x, for all x.
+pub(super) mod exp {
+    use super::*;
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
+        let (n, rest) = split_exp(between(x, EXP_ENDS[0], EXP_ENDS[1]));
+        (V::one() + rest).times_power(n)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(_: V) -> V::Mask {
+        V::Mask::splat(true)
+    }
+}
+
+/// e^x - 1 = 2 (2^(n - 1) (e^r - 1) + 2^(n - 1) - 1/2), for all x: the powers stay finite as long as the result does.
+pub(super) mod exp_m1 {
+    use super::*;
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
+        // Below -40 the result is -1; from 709.8 on it is infinite, as is 2 * 2^1023.
+        let (n, rest) = split_exp(between(x, -40.0, 710.0));
+        let power = V::power(n - V::one());
+        power.mul_add(rest, power - V::constant(0.5)).scale(2.0).copysign(x)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(_: V) -> V::Mask {
+        V::Mask::splat(true)
+    }
+}
+
+/// tanh x = -e / (2 + e) with e = e^(-2 |x|) - 1, and the sign of x; for all x.
+pub(super) mod tanh {
+    use super::*;
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
+        let e = exp_m1::formula(x.abs().scale(-2.0));
+        (-e / (V::constant(2.0) + e)).copysign(x)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(_: V) -> V::Mask {
+        V::Mask::splat(true)
+    }
+}
+
+/// ln x = k ln 2 + ln m with m between sqrt(1/2) and sqrt 2, by the series of fdlibm's `log` in s = (m - 1) / (m + 1) (its coefficients; error
+/// below one unit in the last place). For positive normal numbers.
+pub(super) mod ln {
+    use super::*;
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
+        let (k, m) = x.exponent_and_mantissa();
+        let f = m - V::one();
+        let s = f * (V::constant(2.0) + f).quick_recip();
+        let z = s * s;
+        let series = polynomial(
+            z,
+            [
+                6.666_666_666_666_735e-1,
+                3.999_999_999_940_942e-1,
+                2.857_142_874_366_239e-1,
+                2.222_219_843_214_978_4e-1,
+                1.818_357_216_161_805e-1,
+                1.531_383_769_920_937_3e-1,
+                1.479_819_860_511_658_6e-1,
+            ],
+        );
+        let half = f.scale(0.5) * f;
+        let small = s.mul_add(z.mul_add(series, half), k.scale(LN_2[1]));
+        k.scale(LN_2[0]) - ((half - small) - f)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(x: V) -> V::Mask {
+        x.ge(V::constant(f64::MIN_POSITIVE)) & x.le(V::constant(f64::MAX))
+    }
+}
+
+/// ln(1 + x) = ln u + (x - (u - 1)) / u with u = 1 + x rounded: the second term is what rounding took. For -1 < x < 1e300.
+pub(super) mod ln_1p {
+    use super::*;
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
+        let u = V::one() + x;
+        // The sign is that of x, minus zero included.
+        (ln::formula(u) + (x - (u - V::one())) / u).copysign(x)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(x: V) -> V::Mask {
+        x.gt(V::constant(-1.0)) & x.lt(V::constant(1e300))
+    }
+}
+
+/// sin x and cos x: x = n pi/2 + r + t with |r| <= pi/4 and t what rounding took, then fdlibm's kernels. For |x| up to 8192, where n has few
+/// enough bits for exact products with the first two parts of pi/2.
+pub(super) mod sin_cos {
+    use super::*;
+    const HALF_PI: [f64; 3] = [1.570_796_326_734_125_6, 6.077_100_506_303_966e-11, 2.022_266_248_795_950_7e-21];
+
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(x: V) -> (V, V) {
+        let n = round(x.scale(core::f64::consts::FRAC_2_PI));
+        let first = x - n.scale(HALF_PI[0]);
+        let taken = n.scale(HALF_PI[1]);
+        let second = first - taken;
+        let lost = n.scale(HALF_PI[2]) - ((first - second) - taken);
+        let r = second - lost;
+        let t = (second - r) - lost;
+        let z = r * r;
+        let v = z * r;
+        let series = polynomial(
+            z,
+            [
+                8.333_333_333_322_49e-3,
+                -1.984_126_982_985_795e-4,
+                2.755_731_370_707_006_8e-6,
+                -2.505_076_025_340_686_3e-8,
+                1.589_690_995_211_55e-10,
+            ],
+        );
+        let sin = r - ((z * (t.scale(0.5) - v * series) - t) - v.scale(-1.666_666_666_666_663_2e-1));
+        let series = polynomial(
+            z,
+            [
+                4.166_666_666_666_66e-2,
+                -1.388_888_888_887_411e-3,
+                2.480_158_728_947_673e-5,
+                -2.755_731_435_139_066_3e-7,
+                2.087_572_321_298_175e-9,
+                -1.135_964_755_778_819_5e-11,
+            ],
+        );
+        let half = z.scale(0.5);
+        let w = V::one() - half;
+        let cos = w + (((V::one() - w) - half) + (z * (z * series) - r * t));
+        // n modulo 4 as -2 .. 2.
+        let turn = n - round(n.scale(0.25)).scale(4.0);
+        let odd = turn.abs().lt(V::constant(1.5)) & turn.abs().gt(V::constant(0.5));
+        let opposite = turn.abs().gt(V::constant(1.5));
+        let quarter = turn.gt(V::constant(0.5));
+        let back = turn.lt(V::constant(-0.5));
+        let (a, b) = (V::select(odd, cos, sin), V::select(odd, sin, cos));
+        (V::select(opposite | back, -a, a), V::select(opposite | quarter, -b, b))
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(x: V) -> V::Mask {
+        x.abs().le(V::constant(8192.0))
+    }
+}
+
+/// The angle of (x, y): with a <= b the sizes of the two, atan(a / b), where a > tan(pi/8) b as pi/4 + atan((a - b) / (a + b)), by the rational
+/// approximation of Cephes' `atan`; then the octant. For sizes whose quotients neither overflow nor underflow.
+pub(super) mod atan2 {
+    use super::*;
+    use core::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
+    const TAN_PI_8: f64 = 0.414_213_562_373_095_03;
+    /// What pi/2 has beyond its `f64`.
+    const REST: f64 = 6.123_233_995_736_766e-17;
+
+    #[inline(always)]
+    pub(in crate::numeric) fn formula<V: Register>(y: V, x: V) -> V {
+        let (size_x, size_y) = (x.abs(), y.abs());
+        let steep = size_y.gt(size_x);
+        let (a, b) = (V::select(steep, size_x, size_y), V::select(steep, size_y, size_x));
+        let b = V::select(b.le(V::zero()), V::one(), b);
+        let diagonal = a.gt(b.scale(TAN_PI_8));
+        let t = V::select(diagonal, a - b, a) / V::select(diagonal, a + b, b);
+        let z = t * t;
+        let above = polynomial(
+            z,
+            [
+                -6.485_021_904_942_025e1,
+                -1.228_866_684_490_136_2e2,
+                -7.500_855_792_314_705e1,
+                -1.615_753_718_733_365e1,
+                -8.750_608_600_031_904e-1,
+            ],
+        );
+        let below = polynomial(
+            z,
+            [
+                1.945_506_571_482_614e2,
+                4.853_903_996_359_137e2,
+                4.328_810_604_912_902_7e2,
+                1.650_270_098_316_988_5e2,
+                2.485_846_490_142_306_3e1,
+                1.0,
+            ],
+        );
+        let atan = t.mul_add(z * above / below, t);
+        // angle = base + sign atan, where the octant says.
+        let base = V::select(diagonal, V::constant(FRAC_PI_4), V::zero());
+        let rest = V::select(diagonal, V::constant(0.5 * REST), V::zero());
+        let (base, rest, atan) = (
+            V::select(steep, V::constant(FRAC_PI_2) - base, base),
+            V::select(steep, V::constant(REST) - rest, rest),
+            V::select(steep, -atan, atan),
+        );
+        let left = V::one().copysign(x).lt(V::zero());
+        let (base, rest, atan) = (
+            V::select(left, V::constant(PI) - base, base),
+            V::select(left, V::constant(2.0 * REST) - rest, rest),
+            V::select(left, -atan, atan),
+        );
+        (base + (atan + rest)).copysign(y)
+    }
+    #[inline(always)]
+    pub(in crate::numeric) fn inside<V: Register>(y: V, x: V) -> V::Mask {
+        let (a, b) = (x.abs().min(y.abs()), x.abs().max(y.abs()));
+        let usual = b.lt(V::constant(1e300)) & b.gt(V::constant(1e-290)) & a.gt(b.scale(1e-290));
+        usual | (a.le(V::zero()) & b.lt(V::constant(1e300)))
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use rand::rngs::StdRng;
-    use rand::{RngExt, SeedableRng};
-
-    /// Distance in units in the last place of the scalar result.
-    fn ulps(a: f64, b: f64) -> f64 {
-        if a == b || (a.is_nan() && b.is_nan()) {
-            return 0.0;
-        }
-        let ulp = (b.abs().next_up() - b.abs()).max(f64::from_bits(1));
-        (a - b).abs() / ulp
-    }
-
-    fn check(vector: fn([f64; 4]) -> [f64; 4], scalar: fn(f64) -> f64, numbers: &[f64]) {
-        for four in numbers.chunks_exact(4) {
-            let four: [f64; 4] = core::array::from_fn(|i| four[i]);
-            let out = vector(four);
-            for i in 0..4 {
-                assert!(ulps(out[i], scalar(four[i])) <= 4.0, "{}: {} {}", four[i], out[i], scalar(four[i]));
-                // A lane does not depend on its neighbours.
-                assert_eq!(out[i].to_bits(), vector([four[i]; 4])[i].to_bits());
-            }
-            assert_eq!(out[0].is_sign_negative(), scalar(four[0]).is_sign_negative());
-        }
-    }
-
-    #[test]
-    fn within_four_units_of_the_scalar_functions() {
-        let mut rng = StdRng::seed_from_u64(1);
-        let special = [
-            0.0,
-            -0.0,
-            1.0,
-            -1.0,
-            0.5,
-            2.0,
-            f64::INFINITY,
-            f64::NEG_INFINITY,
-            f64::NAN,
-            f64::MAX,
-            f64::MIN,
-            f64::MIN_POSITIVE,
-            f64::from_bits(1),
-            709.5,
-            710.0,
-            -708.5,
-            -745.0,
-            -746.0,
-            1e-300,
-            1e300,
-            -0.999_999_999_9,
-            0.346_573,
-            0.346_574,
-            -0.346_573,
-        ];
-        let mut numbers = special.to_vec();
-        for _ in 0..20_000 {
-            let size = 10f64.powf(rng.random_range(-18.0..3.0));
-            numbers.push(if rng.random_bool(0.5) { size } else { -size });
-        }
-        check(exp, f64::exp, &numbers);
-        check(exp_m1, f64::exp_m1, &numbers);
-        check(tanh, f64::tanh, &numbers);
-        let beyond: Vec<f64> = numbers.iter().map(|x| if *x < -1.0 { -1.0 / x } else { *x }).collect();
-        check(ln_1p, f64::ln_1p, &beyond);
-        let positive: Vec<f64> = (0..20_000).map(|_| 10f64.powf(rng.random_range(-310.0..308.0))).collect();
-        check(ln, f64::ln, &positive);
-        check(ln, f64::ln, &special.map(f64::abs));
-        let near_one: Vec<f64> = (0..20_000).map(|_| 1.0 + rng.random_range(-0.5..0.5)).collect();
-        check(ln, f64::ln, &near_one);
-    }
-}
+mod tests;

@@ -211,14 +211,11 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// There is no such condition or manifold; the manifold has more dimensions than paper; the density fails.
-    pub fn figure<E: Element, D: Stepwise<E>, G: Rng + ?Sized>(
+    pub fn figure<E: Element + 'a, D: Stepwise<E>, G: Rng + ?Sized>(
         &self,
         density: &'a D,
         rng: &mut G,
-    ) -> Result<Figure<'a>, PlotError>
-    where
-        E: 'a,
-    {
+    ) -> Result<Figure<'a>, PlotError> {
         let failed = |e: Error| PlotError::Density(e.into());
         let draws = density.draw_under(self.condition, self.draws, rng).map_err(failed)?.points;
         let steps = density.steps(self.condition, self.manifold, &draws).map_err(failed)?;
@@ -340,7 +337,7 @@ mod tests {
     #[test]
     fn every_kind_of_chain_is_drawn() {
         let pdf = Cpu::seed_from_u64(3)
-            .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f), f64>();
+            .build_module::<flow!(e2 + e1 + i1[-1, 2] + s1 + a2 + s2 : gg + t + r + m + w + f | hidden 4), f64>();
         for (manifold, panels) in [(0, 3), (1, 2), (2, 2), (3, 2), (4, 2), (5, 2)] {
             let figure = Steps::new().manifold(manifold).cells(12).draws(20).figure(&pdf, &mut rng()).unwrap();
             let canvas = figure.render().unwrap();
@@ -363,7 +360,7 @@ mod tests {
 
     #[test]
     fn slices_have_the_measure_of_their_pictures() {
-        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + a2 + s2 : t + w + f), f64>();
+        let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + a2 + s2 : t + w + f | hidden 4), f64>();
         let rows = pdf.draw_under(0, 2, &mut rng()).unwrap().points;
         let slice = |manifold| Slice { density: &pdf, condition: 0, manifold, rows: rows.clone() };
         let n = 30;

@@ -237,6 +237,7 @@ impl<P> Field<'_, P> {
     }
 
     /// Column c of the (covariant) derivative along the directions: O_c, on a sphere P O_c - s T_0c.
+    #[inline]
     fn covariant<'b, R: Real>(&self, block: &'b [R], c: usize, s: R) -> impl Iterator<Item = R> + 'b {
         let Shape { n, sphere, directions, .. } = self.shape;
         let (y, tangent) = (&block[..n], &block[(1 + c) * (n + 1)..][..n]);

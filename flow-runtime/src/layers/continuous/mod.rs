@@ -184,6 +184,7 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
         HEAD + 2 * M::EMBED + Self::record::<M>() + Work::<f64>::size(&Self::shape::<M>(), Self::METHOD.tableau)
     }
 
+    #[inline]
     fn path<M: FlowSpace, R: Real>(scratch: &mut [R]) -> Path<'_, R> {
         let (head, rest) = scratch.split_at_mut(HEAD);
         let (target, rest) = rest.split_at_mut(M::EMBED);
@@ -226,6 +227,7 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
     }
 
     /// Walks the path from its start to its end; returns the integrals of the rates and the lanes that did not arrive.
+    #[inline]
     fn walk<R: Real, P: Lift<R>>(field: &Field<'_, P>, inverse: bool, path: &mut Path<'_, R>) -> ([R; RATES], R::Mask) {
         let n = field.shape.n;
         let Path { head, target, base, record, work } = path;
@@ -249,6 +251,7 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
     }
 
     /// Cotangents of [`Self::walk`].
+    #[inline]
     fn walk_back<R: Real, P: Lift<R>>(
         field: &Field<'_, P>,
         inverse: bool,
@@ -317,13 +320,16 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         }
     }
 
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         cot_params.iter_mut().zip(cot_prepared).for_each(|(bar, cot)| *bar += *cot);
     }
 
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let mut path = Self::path::<M, R>(scratch);
         path.target.copy_from_slice(x);
@@ -332,6 +338,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         *log_det += R::select(failed, R::constant(f64::NAN), divergence);
     }
 
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -345,6 +352,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cotangents);
     }
 
+    #[inline]
     fn inverse_penalised<R: Real, P: Lift<R>>(
         prepared: &[P],
         x: &mut [R],
@@ -361,6 +369,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         penalties[1] += norm;
     }
 
+    #[inline]
     fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -376,6 +385,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
     }
 
     // Time runs backwards: the integral from 1 to 0 of the divergence is the log-determinant as it stands.
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let mut path = Self::path::<M, R>(scratch);
         path.base.copy_from_slice(z);
@@ -385,6 +395,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         failed
     }
 
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -18,6 +18,7 @@ pub(super) struct Cotangents<'a, R> {
 ///
 /// With u' = u + h sum_i b_i k_i and stages Y_i, backwards through the stages: the cotangent of k_i is
 /// h (b_i u'_bar + sum_{j>i} a_ji Y_j_bar), that of Y_i is its pull-back by the field, and u_bar = u'_bar + sum_i Y_i_bar.
+#[inline]
 pub(super) fn discrete<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,
@@ -67,6 +68,7 @@ pub(super) fn discrete<R: Real, P: Lift<R>>(
 /// integrals, and those of the weights are the integral of (df/dw)^T a + sum_r c_r d rate_r/dw: the same pull-back. The position and a are integrated backwards together
 /// by steps of their own, in which the weights of the method make the integral. On the sphere f is the ambient field, whose solutions stay there. Returns the lanes
 /// that were not done within the step limit.
+#[inline]
 pub(super) fn adjoint<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,

@@ -43,24 +43,28 @@ impl Method {
     }
 
     /// Relative and absolute tolerance in numbers of this precision.
+    #[inline]
     pub fn tolerances<R: Real>(&self) -> (R, R) {
         let least = FLOOR * R::Scalar::EPSILON;
         (R::constant(self.rtol.max(least)), R::constant(self.atol.max(least)))
     }
 
     /// The first step tried: as long as a field of size 1 with derivatives of size 1 would have it.
+    #[inline]
     pub fn first<R: Real>(&self) -> R {
         R::constant(self.rtol.max(self.atol).max(FLOOR * R::Scalar::EPSILON).powf(0.2))
     }
 }
 
 /// Length of the next step over that of this one, from the ratio of error and tolerance.
+#[inline]
 pub(super) fn growth<R: Real>(ratio: R) -> R {
     let power = (ratio.max(R::constant(1e-10)).ln().scale(-0.2)).exp().scale(SAFETY);
     R::select(ratio.le(R::constant(LOST)), power.clamp(SHORTEN, LENGTHEN), R::constant(SHORTEN))
 }
 
 /// Time gone by in an interval of length `length`, and how the step `h` fits: its length, and the lanes that it takes to the end.
+#[inline]
 pub(super) fn fit<R: Real>(gone: R, length: f64, h: R, active: R::Mask) -> (R, R::Mask) {
     let left = R::constant(length) - gone;
     let last = h.ge(left.scale(NEARLY_ALL));
@@ -116,6 +120,7 @@ impl<'a, R: Real> Work<'a, R> {
 }
 
 /// base + h sum_i w_i rows_i, into `out`.
+#[inline]
 pub(super) fn combine<R: Real>(base: &[R], h: R, weights: &[f64], rows: &[R], out: &mut [R]) {
     for d in 0..base.len() {
         out[d] = base[d] + h * weighted(weights, rows, base.len(), d);
@@ -123,6 +128,7 @@ pub(super) fn combine<R: Real>(base: &[R], h: R, weights: &[f64], rows: &[R], ou
 }
 
 /// sum_i w_i rows_i of one column.
+#[inline]
 pub(super) fn weighted<R: Real>(weights: &[f64], rows: &[R], columns: usize, column: usize) -> R {
     let mut sum = R::zero();
     for (w, row) in weights.iter().zip(rows.chunks_exact(columns)) {
@@ -135,6 +141,7 @@ pub(super) fn weighted<R: Real>(weights: &[f64], rows: &[R], columns: usize, col
 
 /// The stages of a step from `y`, and the unprojected position after it in `work.next`. `known`: the first one is there already. `keep`: each
 /// stage keeps its block.
+#[inline]
 pub(super) fn stages<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     tableau: &Tableau,
@@ -157,6 +164,7 @@ pub(super) fn stages<R: Real, P: Lift<R>>(
 }
 
 /// Divides by the length.
+#[inline]
 pub(super) fn onto_sphere<R: Real>(y: &mut [R]) {
     let length = y.iter().fold(R::zero(), |sum, y| sum + y.square()).sqrt();
     y.iter_mut().for_each(|y| *y = *y / length);
@@ -164,6 +172,7 @@ pub(super) fn onto_sphere<R: Real>(y: &mut [R]) {
 
 /// Integrates from time `from` to `to`: moves `y`, adds the integrals of the rates, and records the steps unless `record` is empty. Returns the number of steps
 /// recorded and the lanes that were not done within the step limit.
+#[inline]
 pub(super) fn march<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,
@@ -181,6 +190,7 @@ pub(super) fn march<R: Real, P: Lift<R>>(
     }
 }
 
+#[inline]
 fn note<R: Real>(record: &mut [R], step: usize, y: &[R], t: R, h: R) {
     if !record.is_empty() {
         let slot = &mut record[step * slot(y.len())..][..slot(y.len())];
@@ -189,6 +199,7 @@ fn note<R: Real>(record: &mut [R], step: usize, y: &[R], t: R, h: R) {
     }
 }
 
+#[inline]
 fn fixed<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,
@@ -214,6 +225,7 @@ fn fixed<R: Real, P: Lift<R>>(
     }
 }
 
+#[inline]
 fn adaptive<R: Real, P: Lift<R>>(
     field: &Field<'_, P>,
     method: &Method,

@@ -80,6 +80,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (from.0..from.0 + n, from.1..from.1 + m)
     }
 
+    #[inline]
     pub(super) fn faded_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
@@ -87,6 +88,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
+    #[inline]
     pub(super) fn faded_prepare_vjp<P: Real>(cot_prepared: &[P], cot_params: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);

@@ -228,6 +228,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         if Self::CORRELATED { Self::initial_network(rng, around) } else { around.fill(0.0) }
     }
 
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
         if let Some(mode) = const { Self::OPTIONS.rotation() } {
@@ -242,6 +243,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         }
     }
 
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
         let (cot_rotation, cot_own) = cot_params[..Self::VERTICAL.0].split_at_mut(Self::KAPPA.0);
@@ -259,6 +261,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         }
     }
 
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::rotate(prepared, x, true);
         let mut at = Place::from_vector(x);
@@ -280,6 +283,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         x.copy_from_slice(&at.vector());
     }
 
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -306,6 +310,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         Self::rotate_vjp(prepared, &mut from.vector(), true, cot, cot_prepared);
     }
 
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let mut at = Place::from_vector(z);
         at.store(scratch, Self::AT_BASE);
@@ -328,6 +333,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         R::Mask::splat(false)
     }
 
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

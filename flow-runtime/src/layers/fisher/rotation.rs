@@ -36,6 +36,7 @@ impl FisherRotation {
         }
     }
 
+    #[inline(always)]
     pub(super) fn prepare<P: Real>(self, params: &[P], prepared: &mut [P]) {
         match self {
             FisherRotation::Householder => rotation::householder_prepare(3, params, prepared),
@@ -48,6 +49,7 @@ impl FisherRotation {
     }
 
     /// Cotangents of [`FisherRotation::prepare`].
+    #[inline(always)]
     pub(super) fn prepare_vjp<P: Real>(self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         match self {
             FisherRotation::Householder => {
@@ -99,6 +101,7 @@ impl FisherRotation {
     }
 }
 
+#[inline(always)]
 fn pull<P: Real, const N: usize>(matrix: &[Dual<P, N>; 9], cot: &[P], cot_params: &mut [P]) {
     for (k, bar) in cot_params.iter_mut().enumerate() {
         *bar += matrix.iter().zip(cot).fold(P::zero(), |sum, (entry, cot)| sum + entry.grad[k] * *cot);
@@ -106,6 +109,7 @@ fn pull<P: Real, const N: usize>(matrix: &[Dual<P, N>; 9], cot: &[P], cot_params
 }
 
 /// A vector of length one, by way of the largest component; a vector of zeros becomes axis number `axis`.
+#[inline(always)]
 fn unit<P: Real, const N: usize>(v: [P; N], axis: usize) -> [P; N] {
     let largest = v.iter().fold(P::zero(), |m, x| m.max(x.abs()));
     let none = largest.lt(P::constant(P::Scalar::TINY));
@@ -126,6 +130,7 @@ fn unit<P: Real, const N: usize>(v: [P; N], axis: usize) -> [P; N] {
 /// With (a, b) = rho (cos, sin) and k = (1 - c) / rho^2 it is a^2 k = (1 - c) cos^2: near there the rotation depends on the
 /// direction in which u leaves -z, and derivatives grow like 1 / rho. At -z itself it is the half turn about the y axis, and the way in which that
 /// turns with u counts as constant. A vector of zeros gives no rotation.
+#[inline(always)]
 fn xyz<P: Real>(p: [P; 3]) -> [P; 9] {
     let [a, b, c] = unit(p, 2);
     let one = P::one();
@@ -143,6 +148,7 @@ fn xyz<P: Real>(p: [P; 3]) -> [P; 9] {
 }
 
 /// The rotation of a quaternion (a, i, j, k), of any length (layers.md 6.2); four zeros give no rotation.
+#[inline(always)]
 fn quaternion<P: Real>(q: [P; 4]) -> [P; 9] {
     let [a, i, j, k] = unit(q, 0);
     let one = P::one();

@@ -17,6 +17,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (params + from.0..params + to.0, prepared + from.1..prepared + to.1)
     }
 
+    #[inline]
     pub(super) fn vertical_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::VERTICALS {
             if let Some(options) = Self::OPTIONS.vertical(letter) {
@@ -26,6 +27,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
+    #[inline]
     pub(super) fn vertical_prepare_vjp<P: Real>(
         params: &[P],
         prepared: &[P],
@@ -127,11 +129,13 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     }
 }
 
+#[inline]
 fn store<R: Real>(list: &mut [R], place: usize, level: Ends<R>) {
     list[2 * place] = level.low;
     list[2 * place + 1] = level.high;
 }
 
+#[inline]
 fn load<R: Real>(list: &[R], place: usize) -> Ends<R> {
     Ends { low: list[2 * place], high: list[2 * place + 1] }
 }

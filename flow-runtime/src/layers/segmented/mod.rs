@@ -261,6 +261,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         }
     }
 
+    #[inline]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (given, rest) = params.split_at(Shape::<M, Opts>::ROTATION.0);
         let given = &given[..Shape::<M, Opts>::ROTATION.1];
@@ -273,6 +274,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         weights.copy_from_slice(given_weights);
         moebius::prepare(given_mixture, mixture);
     }
+    #[inline]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (all, acting, _) = Shape::<M, Opts>::ROTATION;
         let (given, rest) = params.split_at(all);
@@ -292,6 +294,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         moebius::prepare_vjp(given_mixture, mixture, cot_mixture, cot_given_mixture);
     }
 
+    #[inline]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
         let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
@@ -311,6 +314,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         x.copy_from_slice(&base.vector(M::DIM)[..M::EMBED]);
     }
 
+    #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -348,6 +352,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         }
     }
 
+    #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
         let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
@@ -370,6 +375,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         failed
     }
 
+    #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
