@@ -1,6 +1,7 @@
 //! What can be said without a network: vertex and direction as linear functions of the features, with the spread of what is left.
 //! A density that the flow has to beat.
 
+use crate::least_squares::{cholesky, solve};
 use crate::simulator::{Event, FEATURES};
 use std::f64::consts::TAU;
 
@@ -87,28 +88,4 @@ fn concentration(cosine: f64) -> f64 {
         if 1.0 / kappa.tanh() - 1.0 / kappa < cosine { low = kappa } else { high = kappa }
     }
     low
-}
-
-/// The lower triangle whose product with its transpose is the matrix.
-fn cholesky(mut matrix: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
-    for j in 0..matrix.len() {
-        for i in j..matrix.len() {
-            let product: f64 = (0..j).map(|k| matrix[i][k] * matrix[j][k]).sum();
-            let rest = matrix[i][j] - product;
-            matrix[i][j] = if i == j { rest.sqrt() } else { rest / matrix[j][j] };
-        }
-    }
-    matrix
-}
-
-fn solve(factor: &[Vec<f64>], mut x: Vec<f64>) -> Vec<f64> {
-    for i in 0..x.len() {
-        let known: f64 = (0..i).map(|k| factor[i][k] * x[k]).sum();
-        x[i] = (x[i] - known) / factor[i][i];
-    }
-    for i in (0..x.len()).rev() {
-        let known: f64 = (i + 1..x.len()).map(|k| factor[k][i] * x[k]).sum();
-        x[i] = (x[i] - known) / factor[i][i];
-    }
-    x
 }

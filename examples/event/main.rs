@@ -5,6 +5,8 @@
 //! An encoder network summarises what the sensors report in 32 numbers; the flow is the posterior given these. Both are fitted
 //! together to simulated events (simulator.rs), so the encoder learns what the posterior needs.
 
+#[path = "../shared/least_squares.rs"]
+mod least_squares;
 mod linear;
 mod simulator;
 

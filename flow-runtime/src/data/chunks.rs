@@ -298,7 +298,7 @@ mod tests {
         }
     }
 
-    fn stream(known: bool, order: Order) -> Shuffled<Numbered> {
+    fn numbered(known: bool, order: Order) -> Shuffled<Numbered> {
         let sizes = vec![7, 0, 13, 1, 40, 5, 22, 9, 3, 11];
         Shuffled::new(Numbered { sizes, known, reads: 0 }, order)
     }
@@ -315,7 +315,7 @@ mod tests {
     #[test]
     fn a_pass_has_every_row_once_in_batches_of_one_size() {
         for (batch, buffer) in [(4, 30), (10, 1), (111, 50), (7, 1000), (200, 10)] {
-            let mut stream = stream(true, Order { batch, buffer, shuffle: true });
+            let mut stream = numbered(true, Order { batch, buffer, shuffle: true });
             assert_eq!(rest(&mut stream).len(), 0);
             stream.start(0, 5).unwrap();
             let batches = rest(&mut stream);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn the_order_is_that_of_epoch_and_seed() {
-        let mut stream = stream(true, Order { batch: 8, buffer: 30, shuffle: true });
+        let mut stream = numbered(true, Order { batch: 8, buffer: 30, shuffle: true });
         let mut pass = |epoch, seed| {
             stream.start(epoch, seed).unwrap();
             rest(&mut stream)
@@ -339,7 +339,7 @@ mod tests {
         assert_ne!(first, pass(4, 1));
         assert_ne!(first, pass(3, 2));
         assert_eq!(first, pass(3, 1));
-        let mut plain = tests::stream(false, Order { batch: 100, buffer: 1, shuffle: false });
+        let mut plain = numbered(false, Order { batch: 100, buffer: 1, shuffle: false });
         plain.start(1, 1).unwrap();
         assert_eq!(rest(&mut plain).concat(), (0..111).collect::<Vec<_>>());
     }
@@ -348,12 +348,12 @@ mod tests {
     fn what_is_skipped_is_passed_over_and_not_read_where_its_size_is_known() {
         for known in [false, true] {
             let order = Order { batch: 6, buffer: 20, shuffle: true };
-            let mut whole = stream(known, order);
+            let mut whole = numbered(known, order);
             whole.start(2, 9).unwrap();
             let all = rest(&mut whole);
             for skipped in 0..all.len() + 2 {
                 for before in 0..skipped.min(3) {
-                    let mut other = stream(known, order);
+                    let mut other = numbered(known, order);
                     other.start(2, 9).unwrap();
                     for batch in &all[..before.min(all.len())] {
                         assert_eq!(rest_one(&mut other), *batch);
@@ -362,7 +362,7 @@ mod tests {
                     assert_eq!(rest(&mut other), all[skipped.min(all.len())..], "{skipped} after {before}, {known}");
                 }
             }
-            let mut other = stream(known, order);
+            let mut other = numbered(known, order);
             other.start(2, 9).unwrap();
             other.skip(all.len()).unwrap();
             assert_eq!(other.source.reads, if known { 0 } else { 10 });
@@ -400,6 +400,6 @@ mod tests {
     }
 
     fn stream_of_nothing() -> Shuffled<Numbered> {
-        stream(true, Order { batch: 0, ..Order::default() })
+        numbered(true, Order { batch: 0, ..Order::default() })
     }
 }

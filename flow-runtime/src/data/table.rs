@@ -177,6 +177,35 @@ impl Table {
         Ok(self)
     }
 
+    /// The table with another column in the place of one; rows stay those that they were.
+    ///
+    /// ```
+    /// use flow_runtime::data::Table;
+    ///
+    /// let table = Table::from_rows("points", ["x", "y"], &[[0.0, 1.0], [2.0, 3.0]])?;
+    /// let rows = table.select(&[1]).replace("x", [-2.0])?;
+    /// assert_eq!((rows.numbers("x")?, rows.origin_rows()), (vec![-2.0], &[1][..]));
+    /// # Ok::<(), flow_runtime::data::DataError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// There is no such column, or the new one has another number of rows.
+    pub fn replace(mut self, name: &str, column: impl Into<Column>) -> Result<Self, DataError> {
+        let (len, column) = (self.len(), column.into());
+        self.column(name)?;
+        if column.len() != len {
+            let message = format!("it has {len} rows, what is to take its place has {}", column.len());
+            return Err(DataError::Column { origin: self.origin, column: name.into(), message });
+        }
+        for (own, old) in &mut self.columns {
+            if own == name {
+                *old = column;
+                break;
+            }
+        }
+        Ok(self)
+    }
+
     /// A part of a file, whose first row is row `start` of it.
     pub(crate) fn starting_at(mut self, start: usize) -> Self {
         self.rows.iter_mut().for_each(|row| *row += start);
@@ -361,6 +390,9 @@ mod tests {
         assert!(message.contains("`c`: it has 4 rows, but column `a` has 5"), "{message}");
         let named = table().select(&[4]).named(["p", "q"]).unwrap();
         assert_eq!((named.names().collect::<Vec<_>>(), named.origin_rows()), (vec!["p", "q"], &[4][..]));
+        let message = table().replace("a", [1.0]).unwrap_err().to_string();
+        assert!(message.contains("`a`: it has 5 rows, what is to take its place has 1"), "{message}");
+        assert!(table().replace("z", [1.0]).unwrap_err().to_string().contains("there is no such column"));
         assert!(table().named(["p"]).unwrap_err().to_string().contains("1 names for 2 columns"));
     }
 }

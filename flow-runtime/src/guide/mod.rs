@@ -9,9 +9,11 @@
 //! | [`choosing`] | which letters for which data |
 //! | [`conditioning`] | densities given features; networks in front; how manifolds are linked |
 //! | [`training`] | maximum likelihood, and how to see that it works |
+//! | [`tables`] | data with named columns, units and bad rows; models that take raw rows |
 //! | [`estimators`] | expectation values and statistics, with gradients |
 //! | [`coverage`] | is the density right? Coverage, ranks, goodness of fit |
 //! | [`performance`] | what costs time, and what to do about it |
+//! | [`extending`] | layers, manifolds and base densities of your own |
 //! | [`migrating`] | from jammy_flows: each thing there, and what it is here |
 //! | [`letters`] | one page a letter: formula, picture, options, source, when to use it |
 
@@ -31,9 +33,11 @@ pages! {
     choosing "choosing.md";
     conditioning "conditioning.md";
     training "training.md";
+    tables "tables.md";
     estimators "estimators.md";
     coverage "coverage.md";
     performance "performance.md";
+    extending "extending.md";
     migrating "migrating.md";
 }
 

@@ -211,14 +211,11 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// There is no such condition or manifold; the manifold has more dimensions than paper; the density fails.
-    pub fn figure<E: Element, D: Stepwise<E>, G: Rng + ?Sized>(
+    pub fn figure<E: Element + 'a, D: Stepwise<E>, G: Rng + ?Sized>(
         &self,
         density: &'a D,
         rng: &mut G,
-    ) -> Result<Figure<'a>, PlotError>
-    where
-        E: 'a,
-    {
+    ) -> Result<Figure<'a>, PlotError> {
         let failed = |e: Error| PlotError::Density(e.into());
         let draws = density.draw_under(self.condition, self.draws, rng).map_err(failed)?.points;
         let steps = density.steps(self.condition, self.manifold, &draws).map_err(failed)?;
