@@ -38,6 +38,7 @@ pub mod root;
 pub mod special;
 mod vector;
 #[cfg(target_arch = "x86_64")]
+#[cfg_attr(debug_assertions, allow(dead_code))]
 mod x86;
 
 pub use dual::Dual;

@@ -216,7 +216,8 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     fn narrow(value: f64) -> Self;
     /// Widens to `f64`.
     fn widen(self) -> f64;
-    /// Does a piece of work with the widest packs that this processor computes with.
+    /// Does a piece of work with the widest packs that this processor computes with. A debug build has arrays alone: nothing is inlined there that would
+    /// stay in registers, and each kind of pack takes its time to compile.
     fn widest<W: WithPack<Self>>(work: W) -> W::Output;
 }
 
@@ -379,7 +380,7 @@ macro_rules! scalar {
             }
             #[inline]
             fn widest<W: WithPack<$t>>(work: W) -> W::Output {
-                #[cfg(target_arch = "x86_64")]
+                #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
                 match super::x86::level() {
                     super::x86::Level::Avx512 => return work.call::<super::x86::$avx512>(),
                     super::x86::Level::Avx2 => return work.call::<super::x86::$avx2>(),
