@@ -34,6 +34,9 @@ trait Format: Send {
 /// | `.npz` | `npy` | one for each array (rows), `x[0]`, `x[1]`, .. for an array `x` of (rows, columns) | held in memory: take .npy for more |
 /// | `.parquet` | `parquet` | by name, `a.b` inside of structs; booleans, integers, floats, text; what is null is missing | within their row group |
 ///
+/// Parquet may be uncompressed or compressed by Snappy, gzip or LZ4; for zstd or Brotli, which need more than this crate does, name the crate `parquet` of the same version
+/// with its feature `zstd` or `brotli` beside `flow-runtime` in your `Cargo.toml`.
+///
 /// What is missing is NaN in columns of numbers, and empty in those of words. Integers beyond 2^53 are rounded. Rows are counted from 0, without the first line of a CSV file.
 ///
 /// ```
