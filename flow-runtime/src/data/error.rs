@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::{Path, PathBuf};
+#[cfg(any(feature = "csv", feature = "npy", feature = "parquet"))]
+use std::path::Path;
+use std::path::PathBuf;
 
 /// A row that breaks a rule.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +81,7 @@ pub enum DataError {
 }
 
 impl DataError {
+    #[cfg(any(feature = "csv", feature = "npy", feature = "parquet"))]
     pub(crate) fn io(path: &Path, error: impl fmt::Display) -> Self {
         DataError::Io { path: path.into(), message: error.to_string() }
     }
@@ -90,9 +93,9 @@ impl DataError {
     }
 }
 
-impl From<BadRow> for DataError {
-    fn from(row: BadRow) -> Self {
-        DataError::Row(Box::new(row))
+impl From<Box<BadRow>> for DataError {
+    fn from(row: Box<BadRow>) -> Self {
+        DataError::Row(row)
     }
 }
 

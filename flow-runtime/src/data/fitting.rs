@@ -72,7 +72,7 @@ impl Fitter {
             match plan.push_row(&bound, Parts::Both, row, &mut features, &mut points) {
                 Ok(()) => self.add_row(plan, &bound, row)?,
                 Err(error) if self.bad == BadRows::Refuse => return Err(error.into()),
-                Err(error) => self.skipped.count(error),
+                Err(error) => self.skipped.count(*error),
             }
         }
         Ok(())

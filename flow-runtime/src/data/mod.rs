@@ -1,9 +1,9 @@
 //! Data: tables with named columns from memory and from files; which columns are which coordinates and features of a flow, and how they are prepared; streams of
 //! batches larger than memory.
 //!
-//! A [`Table`] comes from memory, or from a file: CSV (feature `csv`, on by default), NumPy's .npy and .npz (feature `npy`), Parquet (feature `parquet`; with zstd, feature
-//! `zstd`). A [`Binding`] says what its columns are, a [`Model`](crate::Model) puts binding, preparation and flow together. What does not fit into
-//! memory is read in [`Chunks`] of a [`TableFile`] or made as it is read ([`Generated`]), and becomes a [`Stream`] of shuffled batches.
+//! A [`Table`] comes from memory, or from a file: CSV (feature `csv`, on by default), NumPy's .npy and .npz (feature `npy`), Parquet (feature `parquet`). A [`Binding`] says
+//! what its columns are, a [`Model`](crate::Model) puts binding, preparation and flow together. What does not fit into memory is read in [`Chunks`] of a [`TableFile`] or
+//! made as it is read ([`Generated`]), and becomes a [`Stream`] of shuffled batches.
 
 mod binding;
 mod chunks;

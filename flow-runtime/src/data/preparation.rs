@@ -50,7 +50,7 @@ impl Line {
         -self.scale.ln() - if self.log { z * self.scale + self.shift } else { 0.0 }
     }
     /// The number of a row, if it is one that this takes.
-    fn read(self, table: &Table, name: &str, column: &Column, row: usize) -> Result<f64, BadRow> {
+    fn read(self, table: &Table, name: &str, column: &Column, row: usize) -> Result<f64, Box<BadRow>> {
         let x = number(table, name, column, row)?;
         if self.log && x <= 0.0 {
             return Err(table.bad(row, name, column, "a number above 0: its logarithm is taken", ""));
@@ -147,7 +147,7 @@ impl BoundFeature {
 }
 
 /// A number of a row, if it is one.
-fn number(table: &Table, name: &str, column: &Column, row: usize) -> Result<f64, BadRow> {
+fn number(table: &Table, name: &str, column: &Column, row: usize) -> Result<f64, Box<BadRow>> {
     match column.number(row) {
         Some(x) if x.is_finite() => Ok(x),
         _ => Err(table.bad(row, name, column, "a finite number", "")),
@@ -303,7 +303,7 @@ impl Plan {
                 Err(error) => {
                     prepared.features.truncate(features);
                     prepared.points.truncate(points);
-                    prepared.skipped.count(error);
+                    prepared.skipped.count(*error);
                 }
             }
         }
@@ -324,12 +324,12 @@ impl Plan {
         row: usize,
         features: &mut Vec<f64>,
         points: &mut Vec<f64>,
-    ) -> Result<(), BadRow> {
+    ) -> Result<(), Box<BadRow>> {
         self.push_features(bound, row, features)?;
         if parts == Parts::Both { self.push_point(bound, row, points) } else { Ok(()) }
     }
 
-    fn push_features(&self, bound: &Bound<'_>, row: usize, features: &mut Vec<f64>) -> Result<(), BadRow> {
+    fn push_features(&self, bound: &Bound<'_>, row: usize, features: &mut Vec<f64>) -> Result<(), Box<BadRow>> {
         let Preparation { binding, encoders, .. } = &self.preparation;
         for ((feature, encoder), column) in binding.features.iter().zip(encoders).zip(&bound.features) {
             let name = feature.column();
@@ -365,7 +365,7 @@ impl Plan {
         Ok(())
     }
 
-    fn push_point(&self, bound: &Bound<'_>, row: usize, points: &mut Vec<f64>) -> Result<(), BadRow> {
+    fn push_point(&self, bound: &Bound<'_>, row: usize, points: &mut Vec<f64>) -> Result<(), Box<BadRow>> {
         let table = bound.table;
         let start = points.len();
         points.resize(start + self.shape.dim, 0.0);
@@ -433,18 +433,18 @@ impl Plan {
         Ok(())
     }
 
-    fn not_a_point(&self, bound: &Bound<'_>, row: usize, place: usize, why: String) -> BadRow {
+    fn not_a_point(&self, bound: &Bound<'_>, row: usize, place: usize, why: String) -> Box<BadRow> {
         let k = self.places.iter().position(|p| *p == place).unwrap_or_default();
         let (manifold, columns) = (&self.preparation.binding.manifolds[k], &bound.manifolds[k]);
         let values: Vec<_> = columns.iter().map(|column| column.show(row)).collect();
-        BadRow {
+        Box::new(BadRow {
             origin: bound.table.origin().into(),
             row: bound.table.origin_rows()[row],
             column: manifold.columns.join(", "),
             value: values.join(", "),
             rule: format!("a point of `{}`", self.shape.spaces[place].notation),
             advice: why,
-        }
+        })
     }
 
     /// ln of the density by the columns (or by area) over that by the flow's coordinates, at a point of the flow.

@@ -1,6 +1,6 @@
 //! Tables: named columns of numbers or words.
 
-use super::DataError;
+use super::{BadRow, DataError};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
@@ -207,6 +207,7 @@ impl Table {
     }
 
     /// A part of a file, whose first row is row `start` of it.
+    #[cfg(any(feature = "csv", feature = "npy", feature = "parquet"))]
     pub(crate) fn starting_at(mut self, start: usize) -> Self {
         self.rows.iter_mut().for_each(|row| *row += start);
         self
@@ -273,15 +274,15 @@ impl Table {
     }
 
     /// What is wrong with one value.
-    pub(crate) fn bad(&self, row: usize, name: &str, column: &Column, rule: &str, advice: &str) -> super::BadRow {
-        super::BadRow {
+    pub(crate) fn bad(&self, row: usize, name: &str, column: &Column, rule: &str, advice: &str) -> Box<BadRow> {
+        Box::new(BadRow {
             origin: self.origin.clone(),
             row: self.rows[row],
             column: name.into(),
             value: column.show(row),
             rule: rule.into(),
             advice: advice.into(),
-        }
+        })
     }
 
     /// Some of the rows, in this order. Rows that do not exist are left out.

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::module::{Element, FileError};
 use crate::trainers::{FitError, History, Trainer};
 use rand::Rng;
+use std::fmt;
 use std::path::Path;
 
 /// An error of a [`Model`]: of its data, its density, or its fit.
@@ -80,6 +81,12 @@ pub struct Model<P: Tabular<E>, E: Element = f64> {
     /// The flow. It may be replaced by one of other weights.
     pub flow: P::Flow,
     plan: Plan,
+}
+
+impl<P: Tabular<E>, E: Element> fmt::Debug for Model<P, E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Model").field("preparation", &self.plan.preparation).finish_non_exhaustive()
+    }
 }
 
 /// Points drawn by a [`Model`].

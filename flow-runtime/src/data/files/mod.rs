@@ -34,6 +34,9 @@ trait Format: Send {
 /// | `.npz` | `npy` | one for each array (rows), `x[0]`, `x[1]`, .. for an array `x` of (rows, columns) | held in memory: take .npy for more |
 /// | `.parquet` | `parquet` | by name, `a.b` inside of structs; booleans, integers, floats, text; what is null is missing | within their row group |
 ///
+/// Parquet may be uncompressed or compressed by Snappy, gzip or LZ4; for zstd or Brotli, which need more than this crate does, name the crate `parquet` of the same version
+/// with its feature `zstd` or `brotli` beside `flow-runtime` in your `Cargo.toml`.
+///
 /// What is missing is NaN in columns of numbers, and empty in those of words. Integers beyond 2^53 are rounded. Rows are counted from 0, without the first line of a CSV file.
 ///
 /// ```
@@ -69,31 +72,32 @@ impl TableFile {
         if rows == 0 {
             return Err(DataError::source(path.display(), "chunks of 0 rows: at least 1"));
         }
-        let format: Box<dyn Format> = match ending.as_str() {
+        let format: Result<Box<dyn Format>, DataError> = match ending.as_str() {
             #[cfg(feature = "csv")]
-            "csv" => Box::new(csv::CsvFile::open(path, rows, CsvOptions::default())?),
+            "csv" => csv::CsvFile::open(path, rows, CsvOptions::default()).map(|file| Box::new(file) as _),
             #[cfg(feature = "csv")]
             "tsv" => {
-                Box::new(csv::CsvFile::open(path, rows, CsvOptions { delimiter: b'\t', ..CsvOptions::default() })?)
+                let options = CsvOptions { delimiter: b'\t', ..CsvOptions::default() };
+                csv::CsvFile::open(path, rows, options).map(|file| Box::new(file) as _)
             }
             #[cfg(not(feature = "csv"))]
-            "csv" | "tsv" => return Err(off(path, &ending, "csv")),
+            "csv" | "tsv" => Err(off(path, &ending, "csv")),
             #[cfg(feature = "npy")]
-            "npy" => Box::new(npy::NpyFile::open(path, rows)?),
+            "npy" => npy::NpyFile::open(path, rows).map(|file| Box::new(file) as _),
             #[cfg(feature = "npy")]
-            "npz" => Box::new(npy::NpzFile::open(path, rows)?),
+            "npz" => npy::NpzFile::open(path, rows).map(|file| Box::new(file) as _),
             #[cfg(not(feature = "npy"))]
-            "npy" | "npz" => return Err(off(path, &ending, "npy")),
+            "npy" | "npz" => Err(off(path, &ending, "npy")),
             #[cfg(feature = "parquet")]
-            "parquet" => Box::new(parquet::ParquetFile::open(path, rows)?),
+            "parquet" => parquet::ParquetFile::open(path, rows).map(|file| Box::new(file) as _),
             #[cfg(not(feature = "parquet"))]
-            "parquet" => return Err(off(path, &ending, "parquet")),
+            "parquet" => Err(off(path, &ending, "parquet")),
             _ => {
                 let message = "nothing here reads such a file: its name ends in .csv, .tsv, .npy, .npz or .parquet";
-                return Err(DataError::source(path.display(), message));
+                Err(DataError::source(path.display(), message))
             }
         };
-        Ok(TableFile { path: path.into(), format, names: None })
+        Ok(TableFile { path: path.into(), format: format?, names: None })
     }
 
     /// Opens a CSV file with other signs than commas, whatever its ending.

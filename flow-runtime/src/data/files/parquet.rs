@@ -179,15 +179,15 @@ mod tests {
                 };
             }
             column!(DoubleType, |row| row as f64 + 0.125);
-            column!(DoubleType, |row| -(row as f64), present |row: &usize| row % 3 != 0);
+            column!(DoubleType, |row| -(row as f64), present |row: &usize| !row.is_multiple_of(3));
             column!(FloatType, |row| row as f32 * 0.5);
             column!(Int32Type, |row| -(row as i32));
             column!(Int64Type, |row| row as i64 * 1_000_000_007);
             column!(Int32Type, |row| -1 - row as i32);
             column!(BoolType, |row| row % 2 == 1);
-            column!(ByteArrayType, |row| format!("w{}", row % 5).as_str().into(), present |row: &usize| row % 4 != 0);
+            column!(ByteArrayType, |row| format!("w{}", row % 5).as_str().into(), present |row: &usize| !row.is_multiple_of(4));
             column!(Int64Type, |row| row as i64);
-            column!(DoubleType, |row| row as f64, present |row: &usize| row % 2 == 0);
+            column!(DoubleType, |row| row as f64, present |row: &usize| row.is_multiple_of(2));
             group.close().unwrap();
         }
         writer.close().unwrap();
@@ -235,7 +235,7 @@ mod tests {
     fn what_is_damaged_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("rows.parquet");
-        write(&path, &[0..100], Compression::SNAPPY);
+        write(&path, std::slice::from_ref(&(0..100)), Compression::SNAPPY);
         let whole = std::fs::read(&path).unwrap();
         std::fs::write(&path, &whole[..whole.len() - 10]).unwrap();
         assert!(Table::read(&path).unwrap_err().to_string().contains("no Parquet file"));
