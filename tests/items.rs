@@ -34,7 +34,8 @@ fn samples_have_their_columns_by_name_in_both_coordinates() {
     let sample = given.sample(&mut seeded()).unwrap();
     let rows = sample.points.as_vec();
     let (direction, vertex, share) = (sample.direction(), sample.vertex(), sample.share());
-    let _: ([[f64; 2]; 2], [[f64; 3]; 2], [[f64; 2]; 2]) = (direction.array(), vertex.array(), share.array());
+    let _: [[[f64; 2]; 2]; 2] = [direction.array(), share.array()];
+    let _: [[f64; 3]; 2] = vertex.array();
     assert_eq!(direction.as_vec(), by_hand(&rows, 7, 0, 2));
     assert_eq!(vertex.as_vec(), by_hand(&rows, 7, 2, 3));
     assert_eq!(share.as_vec(), by_hand(&rows, 7, 5, 2));

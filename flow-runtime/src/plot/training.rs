@@ -193,7 +193,7 @@ mod tests {
         assert!(near(place(31.0, losses[30]), SERIES[0]));
         assert!(near(place(31.0, losses[30] + 0.2), SERIES[1]));
         let words: Vec<_> = canvas.words().collect();
-        assert!(words.iter().any(|w| *w == "best epoch, 4") && words.contains(&"epoch"), "{words:?}");
+        assert!(words.contains(&"best epoch, 4") && words.contains(&"epoch"), "{words:?}");
     }
 
     #[test]

@@ -194,13 +194,13 @@ fn broken<M: Manifold, C: Chain<M>>(
 ) -> Broken {
     Broken {
         law,
-        layer: names::<M, C>(),
-        manifold: M::notation(),
+        layer: names::<M, C>().into(),
+        manifold: M::notation().into(),
         point: point.to_vec(),
         params: params.to_vec(),
         off,
         allowed,
-        detail,
+        detail: detail.into(),
     }
 }
 

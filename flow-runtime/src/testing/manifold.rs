@@ -77,9 +77,9 @@ impl<M: Manifold> At<'_, M> {
     /// Notes how far a law is off, or says that it is broken.
     fn note(&mut self, law: Law, off: f64, allowed: f64, detail: impl FnOnce() -> String) -> Result<(), Broken> {
         if beyond(off, allowed) {
-            let (point, detail) = (self.point.clone(), detail());
-            let (layer, params) = (String::new(), Vec::new());
-            return Err(Broken { law, layer, manifold: M::notation(), point, params, off, allowed, detail });
+            let (point, detail) = (self.point.clone(), detail().into());
+            let (layer, params, manifold) = ("".into(), Vec::new(), M::notation().into());
+            return Err(Broken { law, layer, manifold, point, params, off, allowed, detail });
         }
         self.report.note(law, off, allowed);
         Ok(())

@@ -76,9 +76,9 @@ pub struct Broken {
     /// The law.
     pub law: Law,
     /// The layer, or the letters of a chain; nothing for a law of a manifold.
-    pub layer: String,
+    pub layer: Box<str>,
     /// The manifold, as the notation writes it.
-    pub manifold: String,
+    pub manifold: Box<str>,
     /// The point, in embedded coordinates on the target side (on the base side for derivatives of `forward`).
     pub point: Vec<f64>,
     /// The parameters.
@@ -88,7 +88,7 @@ pub struct Broken {
     /// How far it may be off.
     pub allowed: f64,
     /// What was found and what was expected.
-    pub detail: String,
+    pub detail: Box<str>,
 }
 
 impl Display for Broken {

@@ -74,7 +74,7 @@ impl<const W: usize> Layer<Euclidean<2>> for Scale<W> {
         }
         // More than one lane is another type than one.
         if W == wrong::LANES && size_of::<R>() > 8 {
-            x[0] = x[0] * factor(true);
+            x[0] *= factor(true);
         }
         scratch.copy_from_slice(x);
     }
@@ -166,7 +166,7 @@ fn every_broken_law_is_named_with_the_place() {
 
     // In a chain with a sound layer too.
     type Chain = (Scale<{ wrong::FORWARD }>, (Affine<2, Last, ()>, ()));
-    assert_eq!(check_chain::<Euclidean<2>, Chain>(&Laws::default()).unwrap_err().layer, "scale t");
+    assert_eq!(check_chain::<Euclidean<2>, Chain>(&Laws::default()).unwrap_err().layer.as_ref(), "scale t");
 }
 
 /// The interval [0, 1] with something wrong.
