@@ -61,7 +61,8 @@ impl Editor {
             .stderr(Stdio::null())
             .spawn()
             .expect("rust-analyzer runs");
-        let (input, output) = (child.stdin.take()?, BufReader::new(child.stdout.take()?));
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe"));
         let file = format!("file://{}", folder.join("src/main.rs").display());
         let mut editor = Editor { child, input, output, file, asked: 0, text: PROGRAM.into() };
         editor.start(folder);

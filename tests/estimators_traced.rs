@@ -217,6 +217,7 @@ fn any_set_of_manifolds_has_gradients() {
 fn entropies_over_held_draws_add_up_and_are_exact_on_average() {
     let models = models();
     let plain = models.0.given(&FEATURES).unwrap();
+    #[allow(clippy::type_complexity, reason = "an objective: a density on the tape, and its estimate")]
     let gradient = |objective: &dyn Fn(
         Tensor<(usize, Const<2>), f64, Cpu, Tape>,
     ) -> Result<TracedEstimate<(usize,), f64>, Error>| {
