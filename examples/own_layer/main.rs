@@ -2,7 +2,7 @@
 //! and are trained with them.
 //!
 //! ```sh
-//! cargo run --release --example own_layer
+//! cargo run --release --example own_layer [-- folder for the picture]
 //! ```
 
 mod base;
@@ -11,6 +11,7 @@ mod planar;
 use base::HeavyTails;
 use dfdx::prelude::*;
 use flow_runtime::manifolds::Euclidean;
+use flow_runtime::plot::Steps;
 use flow_runtime::testing::{Laws, check_layer};
 use flow_runtime::{Adam, Fit, flow};
 use planar::Planar;
@@ -62,6 +63,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         mean(normal.given(&features)?.log_prob(&rows)?.as_vec()),
     );
     println!("a cut cloud, mean ln p: {with:.3} with planar layers, {without:.3} normal\n");
+
+    // What each layer does to the density, where the feature is 1.
+    let folder = std::env::args().nth(1).unwrap_or_else(|| "target/pictures".into());
+    std::fs::create_dir_all(&folder)?;
+    let picture = std::path::Path::new(&folder).join("own_layer_steps.png");
+    Steps::new().columns(4).figure(&bent.given(&[[1.0]])?, &mut rng)?.save(&picture)?;
+    println!("picture: {}\n", picture.display());
 
     // Student's t with two degrees of freedom, moved and widened: the exact answer is there to compare with.
     let tail = StudentT::new(2.0)?;
