@@ -732,36 +732,36 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
-        if !space.counts(at) {
-            return Rest::evaluate::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, with_base);
-        }
-        if !H::SHARED {
-            Block::<M, C, H>::condition(model, at, space);
-        }
-        let width = space.width;
-        for first in (0..width).step_by(R::LANES) {
-            let mut fault = None;
-            load(&space.inputs[Block::<M, C, H>::rows(at, width)], width, first, &mut space.point[..M::EMBED]);
-            let (log_prob, penalties) = if H::SHARED {
-                let prepared = &model.shared[at.shared..][..C::PREPARED];
-                let point = &mut space.point[..M::EMBED];
-                let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
-            } else {
-                Block::<M, C, H>::prepare_pack(at, space, first);
-                let prepared = &space.lane_prepared[..C::PREPARED];
-                let point = &mut space.point[..M::EMBED];
-                let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
-            };
-            Block::<M, C, H>::note_layer(at, space, first, fault);
-            add_to(&[log_prob], &mut space.log_prob, width, first);
-            if PENALISED {
-                add_to(&penalties, &mut space.penalties, width, first);
+        // The rest is called in one place: it is inlined, and two would double the code with each manifold.
+        if space.counts(at) {
+            if !H::SHARED {
+                Block::<M, C, H>::condition(model, at, space);
             }
-            if with_base {
-                M::to_base(R::plain(&space.point[..M::EMBED]), R::plain_mut(&mut space.lane_base[..M::DIM]));
-                store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
+            let width = space.width;
+            for first in (0..width).step_by(R::LANES) {
+                let mut fault = None;
+                load(&space.inputs[Block::<M, C, H>::rows(at, width)], width, first, &mut space.point[..M::EMBED]);
+                let (log_prob, penalties) = if H::SHARED {
+                    let prepared = &model.shared[at.shared..][..C::PREPARED];
+                    let point = &mut space.point[..M::EMBED];
+                    let scratch = &mut space.lane_scratch[..C::SCRATCH];
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                } else {
+                    Block::<M, C, H>::prepare_pack(at, space, first);
+                    let prepared = &space.lane_prepared[..C::PREPARED];
+                    let point = &mut space.point[..M::EMBED];
+                    let scratch = &mut space.lane_scratch[..C::SCRATCH];
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                };
+                Block::<M, C, H>::note_layer(at, space, first, fault);
+                add_to(&[log_prob], &mut space.log_prob, width, first);
+                if PENALISED {
+                    add_to(&penalties, &mut space.penalties, width, first);
+                }
+                if with_base {
+                    M::to_base(R::plain(&space.point[..M::EMBED]), R::plain_mut(&mut space.lane_base[..M::DIM]));
+                    store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
+                }
             }
         }
         Rest::evaluate::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, with_base);
@@ -777,75 +777,74 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>,
     {
-        if !space.counts(at) {
-            return Rest::evaluate_vjp::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, totals);
-        }
-        if !H::SHARED {
-            Block::<M, C, H>::condition(model, at, space);
-        }
-        let width = space.width;
-        let rows = Block::<M, C, H>::rows(at, width);
-        for first in (0..width).step_by(R::LANES) {
-            let mut fault = None;
-            load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
-            let mut cot_log_prob = [R::zero()];
-            load(&space.cot_log_prob, width, first, &mut cot_log_prob);
-            let [cot_log_prob] = cot_log_prob;
-            let mut cot_penalties = [R::zero(); PENALTIES];
-            if PENALISED {
-                load(&space.cot_penalties, width, first, &mut cot_penalties);
+        if space.counts(at) {
+            if !H::SHARED {
+                Block::<M, C, H>::condition(model, at, space);
+            }
+            let width = space.width;
+            let rows = Block::<M, C, H>::rows(at, width);
+            for first in (0..width).step_by(R::LANES) {
+                let mut fault = None;
+                load(&space.inputs[rows.clone()], width, first, &mut space.point[..M::EMBED]);
+                let mut cot_log_prob = [R::zero()];
+                load(&space.cot_log_prob, width, first, &mut cot_log_prob);
+                let [cot_log_prob] = cot_log_prob;
+                let mut cot_penalties = [R::zero(); PENALTIES];
+                if PENALISED {
+                    load(&space.cot_penalties, width, first, &mut cot_penalties);
+                }
+                if !H::SHARED {
+                    Block::<M, C, H>::prepare_pack(at, space, first);
+                }
+                let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
+                let (cot_base, lane_base) = (&space.cot_base, &mut space.lane_base[..M::DIM]);
+                let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
+                let scratch = &mut lane_scratch[..C::SCRATCH];
+                cot_point.fill(R::zero());
+                let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
+                    if !cot_base.is_empty() {
+                        load(&cot_base[at.dim * width..], width, first, lane_base);
+                        M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
+                    }
+                };
+                if H::SHARED {
+                    let prepared = &model.shared[at.shared..][..C::PREPARED];
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
+                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    pull_base(point, lane_base, cot_point);
+                    let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
+                    Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
+                        prepared,
+                        scratch,
+                        cot_point,
+                        cot_log_prob,
+                        cot_penalties,
+                        cot_prepared,
+                    );
+                } else {
+                    let prepared = &lane_prepared[..C::PREPARED];
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
+                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    pull_base(point, lane_base, cot_point);
+                    let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
+                    cot_prepared.fill(R::zero());
+                    Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
+                        prepared,
+                        scratch,
+                        cot_point,
+                        cot_log_prob,
+                        cot_penalties,
+                        cot_prepared,
+                    );
+                    settle::<M, C, T, R>(space, first);
+                }
+                Block::<M, C, H>::note_layer(at, space, first, fault);
+                add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
             }
             if !H::SHARED {
-                Block::<M, C, H>::prepare_pack(at, space, first);
+                no_log_mean::<H, T, R>(space);
+                Block::<M, C, H>::condition_vjp(model, at, space, totals);
             }
-            let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
-            let (cot_base, lane_base) = (&space.cot_base, &mut space.lane_base[..M::DIM]);
-            let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
-            let scratch = &mut lane_scratch[..C::SCRATCH];
-            cot_point.fill(R::zero());
-            let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
-                if !cot_base.is_empty() {
-                    load(&cot_base[at.dim * width..], width, first, lane_base);
-                    M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
-                }
-            };
-            if H::SHARED {
-                let prepared = &model.shared[at.shared..][..C::PREPARED];
-                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
-                pull_base(point, lane_base, cot_point);
-                let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
-                Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
-                    prepared,
-                    scratch,
-                    cot_point,
-                    cot_log_prob,
-                    cot_penalties,
-                    cot_prepared,
-                );
-            } else {
-                let prepared = &lane_prepared[..C::PREPARED];
-                Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
-                pull_base(point, lane_base, cot_point);
-                let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
-                cot_prepared.fill(R::zero());
-                Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
-                    prepared,
-                    scratch,
-                    cot_point,
-                    cot_log_prob,
-                    cot_penalties,
-                    cot_prepared,
-                );
-                settle::<M, C, T, R>(space, first);
-            }
-            Block::<M, C, H>::note_layer(at, space, first, fault);
-            add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
-        }
-        if !H::SHARED {
-            no_log_mean::<H, T, R>(space);
-            Block::<M, C, H>::condition_vjp(model, at, space, totals);
         }
         Rest::evaluate_vjp::<T, R, PENALISED>(model, Block::<M, C, H>::after(at), space, totals);
     }
@@ -885,6 +884,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         Rest::generate(model, Block::<M, C, H>::after(at), space);
     }
 
+    #[inline(always)]
     fn undo<T, R>(model: Model<'_, T>, at: At, space: &mut Workspace<T, R>, manifold: usize, letters: &Range<usize>)
     where
         T: Scalar + Lift<R>,
