@@ -61,11 +61,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let mapped = if inverse {
-                options.inverse(&prepared[range], level)
-            } else {
-                options.direct(&prepared[range], level)
-            };
+            let mapped = options.map(&prepared[range], level, inverse);
             level = mapped.to;
             squared *= mapped.ratio.low * mapped.ratio.high;
             ln += mapped.ln;
@@ -102,7 +98,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let stretch = if inverse { stretch.recip() } else { stretch };
         let cot_squared = (cot.x * to.x + cot.y * to.y) * half;
         // ln stretch^2 is the sum of the logarithms of all ratios, or ln (low' high') - ln (low high) between margins.
-        let by_ratio = if Self::MARGIN > 0.0 { zero } else { cot_squared };
+        let by_ratio = if Self::MARGIN > 0.0 { None } else { Some(Ends { low: cot_squared, high: cot_squared }) };
         let mut cot_up = cot.up;
         let mut cot_old = zero;
         if Self::MARGIN > 0.0 {
@@ -116,13 +112,11 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let level = load(&scratch[Self::LEVELS..], letter + usize::from(inverse));
-            let mapped = MappedCot { to: cot_level, ln_ratio: Ends { low: by_ratio, high: by_ratio }, ln: cot_ln };
-            cot_level = if inverse {
-                options.inverse_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            } else {
-                options.direct_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            };
+            let base = load(&scratch[Self::LEVELS..], letter);
+            let target = load(&scratch[Self::LEVELS..], letter + 1);
+            let mapped = MappedCot { to: cot_level, ln_ratio: by_ratio, ln: cot_ln };
+            let own = &mut cot_prepared[range.clone()];
+            cot_level = options.map_vjp(&prepared[range], [base, target], mapped, own, inverse);
         }
         let up = (cot_level.low - cot_level.high) / width - cot_old;
         PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up), ..cot }
