@@ -60,7 +60,7 @@ where
         t: &Tensor<S, E, Cpu>,
     ) -> Result<Option<Tensor<S, E, Cpu>>, CpuError> {
         if options.do_gradient_update {
-            self.flat.extend(gradient_of(self.gradients, t)?);
+            self.flat.extend_from_slice(self.gradients.get_or_alloc_mut(t)?);
         }
         Ok(None)
     }
