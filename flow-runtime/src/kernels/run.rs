@@ -5,6 +5,7 @@
 
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
 use super::log_mean::LogMean;
+use super::pool::Pool;
 use crate::layers::PENALTIES;
 use crate::numeric::{Lift, Pack, Scalar, WithPack, Work};
 use core::marker::PhantomData;
@@ -58,6 +59,15 @@ pub struct Job<'a, T> {
     pub repeat: usize,
     /// Coordinates of the points.
     pub coordinates: Coordinates,
+    /// Where a gradient finds room for the sums of its tasks.
+    pub pool: Option<&'a Pool<T>>,
+}
+
+impl<T: Scalar> Job<'_, T> {
+    /// Zeros, one for each of `count` weights.
+    fn room(&self, count: usize) -> Vec<T> {
+        self.pool.map_or_else(|| zeros(count), |pool| pool.zeros(count))
+    }
 }
 
 /// Gradients of a batch.
@@ -476,13 +486,18 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
             .collect();
         let work = DifferentiateTask::<B, T, P> { job, point_columns, model, pull, flow: PhantomData };
         in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
-        let mut weights = zeros(B::WEIGHTS);
-        let mut cot_shared = zeros(B::SHARED);
-        for part in &partials {
+        let mut partials = partials.into_iter();
+        let (mut weights, mut cot_shared) = match partials.next() {
+            Some(first) => (first.weights, first.shared),
+            None => (zeros(B::WEIGHTS), zeros(B::SHARED)),
+        };
+        for part in partials {
             weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
             cot_shared.iter_mut().zip(&part.shared).for_each(|(sum, s)| *sum += *s);
+            if let Some(pool) = job.pool {
+                pool.put(part.weights);
+            }
         }
-        drop(partials);
         B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
         if job.repeat > 1 && feature_columns > 0 {
             let mut features = zeros(job.features.len());
@@ -524,7 +539,7 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
         part: Self::Part,
     ) -> Result<(), RowFault> {
         let job = &self.job;
-        let mut totals = Totals { weights: zeros(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
+        let mut totals = Totals { weights: job.room(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
         for (first, count) in blocks_of(start, len) {
             space.begin(job, first, count);
             let points = &mut part.points[(first - start) * self.point_columns..];
@@ -540,7 +555,11 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
             }
         }
         part.weights = totals.weights;
-        part.shared = totals.shared.iter().map(Pack::sum_lanes).collect();
+        // A loop, not an iterator's closure: that would be a function without the processor's features.
+        part.shared = zeros(B::SHARED);
+        for (sum, lanes) in part.shared.iter_mut().zip(&totals.shared) {
+            *sum = lanes.sum_lanes();
+        }
         Ok(())
     }
 }

@@ -73,7 +73,7 @@ where
                 let job = Self::job(&weights, &features, 1, Coordinates::Intrinsic);
                 let back =
                     kernels::log_mean_vjp::<S::Blocks, E>(job, give_features.is_some(), &cot).map_err(unexpected)?;
-                give(gradients, &module, back, give_features, None)
+                give(gradients, &module, &weights, back, give_features, None)
             });
         }
         Ok(out.put_tape(tape))
@@ -142,7 +142,7 @@ where
                     }
                     back.points = density.points;
                 }
-                give(gradients, &module, back, give_features, give_points)
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(out.put_tape(tape))

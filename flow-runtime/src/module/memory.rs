@@ -2,7 +2,7 @@
 
 use super::Element;
 use super::weights::Weights;
-use crate::kernels::PullBack;
+use crate::kernels::{Pool, PullBack};
 use core::ops::Deref;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -11,8 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 pub(in crate::module) struct Memory<W, E> {
     /// The flat weights of the last plain call.
     flat: Mutex<Option<Arc<Flat<W, E>>>>,
-    /// Flat stretches that were used on a tape and can be used again.
-    spare: Arc<Mutex<Vec<Vec<E>>>>,
+    /// Stretches as long as the weights, to be used again.
+    spare: Arc<Pool<E>>,
     habit: Habit,
 }
 
@@ -68,8 +68,7 @@ impl<W: Weights<E>, E: Element> Memory<W, E> {
     /// The flat weights of these tensors, for a tape. They will change before the next call, and nothing may hold on to the tensors then.
     pub fn weights_for_tape(&self, tensors: &W) -> Lent<E> {
         self.forget();
-        let mut weights = lock(&self.spare).pop().unwrap_or_default();
-        weights.clear();
+        let mut weights = self.spare.empty();
         tensors.read(&mut weights);
         Lent { weights, home: self.spare.clone() }
     }
@@ -97,11 +96,15 @@ impl<W, E> Deref for Remembered<W, E> {
 /// Flat weights that go back to where they came from.
 pub(in crate::module) struct Lent<E> {
     weights: Vec<E>,
-    home: Arc<Mutex<Vec<Vec<E>>>>,
+    home: Arc<Pool<E>>,
 }
 
-/// Stretches that a flow keeps for later.
-const SPARE: usize = 2;
+impl<E> Lent<E> {
+    /// Where they came from.
+    pub fn pool(&self) -> &Pool<E> {
+        &self.home
+    }
+}
 
 impl<E> Deref for Lent<E> {
     type Target = [E];
@@ -112,10 +115,7 @@ impl<E> Deref for Lent<E> {
 
 impl<E> Drop for Lent<E> {
     fn drop(&mut self) {
-        let mut spare = lock(&self.home);
-        if spare.len() < SPARE {
-            spare.push(std::mem::take(&mut self.weights));
-        }
+        self.home.put(std::mem::take(&mut self.weights));
     }
 }
 

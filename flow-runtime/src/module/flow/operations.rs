@@ -65,7 +65,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         }
         let weights = self.weights_for_tape();
         let wanted = Wanted { features: features.give.is_some(), points: points.give.is_some() };
-        let job = Self::job(&weights, &features.data, repeat, coordinates);
+        let job = Self::tape_job(&weights, &features.data, repeat, coordinates);
         let habit = self.memory.habit();
         let gradient = if habit.is_equal() {
             let (part, points, log_prob) = (part.clone(), &points.data, &mut log_prob);
@@ -85,11 +85,11 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             gradients.try_alloc_for(&handle)?;
             let cot = gradients.get(&handle).as_vec();
             let pull = |cot: &[E]| {
-                let job = Self::job(&weights, &features, repeat, coordinates);
+                let job = Self::tape_job(&weights, &features, repeat, coordinates);
                 kernels::evaluate_part_vjp::<S::Blocks, E>(job, wanted, part, &points, cot)
             };
             let back = ahead.pull(&cot, pull).map_err(unexpected)?;
-            give(gradients, &module, back, give_features, give_points)
+            give(gradients, &module, &weights, back, give_features, give_points)
         });
         Ok(out.put_tape(tape))
     }
@@ -120,10 +120,10 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             tape.add_backward_op(move |gradients| {
                 gradients.try_alloc_for(&handle)?;
                 let cot = gradients.get(&handle).as_vec();
-                let job = Self::job(&weights, &features, repeat, coordinates);
+                let job = Self::tape_job(&weights, &features, repeat, coordinates);
                 let wanted = Wanted { features: give_features.is_some(), points: give_points.is_some() };
                 let back = kernels::base_vjp::<S::Blocks, E>(job, wanted, &points, &cot).map_err(unexpected)?;
-                give(gradients, &module, back, give_features, give_points)
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(out.put_tape(tape))
@@ -163,10 +163,10 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
                 let [cot, kinetic, jacobian] = handles.map(|handle| gradients.get(&handle).as_vec());
                 let wanted = Wanted { features: give_features.is_some(), points: give_points.is_some() };
                 let penalties: Vec<E> = kinetic.into_iter().zip(jacobian).flat_map(|(k, j)| [k, j]).collect();
-                let job = Self::job(&weights, &features, 1, coordinates);
+                let job = Self::tape_job(&weights, &features, 1, coordinates);
                 let back = kernels::evaluate_penalised_vjp::<S::Blocks, E>(job, wanted, &points, &cot, &penalties)
                     .map_err(unexpected)?;
-                give(gradients, &module, back, give_features, give_points)
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(Regularised { log_prob, kinetic, jacobian, tape })
@@ -178,7 +178,17 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         repeat: usize,
         coordinates: Coordinates,
     ) -> Job<'a, E> {
-        Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
+        Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates, pool: None }
+    }
+
+    /// The same for gradients, which take room from where the weights came from.
+    pub(in crate::module) fn tape_job<'a>(
+        weights: &'a Lent<E>,
+        features: &'a [E],
+        repeat: usize,
+        coordinates: Coordinates,
+    ) -> Job<'a, E> {
+        Job { pool: Some(weights.pool()), ..Self::job(weights, features, repeat, coordinates) }
     }
 
     fn check(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
@@ -302,11 +312,11 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             gradients.try_alloc_for(&density_handle)?;
             let cot_points = gradients.get(&points_handle).as_vec();
             let cot_log_prob = gradients.get(&density_handle).as_vec();
-            let job = Self::job(&weights, &features, repeat, coordinates);
+            let job = Self::tape_job(&weights, &features, repeat, coordinates);
             let wants = give_features.is_some();
             let back = kernels::generate_vjp::<S::Blocks, E>(job, wants, &rows, &cot_points, &cot_log_prob)
                 .map_err(unexpected)?;
-            give(gradients, &module, back, give_features, None)
+            give(gradients, &module, &weights, back, give_features, None)
         });
         Ok(TracedSample { points, log_prob, tape, tag: PhantomData })
     }
@@ -322,11 +332,13 @@ pub(in crate::module) fn unexpected(_: RowFault) -> CpuError {
 pub(in crate::module) fn give<E: Element, W: Weights<E>>(
     gradients: &mut Gradients<E, Cpu>,
     module: &W,
+    weights: &Lent<E>,
     back: PullBack<E>,
     features: Option<GiveBack<E>>,
     points: Option<GiveBack<E>>,
 ) -> Result<(), CpuError> {
     module.give(gradients, &mut &back.weights[..])?;
+    weights.pool().put(back.weights);
     if let Some(give) = features {
         give(gradients, &back.features)?;
     }
