@@ -8,7 +8,7 @@ use super::heat::{self, Heat};
 use super::mollweide::{HALF_HEIGHT, HALF_WIDTH};
 use super::zenithal::{self, Zenithal};
 use super::{ColourScale, Grid, LogDensities, Mollweide, PlotError, Rect, boxed, finite, parts, within};
-use core::f64::consts::{FRAC_PI_2, PI, TAU};
+use core::f64::consts::{FRAC_PI_2, PI};
 
 /// Width and height of the map in points; an ellipse twice as wide as high.
 const WIDTH: f64 = 560.0;
@@ -268,6 +268,7 @@ mod tests {
     use super::super::colour::viridis;
     use super::*;
     use crate::plot::Figure;
+    use core::f64::consts::TAU;
 
     /// ln of the von Mises-Fisher density around a place.
     fn bump(at: [f64; 2], kappa: f64) -> impl Fn(&[[f64; 2]]) -> Vec<f64> {
