@@ -127,13 +127,8 @@ where
             load(&lanes.rows, width, at, &mut lanes.outer[..columns]);
             let mut log_det = [R::zero()];
             match job.coordinates {
-                Coordinates::Intrinsic => {
-                    let log_det = &mut R::plain_mut(&mut log_det)[0];
-                    B::embed(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner), log_det);
-                }
-                Coordinates::Embedded => {
-                    B::project(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner));
-                }
+                Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
+                Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
             }
             store(&lanes.inner, &mut self.inputs[before::<B, T>(job) * width..], width, at);
             store(&log_det, &mut self.log_prob, width, at);
@@ -843,9 +838,9 @@ fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
     load(&space.log_prob, width, at, &mut log_prob);
     match job.coordinates {
         Coordinates::Intrinsic => {
-            let mut log_det = R::zero().to_plain();
-            B::intrinsic(R::plain(&edge.inner), R::plain_mut(&mut edge.outer[..columns]), &mut log_det);
-            log_prob[0] -= R::from_plain(log_det);
+            let mut log_det = R::zero();
+            B::intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
+            log_prob[0] -= log_det;
         }
         Coordinates::Embedded => edge.outer[..columns].copy_from_slice(&edge.inner),
     }

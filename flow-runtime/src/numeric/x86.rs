@@ -490,6 +490,14 @@ macro_rules! pack {
             fn from_fn(value: impl FnMut(usize) -> $scalar) -> Self {
                 $name($ops::load(&core::array::from_fn(value)))
             }
+            #[inline(always)]
+            fn sum_lanes(&self) -> $scalar {
+                let mut sum = 0.0;
+                for x in self.array() {
+                    sum += x;
+                }
+                sum
+            }
         }
 
         impl Lift<$name> for $scalar {
@@ -526,6 +534,10 @@ macro_rules! functions_f64 {
             }
             let (y, x) = (self.array(), other.array());
             Self::select(inside, angle, Self::from_fn(|l| y[l].atan2(x[l])))
+        }
+        #[inline(always)]
+        fn atan2_right(self, other: Self) -> Self {
+            vector::atan2::right(self, other)
         }
     };
     ($name:ident: $($op:ident)*) => {$(
@@ -568,6 +580,10 @@ macro_rules! functions_f32 {
         #[inline(always)]
         fn atan2(self, other: Self) -> Self {
             Self($ops::narrow($wide($ops::widen(self.0)).atan2($wide($ops::widen(other.0))).0))
+        }
+        #[inline(always)]
+        fn atan2_right(self, other: Self) -> Self {
+            Self($ops::narrow($wide($ops::widen(self.0)).atan2_right($wide($ops::widen(other.0))).0))
         }
     };
 }
