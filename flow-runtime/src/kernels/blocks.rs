@@ -75,6 +75,8 @@ pub struct Totals<T, R> {
 pub struct Workspace<T, R> {
     /// Points side by side.
     pub width: usize,
+    /// How many of them are meant; those after them repeat the last.
+    pub points: usize,
     /// Rows of features, then of embedded coordinates.
     pub inputs: Vec<T>,
     /// Cotangents of `inputs`.
@@ -97,6 +99,8 @@ pub struct Workspace<T, R> {
     cot_activations: Vec<T>,
     params: Vec<T>,
     cot_params: Vec<T>,
+    /// Parameters of one point, and their cotangents.
+    single: Vec<T>,
     /// Activations of an outer network.
     pub(super) outer: Vec<T>,
     /// Space for their cotangents.
@@ -162,6 +166,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
         let cot_lanes = |n: usize| vec![R::zero(); if for_gradients { n } else { 0 }];
         Workspace {
             width,
+            points: width,
             inputs: block(rows),
             cot_inputs: cot_block(rows),
             base: block(B::DIM),
@@ -176,6 +181,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             cot_activations: cot_block(sizes.activations),
             params: block(sizes.params),
             cot_params: cot_block(sizes.params),
+            single: vec![zero; sizes.params],
             outer: block(sizes.outer),
             cot_outer: cot_block(sizes.outer),
             temp: block(sizes.temp),
@@ -190,6 +196,11 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             fault: None,
             counted: [0, usize::MAX],
         }
+    }
+
+    /// Whether lanes repeat a single point.
+    fn is_single(&self) -> bool {
+        self.points == 1 && self.width > 1
     }
 
     fn counts(&self, at: At) -> bool {
@@ -277,7 +288,8 @@ pub trait Blocks: Send + Sync + 'static {
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
-    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob` (and in `cot_penalties`).
+    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob` (and in `cot_penalties`). Adds the
+    /// log-density to `log_prob` on the way.
     fn evaluate_vjp<T, R, const PENALISED: bool>(
         model: Model<'_, T>,
         at: At,
@@ -441,7 +453,14 @@ const fn reads_prefix<H: Head>(at: At) -> bool {
     H::FEATURES.0 == 0 && H::FEATURES.1 == at.features
 }
 
-/// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds.
+/// The rows of the workspace that a head reads, `rows` in all: given features, and earlier coordinates.
+fn read_by<H: Head>(at: At, rows: usize) -> [Range<usize>; 2] {
+    let (from, count) = H::FEATURES;
+    [from..from + count, at.features..at.features + rows - count]
+}
+
+/// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds. For one point the network runs once, not once in each
+/// lane.
 #[inline(always)]
 pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     model: Model<'_, T>,
@@ -450,14 +469,29 @@ pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     rows: usize,
 ) {
     let width = space.width;
-    let params = &mut space.params[..H::PARAMS * width];
-    let activations = &mut space.activations[..H::ACTIVATIONS * width];
     if H::GIVEN > 0 {
+        let params = &mut space.params[..H::PARAMS * width];
+        let activations = &mut space.activations[..H::ACTIVATIONS * width];
         let given = &space.inputs[at.given * width..][..H::GIVEN * width];
         let earlier = &space.inputs[at.features * width..][..rows * width];
         return H::apply(given, width, earlier, activations, params, &mut space.temp);
     }
     let weights = &model.weights[at.weights..][..H::WEIGHTS];
+    if space.is_single() {
+        let Workspace { inputs, net_input, single, params, .. } = space;
+        let [own, earlier] = read_by::<H>(at, rows);
+        for (x, row) in net_input.iter_mut().zip(own.chain(earlier)) {
+            *x = inputs[row * width];
+        }
+        let (activations, single) = (&mut space.activations[..H::ACTIVATIONS], &mut single[..H::PARAMS]);
+        H::apply(weights, 1, &net_input[..rows], activations, single, &mut space.temp);
+        for (row, x) in params.chunks_exact_mut(width).zip(single) {
+            row.fill(*x);
+        }
+        return;
+    }
+    let params = &mut space.params[..H::PARAMS * width];
+    let activations = &mut space.activations[..H::ACTIVATIONS * width];
     let input: &[T] = if reads_prefix::<H>(at) {
         &space.inputs
     } else {
@@ -485,7 +519,7 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     totals: &mut Totals<T, R>,
     rows: usize,
 ) {
-    let width = space.width;
+    let (width, is_single) = (space.width, space.is_single());
     let Workspace { inputs, cot_inputs, net_input, cot_net_input, activations, cot_activations, temp, .. } = space;
     let activations = &activations[..H::ACTIVATIONS * width];
     let cot_activations = &mut cot_activations[..H::ACTIVATIONS * width];
@@ -501,6 +535,21 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     }
     let weights = &model.weights[at.weights..][..H::WEIGHTS];
     let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
+    if is_single {
+        for (cot, row) in space.single.iter_mut().zip(cot_params.chunks_exact(width)) {
+            *cot = row[0];
+        }
+        let (activations, cot_activations) = (&activations[..H::ACTIVATIONS], &mut cot_activations[..H::ACTIVATIONS]);
+        let (input, cot_input) = (&net_input[..rows], &mut cot_net_input[..rows]);
+        cot_input.fill(T::narrow(0.0));
+        let cot_params = &space.single[..H::PARAMS];
+        H::pull(weights, 1, input, activations, cot_activations, cot_params, cot_input, cot_weights, temp);
+        let [own, earlier] = read_by::<H>(at, rows);
+        for (cot, row) in cot_input.iter().zip(own.chain(earlier)) {
+            cot_inputs[row * width] += *cot;
+        }
+        return;
+    }
     let prefix = reads_prefix::<H>(at);
     let (input, cot_input) = if prefix {
         (&inputs[..rows * width], &mut cot_inputs[..rows * width])
@@ -821,6 +870,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
                 let scratch = &mut lane_scratch[..C::SCRATCH];
                 cot_point.fill(R::zero());
+                let log_prob;
                 let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
                     if !cot_base.is_empty() {
                         load(&cot_base[at.dim * width..], width, first, lane_base);
@@ -829,7 +879,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 };
                 if H::SHARED {
                     let prepared = &model.shared[at.shared..][..C::PREPARED];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                    (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
                         prepared, point, scratch, &mut fault, with_base,
                     );
                     ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
@@ -846,7 +896,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     );
                 } else {
                     let prepared = &lane_prepared[..C::PREPARED];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                    (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
                         prepared, point, scratch, &mut fault, with_base,
                     );
                     ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
@@ -865,6 +915,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     settle::<M, C, T, R>(space, first);
                 }
                 Block::<M, C, H>::note_layer(at, space, first, fault);
+                add_to(&[log_prob], &mut space.log_prob, width, first);
                 add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
             }
             if !H::SHARED {

@@ -8,6 +8,7 @@ mod linear;
 mod log_mean;
 mod network;
 mod outer;
+mod pool;
 mod product;
 mod run;
 
@@ -20,7 +21,9 @@ pub use log_mean::{LogMean, LogMeanHead};
 pub(crate) use network::DAMPING;
 pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
 pub use outer::Outer;
+pub use pool::Pool;
 pub use run::{
-    Coordinates, Evaluator, Job, Number, PullBack, base_vjp, evaluate, evaluate_part, evaluate_part_vjp,
-    evaluate_penalised, evaluate_penalised_vjp, evaluate_vjp, generate, generate_vjp, log_mean, log_mean_vjp, undo,
+    Coordinates, Evaluator, Job, Number, PullBack, Wanted, base_vjp, evaluate, evaluate_part, evaluate_part_and_vjp,
+    evaluate_part_vjp, evaluate_penalised, evaluate_penalised_vjp, evaluate_vjp, generate, generate_vjp, log_mean,
+    log_mean_vjp, undo,
 };

@@ -5,6 +5,7 @@
 
 use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
 use super::log_mean::LogMean;
+use super::pool::Pool;
 use crate::layers::PENALTIES;
 use crate::numeric::{Lift, Pack, Scalar, WithPack, Work};
 use core::marker::PhantomData;
@@ -58,16 +59,42 @@ pub struct Job<'a, T> {
     pub repeat: usize,
     /// Coordinates of the points.
     pub coordinates: Coordinates,
+    /// Where a gradient finds room for the sums of its tasks.
+    pub pool: Option<&'a Pool<T>>,
+}
+
+impl<T: Scalar> Job<'_, T> {
+    /// Zeros, one for each of `count` weights.
+    fn room(&self, count: usize) -> Vec<T> {
+        self.pool.map_or_else(|| zeros(count), |pool| pool.zeros(count))
+    }
 }
 
 /// Gradients of a batch.
 pub struct PullBack<T> {
     /// By the flat weights.
     pub weights: Vec<T>,
-    /// By the given features, row after row.
+    /// By the given features, row after row; empty where they are not wanted.
     pub features: Vec<T>,
-    /// By the points; empty where points are results.
+    /// By the points; empty where they are not wanted, and where points are results.
     pub points: Vec<T>,
+}
+
+impl<T: Scalar> PullBack<T> {
+    /// All gradients times a number.
+    pub fn scale(&mut self, factor: T) {
+        let PullBack { weights, features, points } = self;
+        [weights, features, points].into_iter().flatten().for_each(|g| *g *= factor);
+    }
+}
+
+/// Which gradients beside those by the weights somebody asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    /// By the given features.
+    pub features: bool,
+    /// By the points.
+    pub points: bool,
 }
 
 /// A rows-by-columns view into a slice of rows.
@@ -75,12 +102,6 @@ pub struct PullBack<T> {
 struct Rows<'a, T> {
     data: &'a [T],
     columns: usize,
-}
-
-impl<T: Copy> Rows<'_, T> {
-    fn at(&self, row: usize, column: usize) -> T {
-        self.data[row * self.columns + column]
-    }
 }
 
 /// Rows of a block before the coordinates: given features, and what an outer network makes of them.
@@ -94,10 +115,11 @@ fn zeros<T: Scalar>(n: usize) -> Vec<T> {
 
 /// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
 fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize; 3], width: usize, block: &mut [T]) {
-    for column in 0..from.columns {
-        let out = &mut block[column * width..][..width];
-        for (lane, out) in out.iter_mut().enumerate() {
-            *out = from.at((first + lane.min(count - 1)) / repeat, column);
+    for lane in 0..width {
+        let row = (first + lane.min(count - 1)) / repeat;
+        let numbers = &from.data[row * from.columns..][..from.columns];
+        for (x, out) in numbers.iter().zip(block[lane..].iter_mut().step_by(width)) {
+            *out = *x;
         }
     }
 }
@@ -108,7 +130,7 @@ where
 {
     /// Starts a block with `count` points: features in, log-density and cotangents at zero.
     fn begin(&mut self, job: &Job<'_, T>, first: usize, count: usize) {
-        self.width = count.div_ceil(R::LANES) * R::LANES;
+        (self.width, self.points) = (count.div_ceil(R::LANES) * R::LANES, count);
         self.fault = None;
         let features = Rows { data: job.features, columns: job.feature_count };
         fill(features, [first, count, job.repeat], self.width, &mut self.inputs);
@@ -387,12 +409,20 @@ fn gradient_task(rows: usize) -> usize {
     rows.div_ceil(GRADIENT_TASKS).max(least).div_ceil(BLOCK) * BLOCK
 }
 
-/// Gradients that tasks add up, each into its own part.
+/// Gradients that tasks add up, each into its own part, and what they leave of each row: nothing where a slice is empty.
 struct Partial<'a, T> {
     weights: Vec<T>,
     shared: Vec<T>,
     features: &'a mut [T],
     points: &'a mut [T],
+    log_prob: &'a mut [T],
+}
+
+/// Slices of `columns` numbers a row for each of `tasks` tasks; empty ones where there is nothing.
+fn shares<T>(rows: &mut [T], columns: usize, task: usize, tasks: usize) -> Vec<&mut [T]> {
+    let mut parts: Vec<&mut [T]> = rows.chunks_mut((task * columns).max(1)).collect();
+    parts.resize_with(tasks, Default::default);
+    parts
 }
 
 /// What a gradient does with a block of points.
@@ -414,7 +444,10 @@ trait Pull<T: Number>: Sync {
 struct Differentiate<'a, B, T, P> {
     job: Job<'a, T>,
     rows: usize,
+    wanted: Wanted,
     point_columns: usize,
+    /// The log-densities that the pull leaves, where they are asked for.
+    log_prob: &'a mut [T],
     pull: P,
     flow: PhantomData<fn() -> B>,
 }
@@ -426,41 +459,50 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
     where
         T: Lift<R>,
     {
-        let Differentiate { job, rows, point_columns, pull, .. } = self;
+        let Differentiate { job, rows, wanted, point_columns, log_prob, pull, .. } = self;
         let mut shared = zeros(B::SHARED);
         B::prepare_shared(job.weights, &mut shared);
         let model = Model { weights: job.weights, shared: &shared };
         let task = gradient_task(rows);
-        let mut by_row = zeros(rows * job.feature_count);
-        let mut by_point = zeros(rows * point_columns);
         let tasks = rows.div_ceil(task);
-        let mut feature_parts: Vec<&mut [T]> = by_row.chunks_mut((task * job.feature_count).max(1)).collect();
-        feature_parts.resize_with(tasks, Default::default);
-        let mut point_parts: Vec<&mut [T]> = by_point.chunks_mut((task * point_columns).max(1)).collect();
-        point_parts.resize_with(tasks, Default::default);
-        let mut partials: Vec<Partial<'_, T>> = feature_parts
-            .into_iter()
-            .zip(point_parts)
-            .map(|(features, points)| Partial { weights: Vec::new(), shared: Vec::new(), features, points })
+        let feature_columns = if wanted.features { job.feature_count } else { 0 };
+        let point_columns = if wanted.points { point_columns } else { 0 };
+        let (mut by_row, mut by_point) = (zeros(rows * feature_columns), zeros(rows * point_columns));
+        let of_rows = shares(&mut by_row, feature_columns, task, tasks).into_iter();
+        let of_points = shares(&mut by_point, point_columns, task, tasks).into_iter();
+        let of_log_prob = shares(log_prob, 1, task, tasks).into_iter();
+        let mut partials: Vec<Partial<'_, T>> = of_rows
+            .zip(of_points)
+            .zip(of_log_prob)
+            .map(|((features, points), log_prob)| {
+                let (weights, shared) = (Vec::new(), Vec::new());
+                Partial { weights, shared, features, points, log_prob }
+            })
             .collect();
         let work = DifferentiateTask::<B, T, P> { job, point_columns, model, pull, flow: PhantomData };
         in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
-        let mut weights = zeros(B::WEIGHTS);
-        let mut cot_shared = zeros(B::SHARED);
-        for part in &partials {
+        let mut partials = partials.into_iter();
+        let (mut weights, mut cot_shared) = match partials.next() {
+            Some(first) => (first.weights, first.shared),
+            None => (zeros(B::WEIGHTS), zeros(B::SHARED)),
+        };
+        for part in partials {
             weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
             cot_shared.iter_mut().zip(&part.shared).for_each(|(sum, s)| *sum += *s);
-        }
-        drop(partials);
-        B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
-        let mut features = zeros(job.features.len());
-        if job.feature_count > 0 {
-            for (row, cot) in by_row.chunks_exact(job.feature_count).enumerate() {
-                let into = &mut features[row / job.repeat * job.feature_count..][..job.feature_count];
-                into.iter_mut().zip(cot).for_each(|(sum, c)| *sum += *c);
+            if let Some(pool) = job.pool {
+                pool.put(part.weights);
             }
         }
-        Ok(PullBack { weights, features, points: by_point })
+        B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
+        if job.repeat > 1 && feature_columns > 0 {
+            let mut features = zeros(job.features.len());
+            for (row, cot) in by_row.chunks_exact(feature_columns).enumerate() {
+                let into = &mut features[row / job.repeat * feature_columns..][..feature_columns];
+                into.iter_mut().zip(cot).for_each(|(sum, c)| *sum += *c);
+            }
+            by_row = features;
+        }
+        Ok(PullBack { weights, features: by_row, points: by_point })
     }
 }
 
@@ -492,7 +534,7 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
         part: Self::Part,
     ) -> Result<(), RowFault> {
         let job = &self.job;
-        let mut totals = Totals { weights: zeros(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
+        let mut totals = Totals { weights: job.room(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
         for (first, count) in blocks_of(start, len) {
             space.begin(job, first, count);
             let points = &mut part.points[(first - start) * self.point_columns..];
@@ -500,10 +542,19 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
-            space.leave_features(job, first - start, count, part.features);
+            if !part.features.is_empty() {
+                space.leave_features(job, first - start, count, part.features);
+            }
+            if !part.log_prob.is_empty() {
+                part.log_prob[first - start..][..count].copy_from_slice(&space.log_prob[..count]);
+            }
         }
         part.weights = totals.weights;
-        part.shared = totals.shared.iter().map(Pack::sum_lanes).collect();
+        // A loop, not an iterator's closure: that would be a function without the processor's features.
+        part.shared = zeros(B::SHARED);
+        for (sum, lanes) in part.shared.iter_mut().zip(&totals.shared) {
+            *sum = lanes.sum_lanes();
+        }
         Ok(())
     }
 }
@@ -517,36 +568,68 @@ fn load_cot<T: Number, R>(space: &mut Workspace<T, R>, cot_log_prob: &[T], first
 /// Gradients of sum_i cot_i log p(x_i).
 pub fn evaluate_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
+    wanted: Wanted,
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_part_vjp::<B, T>(job, WHOLE, points, cot_log_prob)
+    evaluate_part_vjp::<B, T>(job, wanted, WHOLE, points, cot_log_prob)
 }
 
 /// [`evaluate_vjp`] of [`evaluate_part`].
 pub fn evaluate_part_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
+    wanted: Wanted,
     part: Range<usize>,
     points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, false>(job, part, points, cot_log_prob, &[], &[])
+    let cot = Cotangents { log_prob: cot_log_prob, penalties: &[], base: &[] };
+    evaluate_all_vjp::<B, T, false>(job, wanted, part, points, cot, &mut [])
+}
+
+/// [`evaluate_part`], and on the same way the gradients of the sum of the log-densities.
+pub fn evaluate_part_and_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    wanted: Wanted,
+    part: Range<usize>,
+    points: &[T],
+    log_prob: &mut [T],
+) -> Result<PullBack<T>, RowFault> {
+    let ones = vec![T::narrow(1.0); log_prob.len()];
+    let cot = Cotangents { log_prob: &ones, penalties: &[], base: &[] };
+    evaluate_all_vjp::<B, T, false>(job, wanted, part, points, cot, log_prob)
 }
 
 /// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
 pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
+    wanted: Wanted,
     points: &[T],
     cot_log_prob: &[T],
     cot_penalties: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    evaluate_all_vjp::<B, T, true>(job, WHOLE, points, cot_log_prob, cot_penalties, &[])
+    let cot = Cotangents { log_prob: cot_log_prob, penalties: cot_penalties, base: &[] };
+    evaluate_all_vjp::<B, T, true>(job, wanted, WHOLE, points, cot, &mut [])
 }
 
 /// Gradients of sum_ik cot_ik z_k(x_i) over the base coordinates z of the points.
-pub fn base_vjp<B: Blocks, T: Number>(job: Job<'_, T>, points: &[T], cot_base: &[T]) -> Result<PullBack<T>, RowFault> {
+pub fn base_vjp<B: Blocks, T: Number>(
+    job: Job<'_, T>,
+    wanted: Wanted,
+    points: &[T],
+    cot_base: &[T],
+) -> Result<PullBack<T>, RowFault> {
     let none = zeros(cot_base.len() / B::DIM);
-    evaluate_all_vjp::<B, T, false>(job, WHOLE, points, &none, &[], cot_base)
+    let cot = Cotangents { log_prob: &none, penalties: &[], base: cot_base };
+    evaluate_all_vjp::<B, T, false>(job, wanted, WHOLE, points, cot, &mut [])
+}
+
+/// Cotangents of what evaluation gives for each row; empty where it has none.
+#[derive(Clone, Copy)]
+struct Cotangents<'a, T> {
+    log_prob: &'a [T],
+    penalties: &'a [T],
+    base: &'a [T],
 }
 
 /// Rows of cotangents from number `first` on, side by side; lanes beyond `count` get zero.
@@ -561,25 +644,19 @@ fn load_rows<T: Number>(rows: &[T], columns: usize, [first, count, width]: [usiz
 
 fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     job: Job<'_, T>,
+    wanted: Wanted,
     part: Range<usize>,
     points: &[T],
-    cot_log_prob: &[T],
-    cot_penalties: &[T],
-    cot_base: &[T],
+    cot: Cotangents<'_, T>,
+    log_prob: &mut [T],
 ) -> Result<PullBack<T>, RowFault> {
     T::widest(Differentiate::<B, T, _> {
         job,
-        rows: cot_log_prob.len(),
+        rows: cot.log_prob.len(),
+        wanted,
         point_columns: job.coordinates.count::<B>(),
-        pull: PullEvaluation::<B, T, PENALISED> {
-            job,
-            part,
-            points,
-            cot_log_prob,
-            cot_penalties,
-            cot_base,
-            flow: PhantomData,
-        },
+        log_prob,
+        pull: PullEvaluation::<B, T, PENALISED> { job, part, points, cot, flow: PhantomData },
         flow: PhantomData,
     })
 }
@@ -589,9 +666,7 @@ struct PullEvaluation<'a, B, T, const PENALISED: bool> {
     job: Job<'a, T>,
     part: Range<usize>,
     points: &'a [T],
-    cot_log_prob: &'a [T],
-    cot_penalties: &'a [T],
-    cot_base: &'a [T],
+    cot: Cotangents<'a, T>,
     flow: PhantomData<fn() -> B>,
 }
 
@@ -612,17 +687,20 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
         let columns = job.coordinates.count::<B>();
         space.counted = [self.part.start, self.part.end];
         space.enter::<B>(job, self.points, first, count, edge);
-        load_cot(space, self.cot_log_prob, first, count);
+        load_cot(space, self.cot.log_prob, first, count);
         if PENALISED {
             let at = [first, count, space.width];
-            load_rows(self.cot_penalties, PENALTIES, at, &mut space.cot_penalties);
+            load_rows(self.cot.penalties, PENALTIES, at, &mut space.cot_penalties);
         }
-        if !self.cot_base.is_empty() {
+        if !self.cot.base.is_empty() {
             let at = [first, count, space.width];
             space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
-            load_rows(self.cot_base, B::DIM, at, &mut space.cot_base);
+            load_rows(self.cot.base, B::DIM, at, &mut space.cot_base);
         }
         B::evaluate_vjp::<T, R, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
+        if cot_points.is_empty() {
+            return;
+        }
         let width = space.width;
         for at in (0..width).step_by(R::LANES) {
             load(&edge.rows, width, at, &mut edge.outer[..columns]);
@@ -632,12 +710,8 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
             let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
             cot_outer.fill(R::zero());
             match job.coordinates {
-                Coordinates::Intrinsic => {
-                    B::embed_vjp(R::plain(outer), R::plain(&edge.cot_inner), cot[0].to_plain(), R::plain_mut(cot_outer))
-                }
-                Coordinates::Embedded => {
-                    B::project_vjp(R::plain(outer), R::plain(&edge.cot_inner), R::plain_mut(cot_outer))
-                }
+                Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
+                Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
             }
             scatter(cot_outer, at, count, cot_points);
         }
@@ -850,6 +924,7 @@ fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
 /// Gradients of sum_i (cot_points_i . x_i + cot_log_prob_i log p(x_i)) over generated points x_i, by weights and features.
 pub fn generate_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
+    wants_features: bool,
     points: &[T],
     cot_points: &[T],
     cot_log_prob: &[T],
@@ -857,7 +932,9 @@ pub fn generate_vjp<B: Blocks, T: Number>(
     T::widest(Differentiate::<B, T, _> {
         job,
         rows: cot_log_prob.len(),
+        wanted: Wanted { features: wants_features, points: false },
         point_columns: 0,
+        log_prob: &mut [],
         pull: PullGeneration::<B, T> { job, points, cot_points, cot_log_prob, flow: PhantomData },
         flow: PhantomData,
     })
@@ -904,12 +981,8 @@ impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
             match job.coordinates {
                 // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
                 Coordinates::Intrinsic => {
-                    B::intrinsic_vjp(
-                        R::plain(&edge.inner),
-                        R::plain(&edge.cot_outer[..columns]),
-                        (-cot_log_prob[0]).to_plain(),
-                        R::plain_mut(&mut edge.cot_inner),
-                    );
+                    let cot_outer = &edge.cot_outer[..columns];
+                    B::intrinsic_vjp(&edge.inner, cot_outer, -cot_log_prob[0], &mut edge.cot_inner);
                 }
                 Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
             }
@@ -982,11 +1055,17 @@ impl<'p, B: LogMean, T: Number + Lift<R>, R: Pack<Scalar = T>> Task<R> for LogMe
 }
 
 /// Gradients of sum_i cot_i ln lambda_i, by weights and features.
-pub fn log_mean_vjp<B: LogMean, T: Number>(job: Job<'_, T>, cot_log_mean: &[T]) -> Result<PullBack<T>, RowFault> {
+pub fn log_mean_vjp<B: LogMean, T: Number>(
+    job: Job<'_, T>,
+    wants_features: bool,
+    cot_log_mean: &[T],
+) -> Result<PullBack<T>, RowFault> {
     T::widest(Differentiate::<B, T, _> {
         job,
         rows: cot_log_mean.len(),
+        wanted: Wanted { features: wants_features, points: false },
         point_columns: 0,
+        log_prob: &mut [],
         pull: PullLogMean::<B, T> { job, cot_log_mean, flow: PhantomData },
         flow: PhantomData,
     })

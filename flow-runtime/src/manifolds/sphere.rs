@@ -2,7 +2,7 @@
 
 use super::Manifold;
 use super::hypersphere::polar_base_vjp;
-use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile, over_normal_density};
+use crate::numeric::special::{ln_1p_over, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
 
@@ -12,7 +12,11 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 /// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
 const POLE: f64 = 1e-7;
 
+#[inline]
 pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
+    if point.iter().all(|x| x.is_finite()) {
+        return None;
+    }
     point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
 }
 
@@ -126,11 +130,13 @@ impl Manifold for Circle {
     }
     #[inline(always)]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
-        let (tail, _) = normal_cdf(-base[0].abs());
+        // The angle in units of tau is the tail of the normal distribution beyond |z|.
+        let tail = base[0].abs().scale(core::f64::consts::FRAC_1_SQRT_2).erfc().scale(0.5);
         let (sin, cos) = tail.scale(TAU).sin_cos();
         target[0] = cos;
         target[1] = R::select(base[0].lt(R::zero()), -sin, sin);
     }
+    #[inline]
     fn check_intrinsic(point: &[f64]) -> Option<String> {
         finite(point, "an angle is a finite number, in radians")
     }

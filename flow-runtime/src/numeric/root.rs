@@ -269,6 +269,85 @@ mod tests {
         assert!(most <= 16, "{most} evaluations");
     }
 
+    /// A sum of sigmoids at `centres`, of width `width`, that says how smooth it is.
+    struct Smoothly<'a> {
+        centres: &'a [f64],
+        width: f64,
+        evaluations: usize,
+    }
+
+    impl<R: Real> Increasing<R> for Smoothly<'_> {
+        fn at(&mut self, x: R) -> Local<R> {
+            self.evaluations += 1;
+            let over = R::constant(1.0 / self.width);
+            let (mut value, mut slope, mut second) = (R::zero(), R::zero(), R::zero());
+            for c in self.centres {
+                let s = logistic((x - R::constant(*c)) * over);
+                let p = s * (R::one() - s) * over;
+                value += s;
+                slope += p;
+                second += p * (R::one() - s.scale(2.0)) * over;
+            }
+            Local { value, slope, smooth: Some(Smooth { bend: second / slope, stiffness: over }) }
+        }
+    }
+
+    /// Where the sum of sigmoids reaches its target the smooth search ends as precisely as the one that closes a bracket, also where the sigmoids are
+    /// narrower than the spacing of numbers.
+    fn as_precise_when_smooth<T: Scalar>(largest_centre: f64) {
+        let centres = [-largest_centre, -3.0, 0.5, 0.25 * largest_centre, largest_centre];
+        for width in [1e-8, 0.01, 1.0, 1e4] {
+            let reach = T::narrow(2.0 * largest_centre + 20.0 * width);
+            for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7] {
+                let mut f = Smoothly { centres: &centres, width, evaluations: 0 };
+                let (off, count) = ulps_off(T::narrow(target), -reach, reach, |x: T| {
+                    let Local { value, slope, .. } = f.at(x);
+                    (value, slope)
+                });
+                let mut f = Smoothly { centres: &centres, width, evaluations: 0 };
+                let target = T::narrow(target);
+                let (x, failed) = monotone_root(target, -reach, reach, SmoothRef(&mut f));
+                let value = |x: T| Smoothly { centres: &centres, width, evaluations: 0 }.at(x).value;
+                let ulp = T::narrow((x.widen().abs() * T::EPSILON).max(T::TINY));
+                let around = T::narrow(off + 8.0) * ulp;
+                assert!(!failed && value(x - around) <= target && target <= value(x + around), "{width} {target}: {x}");
+                assert!(f.evaluations <= count, "{width} {target}: {} evaluations, not {count}", f.evaluations);
+            }
+        }
+    }
+
+    struct SmoothRef<'a, F>(&'a mut F);
+    impl<R: Real, F: Increasing<R>> Increasing<R> for SmoothRef<'_, F> {
+        fn at(&mut self, x: R) -> Local<R> {
+            self.0.at(x)
+        }
+    }
+
+    #[test]
+    fn smooth_searches_are_as_precise_and_shorter() {
+        as_precise_when_smooth::<f64>(1e8);
+        as_precise_when_smooth::<f32>(1e8);
+        as_precise_when_smooth::<f64>(10.0);
+        as_precise_when_smooth::<f32>(10.0);
+    }
+
+    /// A first guess at the distance of half a width is three steps of third order away from all digits.
+    #[test]
+    fn smooth_functions_take_three_evaluations() {
+        for target in [0.02, 0.3, 0.5, 0.8, 0.99] {
+            let root = (target / (1.0 - target)).ln() * 2.0 + 1.0;
+            for off in [-1.0, -0.1, 1e-9, 1.0] {
+                let mut f = Smoothly { centres: &[1.0], width: 2.0, evaluations: 0 };
+                let (x, failed) = monotone_root_from(target, root + off, -100.0, 100.0, SmoothRef(&mut f));
+                assert!(
+                    !failed && (x - root).abs() <= 4e-15 * (1.0 + root.abs()) / target.min(1.0 - target),
+                    "{x} {root}"
+                );
+                assert!(f.evaluations <= 3, "{target} {off}: {} evaluations", f.evaluations);
+            }
+        }
+    }
+
     #[test]
     fn flat_steep_and_wrong_slopes() {
         // A root of third order, a vertical tangent, slopes that are zero or infinite.
