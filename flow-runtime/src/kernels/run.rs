@@ -116,7 +116,9 @@ fn zeros<T: Scalar>(n: usize) -> Vec<T> {
 /// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
 fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize; 3], width: usize, block: &mut [T]) {
     for lane in 0..width {
-        let row = (first + lane.min(count - 1)) / repeat;
+        let point = first + lane.min(count - 1);
+        // A division takes longer than all the rest.
+        let row = if repeat == 1 { point } else { point / repeat };
         let numbers = &from.data[row * from.columns..][..from.columns];
         for (x, out) in numbers.iter().zip(block[lane..].iter_mut().step_by(width)) {
             *out = *x;

@@ -78,12 +78,16 @@ impl<R: Real, P: Lift<R>> Increasing<R> for Logit<'_, R, P> {
             bend = (density * inv_width).mul_add(down - up, bend);
         }
         let mix = Mixture::new(self.components, x, [f, s, p]);
-        let slope = mix.q();
         let [f, s, p] = mix.linear;
+        let over_p = p.quick_recip();
+        let mut rise = f * s * over_p;
+        if !mix.safe.all() {
+            rise = R::select(mix.safe, rise, (-mix.logs[2]).exp());
+        }
         // Where F, S or p underflow, the bend is not known; the logit is nearly straight there.
-        let bend = R::select(mix.safe, slope.mul_add(f - s, bend * p.quick_recip()), R::zero());
+        let bend = R::select(mix.safe, mix.q().mul_add(f - s, bend * over_p), R::zero());
         let stiffness = R::select(mix.safe, self.stiffness, R::constant(f64::INFINITY));
-        Local { value: mix.logit(), slope, smooth: Some(Smooth { bend, stiffness }) }
+        Local { value: mix.logit(), rise, smooth: Some(Smooth { bend, stiffness }) }
     }
 }
 

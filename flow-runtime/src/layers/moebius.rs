@@ -130,7 +130,7 @@ fn seen<R: Real, P: Lift<R>>(component: &[P], e: [R; 2]) -> Seen<R> {
     Seen { p, along, across, over: p[0].mul_add(p[0], p[1].square()).quick_recip() }
 }
 
-/// T(x) - x, T'(x) and T''(x) / T'(x) at the unit vector e; d|p|^2 / dx = 2 e cross p.
+/// T(x) - x, T'(x) and T''(x) at the unit vector e; d|p|^2 / dx = 2 e cross p.
 #[inline(always)]
 fn turn_and_slopes<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> (R, R, R) {
     let (mut turn, mut slope, mut bend) = (R::zero(), R::zero(), R::zero());
@@ -143,7 +143,7 @@ fn turn_and_slopes<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> (R, R, R) 
         bend = (share * over).mul_add(across, bend);
     }
     let offset: R = prepared[prepared.len() - 1].lift();
-    (turn.scale(2.0) - offset, slope, (bend * slope.quick_recip()).scale(-2.0))
+    (turn.scale(2.0) - offset, slope, bend.scale(-2.0))
 }
 
 /// e turned by an angle.
@@ -174,7 +174,8 @@ impl<R: Real, P: Lift<R>> Increasing<R> for Image<'_, R, P> {
     #[inline(always)]
     fn at(&mut self, x: R) -> Local<R> {
         let (turn, slope, bend) = turn_and_slopes(self.prepared, unit(x));
-        Local { value: x + turn, slope, smooth: Some(Smooth { bend, stiffness: self.stiffness }) }
+        let rise = slope.quick_recip();
+        Local { value: x + turn, rise, smooth: Some(Smooth { bend: bend * rise, stiffness: self.stiffness }) }
     }
 }
 

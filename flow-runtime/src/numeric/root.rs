@@ -22,8 +22,8 @@ const OVERSHOOT: f64 = 4.0;
 /// Twice the bisections that take an `f64` bracket to the third power of its precision (see `floor` below), and some more.
 const SWEEPS: usize = 352;
 
-/// A step of third order is Newton's times 1 / (1 - c) with c within these: far from the root a second derivative says little.
-const CORRECTION: [f64; 2] = [-1.0, 0.5];
+/// A step of third order has c of at most this size: far from the root a second derivative says little.
+const CORRECTION: f64 = 0.5;
 
 /// The last step may miss the root by this many units in its last place, and is at most this long in units of 1 / stiffness.
 const MISSED: f64 = 0.5;
@@ -37,17 +37,17 @@ const GROWTH: f64 = 4.0;
 pub struct Local<R> {
     /// f.
     pub value: R,
-    /// f'.
-    pub slope: R,
+    /// 1 / f'.
+    pub rise: R,
     /// How f' changes, where that is known.
     pub smooth: Option<Smooth<R>>,
 }
 
 /// How the slope of a function changes.
 ///
-/// Halley's step -r / (1 - b r / 2), with Newton's -r = -(f - target) / f' and b = f''/f', misses the root by (b^2 / 4 - f''' / (6 f')) r^3 in
-/// leading order. With a number k such that |f''| <= 2 k f' and |f'''| <= 6 k^2 f' everywhere (what x / (1 - k x) has at zero) that is at most
-/// 2 k^2 |r|^3.
+/// With Newton's step -r, r = (f - target) / f', and b = f'' / f', Halley's step -r / (1 - c), c = b r / 2, and as well -r (1 + c + c^2), which comes without
+/// another division, miss the root by (b^2 / 4 - f''' / (6 f')) r^3 in leading order. With a number k such that |f''| <= 2 k f' and |f'''| <= 6 k^2 f'
+/// everywhere (what x / (1 - k x) has at zero) that is at most 2 k^2 |r|^3.
 pub struct Smooth<R> {
     /// f'' / f' here.
     pub bend: R,
@@ -61,11 +61,11 @@ pub trait Increasing<R> {
     fn at(&mut self, x: R) -> Local<R>;
 }
 
-impl<R, F: FnMut(R) -> (R, R)> Increasing<R> for F {
+impl<R: Real, F: FnMut(R) -> (R, R)> Increasing<R> for F {
     #[inline(always)]
     fn at(&mut self, x: R) -> Local<R> {
         let (value, slope) = self(x);
-        Local { value, slope, smooth: None }
+        Local { value, rise: slope.recip(), smooth: None }
     }
 }
 
@@ -103,7 +103,7 @@ pub fn monotone_root_from<R: Real>(target: R, guess: R, lo: R, hi: R, mut f: imp
     let mut failed = none;
 
     for _ in 0..SWEEPS {
-        let Local { value, slope, smooth } = f.at(x);
+        let Local { value, rise, smooth } = f.at(x);
         let off = value - target;
         let (low, high) = (off.le(zero), off.ge(zero));
         let lost = active & !(low | high);
@@ -114,15 +114,15 @@ pub fn monotone_root_from<R: Real>(target: R, guess: R, lo: R, hi: R, mut f: imp
         lo = R::select(active & low, x, lo);
         hi = R::select(active & high, x, hi);
         let reach = x.abs().scale(ulp);
-        let (mut step, mut proved) = (off / slope, none);
+        let (mut step, mut proved) = (off * rise, none);
         if let Some(Smooth { bend, stiffness }) = smooth {
-            let correction = (step * bend).scale(0.5).clamp(CORRECTION[0], CORRECTION[1]);
-            step *= (R::one() - correction).quick_recip();
+            let c = (step * bend).scale(0.5).clamp(-CORRECTION, CORRECTION);
+            step = step.mul_add(c.mul_add(c, c), step);
             let (size, stiff) = (step.abs(), stiffness * step.abs());
             let missed = (stiff.square() * size).scale(2.0);
             proved = stiff.le(R::constant(SHORT)) & missed.le(reach.scale(MISSED) + floor);
         }
-        let usable = slope.gt(zero) & step.is_finite();
+        let usable = rise.gt(zero) & step.is_finite();
         let newton = x - step;
 
         let closed = active & (hi - lo).le(reach.scale(CLOSED) + floor);
@@ -201,6 +201,7 @@ mod tests {
     use super::*;
     use crate::numeric::special::logistic;
     use crate::numeric::{Lanes, Pack};
+    use core::cell::Cell;
 
     /// Distance of the root from where `f` really changes sign, in units in the last place, and the number of evaluations.
     fn ulps_off<T: Scalar>(target: T, lo: T, hi: T, f: impl Fn(T) -> (T, T)) -> (f64, usize) {
@@ -273,12 +274,12 @@ mod tests {
     struct Smoothly<'a> {
         centres: &'a [f64],
         width: f64,
-        evaluations: usize,
+        evaluations: Cell<usize>,
     }
 
-    impl<R: Real> Increasing<R> for Smoothly<'_> {
+    impl<R: Real> Increasing<R> for &Smoothly<'_> {
         fn at(&mut self, x: R) -> Local<R> {
-            self.evaluations += 1;
+            self.evaluations.set(self.evaluations.get() + 1);
             let over = R::constant(1.0 / self.width);
             let (mut value, mut slope, mut second) = (R::zero(), R::zero(), R::zero());
             for c in self.centres {
@@ -288,38 +289,27 @@ mod tests {
                 slope += p;
                 second += p * (R::one() - s.scale(2.0)) * over;
             }
-            Local { value, slope, smooth: Some(Smooth { bend: second / slope, stiffness: over }) }
+            Local { value, rise: slope.recip(), smooth: Some(Smooth { bend: second / slope, stiffness: over }) }
         }
     }
 
-    /// Where the sum of sigmoids reaches its target the smooth search ends as precisely as the one that closes a bracket, also where the sigmoids are
+    /// Where a sum of sigmoids reaches its target the smooth search ends as precisely as the one that closes a bracket, also where the sigmoids are
     /// narrower than the spacing of numbers.
     fn as_precise_when_smooth<T: Scalar>(largest_centre: f64) {
         let centres = [-largest_centre, -3.0, 0.5, 0.25 * largest_centre, largest_centre];
         for width in [1e-8, 0.01, 1.0, 1e4] {
             let reach = T::narrow(2.0 * largest_centre + 20.0 * width);
-            for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7] {
-                let mut f = Smoothly { centres: &centres, width, evaluations: 0 };
-                let (off, count) = ulps_off(T::narrow(target), -reach, reach, |x: T| {
-                    let Local { value, slope, .. } = f.at(x);
-                    (value, slope)
-                });
-                let mut f = Smoothly { centres: &centres, width, evaluations: 0 };
-                let target = T::narrow(target);
-                let (x, failed) = monotone_root(target, -reach, reach, SmoothRef(&mut f));
-                let value = |x: T| Smoothly { centres: &centres, width, evaluations: 0 }.at(x).value;
-                let ulp = T::narrow((x.widen().abs() * T::EPSILON).max(T::TINY));
-                let around = T::narrow(off + 8.0) * ulp;
-                assert!(!failed && value(x - around) <= target && target <= value(x + around), "{width} {target}: {x}");
-                assert!(f.evaluations <= count, "{width} {target}: {} evaluations, not {count}", f.evaluations);
+            let sum = stairs::<T>(&centres, width);
+            for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7].map(T::narrow) {
+                let (off, count) = ulps_off(target, -reach, reach, &sum);
+                let f = Smoothly { centres: &centres, width, evaluations: Cell::new(0) };
+                let (x, failed) = monotone_root(target, -reach, reach, &f);
+                let around = T::narrow((off + 8.0) * (x.widen().abs() * T::EPSILON).max(T::TINY));
+                let holds = sum(x - around).0 <= target && target <= sum(x + around).0;
+                assert!(!failed && holds, "{} width {width} target {target}: {x}", T::NAME);
+                let evaluations = f.evaluations.get();
+                assert!(evaluations <= count, "{} width {width} target {target}: {evaluations} of {count}", T::NAME);
             }
-        }
-    }
-
-    struct SmoothRef<'a, F>(&'a mut F);
-    impl<R: Real, F: Increasing<R>> Increasing<R> for SmoothRef<'_, F> {
-        fn at(&mut self, x: R) -> Local<R> {
-            self.0.at(x)
         }
     }
 
@@ -337,13 +327,11 @@ mod tests {
         for target in [0.02, 0.3, 0.5, 0.8, 0.99] {
             let root = (target / (1.0 - target)).ln() * 2.0 + 1.0;
             for off in [-1.0, -0.1, 1e-9, 1.0] {
-                let mut f = Smoothly { centres: &[1.0], width: 2.0, evaluations: 0 };
-                let (x, failed) = monotone_root_from(target, root + off, -100.0, 100.0, SmoothRef(&mut f));
-                assert!(
-                    !failed && (x - root).abs() <= 4e-15 * (1.0 + root.abs()) / target.min(1.0 - target),
-                    "{x} {root}"
-                );
-                assert!(f.evaluations <= 3, "{target} {off}: {} evaluations", f.evaluations);
+                let f = Smoothly { centres: &[1.0], width: 2.0, evaluations: Cell::new(0) };
+                let (x, failed) = monotone_root_from(target, root + off, -100.0, 100.0, &f);
+                let precise = (x - root).abs() <= 4e-15 * (1.0 + root.abs()) / target.min(1.0 - target);
+                assert!(!failed && precise, "{x} {root}");
+                assert!(f.evaluations.get() <= 3, "{target} {off}: {} evaluations", f.evaluations.get());
             }
         }
     }
