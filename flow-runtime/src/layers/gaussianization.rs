@@ -344,9 +344,9 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
                 *log_det += log_slope;
             } else {
                 let mix = Self::evaluate(elements, d, x[d], scratch);
-                let outer = Self::outer(&mix);
-                x[d] = outer.y;
-                *log_det += outer.log_slope;
+                let (y, log_slope) = Self::OUTER.value(&mix);
+                x[d] = y;
+                *log_det += log_slope;
             }
         }
     }
@@ -394,7 +394,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
                 let (root, failed) = Self::root(elements, d, Self::OUTER.logit(z[d]));
                 unconverged = unconverged | failed;
                 let mix = Self::evaluate(elements, d, root, scratch);
-                *log_det -= Self::outer(&mix).log_slope;
+                *log_det -= Self::OUTER.value(&mix).1;
                 z[d] = root;
             }
         }

@@ -77,7 +77,7 @@ fn polynomial<V: Register, const N: usize>(x: V, coefficients: [f64; N]) -> V {
 /// independent, which shortens the chain of dependent steps.
 #[inline(always)]
 fn split_exp<V: Register>(x: V) -> (V, V) {
-    let n = round(x.scale(core::f64::consts::LOG2_E));
+    let n = x.mul_add(V::constant(core::f64::consts::LOG2_E), V::constant(ROUND)) - V::constant(ROUND);
     let r = n.mul_add(V::constant(-LN_2[1]), n.mul_add(V::constant(-LN_2[0]), x));
     let z = r * r;
     // (e^r - 1 - r) / r^2 = 1/2 + r/6 + r^2/24 + ..
