@@ -108,7 +108,7 @@ macro_rules! vectorised {
             let x = self.0.map(T::widen);
             let (y, inside) = (x.map(vector::$op::formula), x.map(vector::$op::inside));
             let all = inside.iter().fold(true, |all, inside| all & inside);
-            let y = if all { y } else { core::array::from_fn(|i| if inside[i] { y[i] } else { x[i].$op() }) };
+            let y = if all { y } else { core::array::from_fn(|i| if inside[i] { y[i] } else { Real::$op(x[i]) }) };
             Lanes(y.map(T::narrow))
         }
     )*};
@@ -131,8 +131,8 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     fn splat(value: T) -> Self {
         Lanes([value; W])
     }
-    mapped!(abs, sqrt, erfc);
-    vectorised!(exp, exp_m1, ln, ln_1p, tanh);
+    mapped!(abs, sqrt);
+    vectorised!(exp, exp_m1, ln, ln_1p, tanh, erfc);
     #[inline(always)]
     fn sin_cos(self) -> (Self, Self) {
         let x = self.0.map(T::widen);

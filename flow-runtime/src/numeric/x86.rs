@@ -404,10 +404,6 @@ macro_rules! pack {
             fn sqrt(self) -> Self {
                 $name($ops::sqrt(self.0))
             }
-            #[inline(always)]
-            fn erfc(self) -> Self {
-                self.each(Real::erfc)
-            }
             $functions!($name);
             #[inline(always)]
             fn lt(self, other: Self) -> $mask {
@@ -450,18 +446,6 @@ macro_rules! pack {
             #[inline(always)]
             fn mul_add(self, factor: Self, term: Self) -> Self {
                 $name($ops::mul_add(self.0, factor.0, term.0))
-            }
-        }
-
-        impl $name {
-            /// A function of one lane at a time.
-            #[inline(always)]
-            fn each(self, f: impl Fn($scalar) -> $scalar) -> Self {
-                let mut array = self.array();
-                for x in &mut array {
-                    *x = f(*x);
-                }
-                $name($ops::load(&array))
             }
         }
 
@@ -517,7 +501,7 @@ macro_rules! pack {
 /// Functions of [`vector`], the scalar function for lanes outside of their range.
 macro_rules! functions_f64 {
     ($name:ident) => {
-        functions_f64!($name: exp exp_m1 ln ln_1p tanh);
+        functions_f64!($name: exp exp_m1 ln ln_1p tanh erfc);
         #[inline(always)]
         fn sin_cos(self) -> (Self, Self) {
             let ((sin, cos), inside) = (vector::sin_cos::formula(self), vector::sin_cos::inside(self));
@@ -544,7 +528,7 @@ macro_rules! functions_f64 {
         #[inline(always)]
         fn $op(self) -> Self {
             let (y, inside) = (vector::$op::formula(self), vector::$op::inside(self));
-            if inside.all() { y } else { Self::select(inside, y, rare(self, f64::$op)) }
+            if inside.all() { y } else { Self::select(inside, y, rare(self, <f64 as Real>::$op)) }
         }
     )*};
 }
@@ -563,8 +547,8 @@ fn rare<R: Pack<Scalar = f64>>(x: R, scalar: fn(f64) -> f64) -> R {
 }
 
 macro_rules! functions_f32 {
-    (Avx512F32) => { functions_f32!(Avx512F64, avx512_f32: exp exp_m1 ln ln_1p tanh); };
-    (Avx2F32) => { functions_f32!(Avx2F64, avx2_f32: exp exp_m1 ln ln_1p tanh); };
+    (Avx512F32) => { functions_f32!(Avx512F64, avx512_f32: exp exp_m1 ln ln_1p tanh erfc); };
+    (Avx2F32) => { functions_f32!(Avx2F64, avx2_f32: exp exp_m1 ln ln_1p tanh erfc); };
     ($wide:ident, $ops:ident: $($op:ident)*) => {
         $(
             #[inline(always)]
