@@ -303,7 +303,7 @@ mod tests {
             for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7].map(T::narrow) {
                 let (off, count) = ulps_off(target, -reach, reach, &sum);
                 let f = Smoothly { centres: &centres, width, evaluations: Cell::new(0) };
-                let (x, failed) = monotone_root(target, -reach, reach, &f);
+                let (x, failed) = monotone_root::<T>(target, -reach, reach, &f);
                 let around = T::narrow((off + 8.0) * (x.widen().abs() * T::EPSILON).max(T::TINY));
                 let holds = sum(x - around).0 <= target && target <= sum(x + around).0;
                 assert!(!failed && holds, "{} width {width} target {target}: {x}", T::NAME);
@@ -324,11 +324,11 @@ mod tests {
     /// A first guess at the distance of half a width is three steps of third order away from all digits.
     #[test]
     fn smooth_functions_take_three_evaluations() {
-        for target in [0.02, 0.3, 0.5, 0.8, 0.99] {
+        for target in [0.02_f64, 0.3, 0.5, 0.8, 0.99] {
             let root = (target / (1.0 - target)).ln() * 2.0 + 1.0;
             for off in [-1.0, -0.1, 1e-9, 1.0] {
                 let f = Smoothly { centres: &[1.0], width: 2.0, evaluations: Cell::new(0) };
-                let (x, failed) = monotone_root_from(target, root + off, -100.0, 100.0, &f);
+                let (x, failed) = monotone_root_from::<f64>(target, root + off, -100.0, 100.0, &f);
                 let precise = (x - root).abs() <= 4e-15 * (1.0 + root.abs()) / target.min(1.0 - target);
                 assert!(!failed && precise, "{x} {root}");
                 assert!(f.evaluations.get() <= 3, "{target} {off}: {} evaluations", f.evaluations.get());
