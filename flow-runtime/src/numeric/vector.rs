@@ -185,8 +185,8 @@ pub(super) mod erfc {
         let rest = ((high * high - power) + (high * low).scale(2.0)) + low * low;
         let (n, grown) = split_exp(-power);
         // e^-rest is 1 - rest.
-        let grown = V::one() + (grown - rest);
-        let tail = (grown * (s * series)).times_power(n);
+        let grown = V::one() + grown;
+        let tail = ((grown - grown * rest) * (s * series)).times_power(n);
         V::select(x.lt(V::zero()), V::constant(2.0) - tail, tail)
     }
     #[inline(always)]

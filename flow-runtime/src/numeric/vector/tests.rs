@@ -285,7 +285,7 @@ impl WithPack<f32> for Narrow {
                     y.ln(),
                     y.ln_1p(),
                     y.tanh(),
-                    f64::from(libm::erfcf(x)),
+                    libm::erfc(y),
                     y.sin(),
                     y.cos(),
                     y.atan2(f64::from(-x.sqrt())),
