@@ -73,16 +73,27 @@ fn polynomial<V: Register, const N: usize>(x: V, coefficients: [f64; N]) -> V {
     sum
 }
 
-/// n and e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2, by the Taylor series to r^13 (remainder below 4e-18). Its even and odd halves are
-/// independent, which shortens the chain of dependent steps.
+/// n and e^r - 1 with x = n ln 2 + r, |r| <= ln 2 / 2. (e^r - 1 - r) / r^2 is the polynomial of degree 9 through its values at the Chebyshev nodes of
+/// that interval, which leaves 1.6e-17 of e^r. Its even and odd halves are independent, which shortens the chain of dependent steps.
 #[inline(always)]
 fn split_exp<V: Register>(x: V) -> (V, V) {
     let n = x.mul_add(V::constant(core::f64::consts::LOG2_E), V::constant(ROUND)) - V::constant(ROUND);
     let r = n.mul_add(V::constant(-LN_2[1]), n.mul_add(V::constant(-LN_2[0]), x));
     let z = r * r;
-    // (e^r - 1 - r) / r^2 = 1/2 + r/6 + r^2/24 + ..
-    let even = [0.5, 1.0 / 24.0, 1.0 / 720.0, 1.0 / 40_320.0, 1.0 / 3_628_800.0, 1.0 / 479_001_600.0];
-    let odd = [1.0 / 6.0, 1.0 / 120.0, 1.0 / 5_040.0, 1.0 / 362_880.0, 1.0 / 39_916_800.0, 1.0 / 6_227_020_800.0];
+    let even = [
+        0.500_000_000_000_000_1,
+        0.041_666_666_666_624_164,
+        0.001_388_888_891_719_671_9,
+        2.480_152_132_236_869_2e-5,
+        2.762_007_587_998_336_7e-7,
+    ];
+    let odd = [
+        0.166_666_666_666_666_69,
+        0.008_333_333_333_330_065,
+        0.000_198_412_698_630_405_45,
+        2.755_726_848_031_002_4e-6,
+        2.510_037_583_256_123_4e-8,
+    ];
     let series = r.mul_add(polynomial(z, odd), polynomial(z, even));
     (n, z.mul_add(series, r))
 }
