@@ -73,9 +73,11 @@ impl Kernels {
             log_mean: None,
             load: jammy_flows::weights::<B>,
             evaluate: kernels::evaluate::<B, f64>,
-            evaluate_vjp: kernels::evaluate_vjp::<B, f64>,
+            evaluate_vjp: |job, x, cot| {
+                kernels::evaluate_vjp::<B, f64>(job, kernels::Wanted { features: true, points: true }, x, cot)
+            },
             generate: kernels::generate::<B, f64>,
-            generate_vjp: kernels::generate_vjp::<B, f64>,
+            generate_vjp: |job, x, cot_x, cot| kernels::generate_vjp::<B, f64>(job, true, x, cot_x, cot),
         }
     }
 }
