@@ -4,6 +4,7 @@
 //! parameter). Its rows stay in cache between the steps; nothing of size batch x parameters exists.
 
 use super::conditioner::Head;
+use super::ends;
 use super::network::{Network, NetworkSummary};
 use crate::layers::{Chain, Fault, Letter, PENALTIES};
 use crate::manifolds::Manifold;
@@ -673,24 +674,35 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     ) -> R {
         let mut log_prob = R::zero();
         C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
-        log_prob + R::from_plain(M::log_reference(R::plain(point)))
+        log_prob + ends::log_reference::<R, M>(point)
     }
 
-    /// The same with what a fit may penalise, where that is asked for.
+    /// Whether the base-side point need not be found: it is not asked for, the density does not depend on it, and there is a way around it.
+    #[inline(always)]
+    fn skips_base(with_base: bool) -> bool {
+        M::UNIFORM && C::LOG_DET && !with_base
+    }
+
+    /// The same with what a fit may penalise, where that is asked for; the base-side point is there if it is asked for too (`with_base`).
     #[inline(always)]
     fn evaluate_penalised<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
         prepared: &[P],
         point: &mut [R],
         scratch: &mut [R],
         fault: &mut Option<Fault>,
+        with_base: bool,
     ) -> (R, [R; PENALTIES]) {
         let mut penalties = [R::zero(); PENALTIES];
-        if !PENALISED {
+        if !PENALISED && !Self::skips_base(with_base) {
             return (Self::evaluate_pack(prepared, point, scratch, fault), penalties);
         }
         let mut log_prob = R::zero();
+        if !PENALISED {
+            C::inverse_log_det(prepared, point, &mut log_prob, scratch, 0, fault);
+            return (log_prob + ends::log_reference::<R, M>(point), penalties);
+        }
         C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
-        (log_prob + R::from_plain(M::log_reference(R::plain(point))), penalties)
+        (log_prob + ends::log_reference::<R, M>(point), penalties)
     }
 
     /// Cotangents of [`Self::evaluate_penalised`]'s walk through the chain.
@@ -702,9 +714,12 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         cot_log_prob: R,
         cot_penalties: [R; PENALTIES],
         cot_prepared: &mut [R],
+        with_base: bool,
     ) {
         if PENALISED {
             C::inverse_penalised_vjp(prepared, scratch, cot_point, cot_log_prob, cot_penalties, cot_prepared);
+        } else if Self::skips_base(with_base) {
+            C::inverse_log_det_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         } else {
             C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         }
@@ -794,13 +809,17 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     let prepared = &model.shared[at.shared..][..C::PREPARED];
                     let point = &mut space.point[..M::EMBED];
                     let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    )
                 } else {
                     Block::<M, C, H>::prepare_pack(at, space, first);
                     let prepared = &space.lane_prepared[..C::PREPARED];
                     let point = &mut space.point[..M::EMBED];
                     let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    )
                 };
                 Block::<M, C, H>::note_layer(at, space, first, fault);
                 add_to(&[log_prob], &mut space.log_prob, width, first);
@@ -808,7 +827,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     add_to(&penalties, &mut space.penalties, width, first);
                 }
                 if with_base {
-                    M::to_base(R::plain(&space.point[..M::EMBED]), R::plain_mut(&mut space.lane_base[..M::DIM]));
+                    ends::to_base::<R, M>(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
                     store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
                 }
             }
@@ -847,6 +866,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 }
                 let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
                 let (cot_base, lane_base) = (&space.cot_base, &mut space.lane_base[..M::DIM]);
+                let with_base = !cot_base.is_empty();
                 let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
                 let scratch = &mut lane_scratch[..C::SCRATCH];
                 cot_point.fill(R::zero());
@@ -854,15 +874,15 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
                     if !cot_base.is_empty() {
                         load(&cot_base[at.dim * width..], width, first, lane_base);
-                        M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
+                        ends::to_base_vjp::<R, M>(point, lane_base, cot_point);
                     }
                 };
                 if H::SHARED {
                     let prepared = &model.shared[at.shared..][..C::PREPARED];
                     (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
-                        prepared, point, scratch, &mut fault,
+                        prepared, point, scratch, &mut fault, with_base,
                     );
-                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
                     Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
@@ -872,13 +892,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                         cot_log_prob,
                         cot_penalties,
                         cot_prepared,
+                        with_base,
                     );
                 } else {
                     let prepared = &lane_prepared[..C::PREPARED];
                     (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
-                        prepared, point, scratch, &mut fault,
+                        prepared, point, scratch, &mut fault, with_base,
                     );
-                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                     cot_prepared.fill(R::zero());
@@ -889,6 +910,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                         cot_log_prob,
                         cot_penalties,
                         cot_prepared,
+                        with_base,
                     );
                     settle::<M, C, T, R>(space, first);
                 }
@@ -917,8 +939,8 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         for first in (0..width).step_by(R::LANES) {
             let mut fault = None;
             load(&space.base[at.dim * width..], width, first, &mut space.lane_base[..M::DIM]);
-            M::from_base(R::plain(&space.lane_base[..M::DIM]), R::plain_mut(&mut space.point[..M::EMBED]));
-            let reference = R::from_plain(M::log_reference(R::plain(&space.point[..M::EMBED])));
+            ends::from_base::<R, M>(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
+            let reference = ends::log_reference::<R, M>(&space.point[..M::EMBED]);
             let mut log_det = R::zero();
             if !H::SHARED {
                 Block::<M, C, H>::prepare_pack(at, space, first);
@@ -1029,7 +1051,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        M::embed(own, own_out, log_det);
+        ends::embed::<R, M>(own, own_out, log_det);
         Rest::embed(rest, rest_out, log_det);
     }
     #[inline(always)]
@@ -1037,14 +1059,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_intrinsic.split_at_mut(M::DIM);
-        M::embed_vjp(own, own_cot, cot_log_det, own_out);
+        ends::embed_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
         Rest::embed_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_out, rest_out) = intrinsic.split_at_mut(M::DIM);
-        M::intrinsic(own, own_out, log_det);
+        ends::intrinsic::<R, M>(own, own_out, log_det);
         Rest::intrinsic(rest, rest_out, log_det);
     }
     #[inline(always)]
@@ -1052,14 +1074,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = cot_embedded.split_at_mut(M::EMBED);
-        M::intrinsic_vjp(own, own_cot, cot_log_det, own_out);
+        ends::intrinsic_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
         Rest::intrinsic_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        M::project(own, own_out);
+        ends::project::<R, M>(own, own_out);
         Rest::project(rest, rest_out);
     }
     #[inline(always)]
@@ -1067,7 +1089,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = given.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_given.split_at_mut(M::EMBED);
-        M::project_vjp(own, own_cot, own_out);
+        ends::project_vjp::<R, M>(own, own_cot, own_out);
         Rest::project_vjp(rest, rest_cot, rest_out);
     }
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)> {

@@ -3,6 +3,7 @@
 
 mod blocks;
 mod conditioner;
+mod ends;
 mod linear;
 mod log_mean;
 mod network;

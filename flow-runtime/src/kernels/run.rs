@@ -116,7 +116,9 @@ fn zeros<T: Scalar>(n: usize) -> Vec<T> {
 /// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
 fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize; 3], width: usize, block: &mut [T]) {
     for lane in 0..width {
-        let row = (first + lane.min(count - 1)) / repeat;
+        let point = first + lane.min(count - 1);
+        // A division takes longer than all the rest.
+        let row = if repeat == 1 { point } else { point / repeat };
         let numbers = &from.data[row * from.columns..][..from.columns];
         for (x, out) in numbers.iter().zip(block[lane..].iter_mut().step_by(width)) {
             *out = *x;
@@ -149,13 +151,8 @@ where
             load(&lanes.rows, width, at, &mut lanes.outer[..columns]);
             let mut log_det = [R::zero()];
             match job.coordinates {
-                Coordinates::Intrinsic => {
-                    let log_det = &mut R::plain_mut(&mut log_det)[0];
-                    B::embed(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner), log_det);
-                }
-                Coordinates::Embedded => {
-                    B::project(R::plain(&lanes.outer[..columns]), R::plain_mut(&mut lanes.inner));
-                }
+                Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
+                Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
             }
             store(&lanes.inner, &mut self.inputs[before::<B, T>(job) * width..], width, at);
             store(&log_det, &mut self.log_prob, width, at);
@@ -715,12 +712,8 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
             let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
             cot_outer.fill(R::zero());
             match job.coordinates {
-                Coordinates::Intrinsic => {
-                    B::embed_vjp(R::plain(outer), R::plain(&edge.cot_inner), cot[0].to_plain(), R::plain_mut(cot_outer))
-                }
-                Coordinates::Embedded => {
-                    B::project_vjp(R::plain(outer), R::plain(&edge.cot_inner), R::plain_mut(cot_outer))
-                }
+                Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
+                Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
             }
             scatter(cot_outer, at, count, cot_points);
         }
@@ -921,9 +914,9 @@ fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
     load(&space.log_prob, width, at, &mut log_prob);
     match job.coordinates {
         Coordinates::Intrinsic => {
-            let mut log_det = R::zero().to_plain();
-            B::intrinsic(R::plain(&edge.inner), R::plain_mut(&mut edge.outer[..columns]), &mut log_det);
-            log_prob[0] -= R::from_plain(log_det);
+            let mut log_det = R::zero();
+            B::intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
+            log_prob[0] -= log_det;
         }
         Coordinates::Embedded => edge.outer[..columns].copy_from_slice(&edge.inner),
     }
@@ -990,12 +983,8 @@ impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
             match job.coordinates {
                 // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
                 Coordinates::Intrinsic => {
-                    B::intrinsic_vjp(
-                        R::plain(&edge.inner),
-                        R::plain(&edge.cot_outer[..columns]),
-                        (-cot_log_prob[0]).to_plain(),
-                        R::plain_mut(&mut edge.cot_inner),
-                    );
+                    let cot_outer = &edge.cot_outer[..columns];
+                    B::intrinsic_vjp(&edge.inner, cot_outer, -cot_log_prob[0], &mut edge.cot_inner);
                 }
                 Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
             }
