@@ -99,8 +99,17 @@ impl CircularOptions {
         }
     }
 
+    /// The difference of the logits of the widths.
+    #[inline(always)]
+    fn second<R: Real, P: Lift<R>>(prepared: &[P]) -> R {
+        match prepared.get(1) {
+            Some(width) => width.lift(),
+            None => R::zero(),
+        }
+    }
+
     /// Parameters to differences of logits.
-    #[inline]
+    #[inline(always)]
     pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         let (widths, heights) = params.split_at(self.widths());
         let width = Self::difference(widths);
@@ -111,7 +120,7 @@ impl CircularOptions {
         }
     }
     /// Cotangents of [`CircularOptions::prepare`].
-    #[inline]
+    #[inline(always)]
     pub fn prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
         let (cot_widths, cot_heights) = cot_params.split_at_mut(self.widths());
         Self::difference_vjp(cot_prepared[0], cot_heights);
@@ -126,7 +135,7 @@ impl CircularOptions {
     /// The image of a unit vector under the spline (or its inverse), and ln of the derivative.
     #[inline(always)]
     pub fn map<R: Real, P: Lift<R>>(&self, prepared: &[P], e: [R; 2], inverse: bool) -> ([R; 2], R) {
-        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
+        let (height, width) = (prepared[0].lift(), Self::second(prepared));
         let (second, from_middle, ln) = self.moved(angles(e), height, width, inverse);
         let (sin, cos) = from_middle.sin_cos();
         ([R::select(second, cos, -cos), R::select(second, sin, -sin)], ln)
@@ -143,10 +152,11 @@ impl CircularOptions {
         (cot_angle, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> R {
-        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
-        let at = angles(e).map(|angle| Dual::<R, 3>::input(angle, 0));
+        let (height, width) = (prepared[0].lift(), Self::second(prepared));
+        let [from_0, from_pi] = angles(e);
+        let at = [Dual::<R, 3>::input(from_0, 0), Dual::input(from_pi, 0)];
         let (_, moved, ln) = self.moved(at, Dual::input(height, 1), Dual::input(width, 2), inverse);
-        let [by_angle, by_height, by_width] = core::array::from_fn(|i| cot_angle * moved.grad[i] + cot_ln * ln.grad[i]);
+        let [by_angle, by_height, by_width] = contracted((cot_angle, &moved), (cot_ln, &ln));
         cot_prepared[0] += by_height;
         if let Some(cot) = cot_prepared.get_mut(1) {
             *cot += by_width;
@@ -159,9 +169,8 @@ impl CircularOptions {
     #[inline(always)]
     fn moved<R: Real>(&self, [from_0, from_pi]: [R; 2], height: R, width: R, inverse: bool) -> (R::Mask, R, R) {
         let (one, half) = (R::one(), R::constant(0.5));
-        let share = |logit: R, least: f64| R::constant(least) + logistic(logit).scale(1.0 - 2.0 * least);
-        let (w1, w2) = (share(-width, self.min_width), share(width, self.min_width));
-        let (h1, h2) = (share(-height, self.min_height), share(height, self.min_height));
+        let (w1, w2) = both_shares(width, self.min_width);
+        let (h1, h2) = both_shares(height, self.min_height);
         // The slope at both knots, for shares that make 1 together.
         let (ww, hh) = (w1 * w2, h1 * h2);
         let squares = (h2 * w1).square() + (h1 * w2).square();
@@ -190,7 +199,7 @@ impl CircularOptions {
     #[inline(always)]
     pub fn turn<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R, angle: R, inverse: bool) -> (R, R) {
         let height = prepared[0].lift() * factor;
-        let width = prepared.get(1).map_or(R::zero(), |p| p.lift() * factor);
+        let width = Self::second(prepared) * factor;
         self.formula(angle, height, width, inverse)
     }
 
@@ -213,7 +222,7 @@ impl CircularOptions {
                 Dual::fixed(R::zero()),
                 inverse,
             );
-            let [cot_angle, cot_height] = core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
+            let [cot_angle, cot_height] = contracted((cot_turn, &turn), (cot_ln, &ln));
             cot_prepared[0] += cot_height * factor;
             return (cot_height * height, cot_angle);
         };
@@ -224,8 +233,7 @@ impl CircularOptions {
             Dual::input(width * factor, 2),
             inverse,
         );
-        let [cot_angle, cot_height, cot_width] =
-            core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
+        let [cot_angle, cot_height, cot_width] = contracted((cot_turn, &turn), (cot_ln, &ln));
         cot_prepared[0] += cot_height * factor;
         cot_prepared[1] += cot_width * factor;
         (cot_height * height + cot_width * width, cot_angle)
@@ -279,6 +287,23 @@ impl CircularOptions {
         let ln = ((sy - sx) / w).ln_1p() + rise.ln_1p() - dip.ln_1p().scale(2.0);
         (turn.scale(TAU), if inverse { -ln } else { ln })
     }
+}
+
+/// The shares of the two bins, none below `least`.
+#[inline(always)]
+fn both_shares<R: Real>(logit: R, least: f64) -> (R, R) {
+    let free = 1.0 - 2.0 * least;
+    (R::constant(least) + logistic(-logit).scale(free), R::constant(least) + logistic(logit).scale(free))
+}
+
+/// Cotangents of two results to those of their inputs.
+#[inline(always)]
+fn contracted<R: Real, const N: usize>((cot_a, a): (R, &Dual<R, N>), (cot_b, b): (R, &Dual<R, N>)) -> [R; N] {
+    let mut cots = a.grad;
+    for i in 0..N {
+        cots[i] = cot_a * a.grad[i] + cot_b * b.grad[i];
+    }
+    cots
 }
 
 /// The angle of a unit vector counted from 0 and from pi, each precise where it is small.

@@ -73,6 +73,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     }
 
     /// Places of a letter's parameters and prepared numbers.
+    #[inline(always)]
     fn faded_range(letter: usize) -> (Range<usize>, Range<usize>) {
         let options = const { Self::OPTIONS.circular() };
         let (n, m) = (options.params(), options.prepared());
@@ -80,7 +81,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (from.0..from.0 + n, from.1..from.1 + m)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn faded_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
@@ -88,7 +89,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn faded_prepare_vjp<P: Real>(cot_prepared: &[P], cot_params: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);

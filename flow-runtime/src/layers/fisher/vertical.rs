@@ -11,13 +11,14 @@ use core::ops::Range;
 
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     /// Places of a letter's parameters and prepared numbers.
+    #[inline(always)]
     fn vertical_range(letter: usize) -> (Range<usize>, Range<usize>) {
         let (from, to) = (Self::OPTIONS.vertical_numbers(letter), Self::OPTIONS.vertical_numbers(letter + 1));
         let (params, prepared) = Self::VERTICAL;
         (params + from.0..params + to.0, prepared + from.1..prepared + to.1)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn vertical_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::VERTICALS {
             if let Some(options) = Self::OPTIONS.vertical(letter) {
@@ -27,7 +28,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn vertical_prepare_vjp<P: Real>(
         params: &[P],
         prepared: &[P],
@@ -51,9 +52,9 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         inverse: bool,
         log_det: &mut R,
     ) -> Place<R> {
-        let (margin, width) = (R::constant(Self::MARGIN), R::constant(1.0 - 2.0 * Self::MARGIN));
+        let (margin, width) = (R::constant(Self::MARGIN), 1.0 - 2.0 * Self::MARGIN);
         let acts = Self::acts(&at);
-        let mut level = Ends { low: (at.low - margin) / width, high: (at.high - margin) / width };
+        let mut level = Ends { low: (at.low - margin).scale(1.0 / width), high: (at.high - margin).scale(1.0 / width) };
         let mut squared = R::one();
         let mut ln = R::zero();
         for letter in Self::order(Self::VERTICALS, inverse) {
@@ -61,17 +62,13 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let mapped = if inverse {
-                options.inverse(&prepared[range], level)
-            } else {
-                options.direct(&prepared[range], level)
-            };
+            let mapped = options.map(&prepared[range], level, inverse);
             level = mapped.to;
             squared *= mapped.ratio.low * mapped.ratio.high;
             ln += mapped.ln;
         }
         store(&mut scratch[Self::LEVELS..], if inverse { 0 } else { Self::VERTICALS }, level);
-        let mut to = Ends { low: margin + width * level.low, high: margin + width * level.high };
+        let mut to = Ends { low: margin + level.low.scale(width), high: margin + level.high.scale(width) };
         if Self::MARGIN > 0.0 {
             let one = R::one();
             let old = R::select(acts, at.low * at.high, one);
@@ -96,46 +93,43 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let (zero, half) = (R::zero(), R::constant(0.5));
-        let width = R::constant(1.0 - 2.0 * Self::MARGIN);
+        let width = 1.0 - 2.0 * Self::MARGIN;
         let acts = Self::acts(&at);
         let stretch = scratch[Self::STRETCH];
         let stretch = if inverse { stretch.recip() } else { stretch };
         let cot_squared = (cot.x * to.x + cot.y * to.y) * half;
         // ln stretch^2 is the sum of the logarithms of all ratios, or ln (low' high') - ln (low high) between margins.
-        let by_ratio = if Self::MARGIN > 0.0 { zero } else { cot_squared };
+        let by_ratio = if Self::MARGIN > 0.0 { None } else { Some(Ends { low: cot_squared, high: cot_squared }) };
         let mut cot_up = cot.up;
         let mut cot_old = zero;
         if Self::MARGIN > 0.0 {
-            let tilt = |p: &Place<R>| cot_squared * (p.high - p.low) / R::select(acts, p.low * p.high, R::one());
-            cot_up += tilt(&to);
-            cot_old = tilt(&at);
+            cot_up += cot_squared * (to.high - to.low) / R::select(acts, to.low * to.high, R::one());
+            cot_old = cot_squared * (at.high - at.low) / R::select(acts, at.low * at.high, R::one());
         }
-        let mut cot_level = Ends { low: R::select(acts, cot_up * width, zero), high: zero };
+        let mut cot_level = Ends { low: R::select(acts, cot_up.scale(width), zero), high: zero };
         let cot_ln = R::select(acts, cot.log_det, zero);
         for letter in Self::order(Self::VERTICALS, inverse).rev() {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let level = load(&scratch[Self::LEVELS..], letter + usize::from(inverse));
-            let mapped = MappedCot { to: cot_level, ln_ratio: Ends { low: by_ratio, high: by_ratio }, ln: cot_ln };
-            cot_level = if inverse {
-                options.inverse_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            } else {
-                options.direct_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            };
+            let base = load(&scratch[Self::LEVELS..], letter);
+            let target = load(&scratch[Self::LEVELS..], letter + 1);
+            let mapped = MappedCot { to: cot_level, ln_ratio: by_ratio, ln: cot_ln };
+            let own = &mut cot_prepared[range.clone()];
+            cot_level = options.map_vjp(&prepared[range], [base, target], mapped, own, inverse);
         }
-        let up = (cot_level.low - cot_level.high) / width - cot_old;
+        let up = (cot_level.low - cot_level.high).scale(1.0 / width) - cot_old;
         PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up), ..cot }
     }
 }
 
-#[inline]
+#[inline(always)]
 fn store<R: Real>(list: &mut [R], place: usize, level: Ends<R>) {
     list[2 * place] = level.low;
     list[2 * place + 1] = level.high;
 }
 
-#[inline]
+#[inline(always)]
 fn load<R: Real>(list: &[R], place: usize) -> Ends<R> {
     Ends { low: list[2 * place], high: list[2 * place + 1] }
 }
