@@ -165,7 +165,8 @@ fn integrate<S: Spec>(name: &str, start: &[f64], seed: u64, spread: f64, nodes: 
             let points: Vec<f64> = part.iter().flat_map(of).collect();
             let mut log_prob = vec![0.0; part.len()];
             let repeat = part.len();
-            let job = Job { weights: &weights, features: &features, feature_count: count, repeat, coordinates };
+            let job =
+                Job { weights: &weights, features: &features, feature_count: count, repeat, coordinates, pool: None };
             evaluate::<S::Blocks, f64>(job, &points, &mut log_prob, &mut []).expect("finite densities");
             total += log_prob.iter().zip(part).map(|(ln, node)| ln.exp() * node.weights[measure]).sum::<f64>();
         }
@@ -387,7 +388,7 @@ fn concentrations_from_none_to_1e8() {
         let points: Vec<f64> =
             nodes.iter().flat_map(|node| [&node.intrinsic, &node.embedded][which]).copied().collect();
         let mut log_prob = vec![0.0; nodes.len()];
-        let job = Job { weights: &[kappa.ln()], features: &[], feature_count: 0, repeat: 1, coordinates };
+        let job = Job { weights: &[kappa.ln()], features: &[], feature_count: 0, repeat: 1, coordinates, pool: None };
         evaluate::<S::Blocks, f64>(job, &points, &mut log_prob, &mut []).unwrap();
         nodes.iter().zip(log_prob).map(|(node, p)| node.weights[which] * p.exp()).sum()
     }

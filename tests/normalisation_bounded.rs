@@ -40,8 +40,14 @@ fn box_integral<S: Spec>(
 ) -> f64 {
     let mut rng = StdRng::seed_from_u64(seed);
     let weights: Vec<f64> = start.iter().map(|w| w + spread * rng.sample::<f64, _>(StandardNormal)).collect();
-    let job =
-        Job { weights: &weights, features: &[], feature_count: 0, repeat: 1, coordinates: Coordinates::Intrinsic };
+    let job = Job {
+        weights: &weights,
+        features: &[],
+        feature_count: 0,
+        repeat: 1,
+        coordinates: Coordinates::Intrinsic,
+        pool: None,
+    };
     let dim = S::Blocks::DIM;
     let (mut points, mut volumes) = (Vec::new(), Vec::new());
     for cell in 0..cells.pow(dim as u32) {

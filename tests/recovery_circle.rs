@@ -7,7 +7,7 @@ mod common;
 use common::fit;
 use dfdx::prelude::*;
 use flow_runtime::flow;
-use flow_runtime::kernels::{Coordinates, Job, evaluate, evaluate_vjp, generate, generate_vjp};
+use flow_runtime::kernels::{Coordinates, Job, Wanted, evaluate, evaluate_vjp, generate, generate_vjp};
 use flow_runtime::module::Spec;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -159,7 +159,7 @@ fn products_of_circles_obey_the_laws() {
     let base: Vec<f64> = (0..3 * rows).map(|i| (2.0 * i as f64).sin()).collect();
     let cot: Vec<f64> = (0..rows).map(|i| 1.0 + 0.3 * i as f64).collect();
     fn job(weights: &[f64]) -> Job<'_, f64> {
-        Job { weights, features: &[], feature_count: 0, repeat: 1, coordinates: Coordinates::Intrinsic }
+        Job { weights, features: &[], feature_count: 0, repeat: 1, coordinates: Coordinates::Intrinsic, pool: None }
     }
     let sum = |values: &[f64]| values.iter().zip(&cot).map(|(a, b)| a * b).sum::<f64>();
     let evaluated = |weights: &[f64], points: &[f64]| {
@@ -183,13 +183,14 @@ fn products_of_circles_obey_the_laws() {
     let close = |what: &str, exact: f64, numerical: f64| {
         assert!((exact - numerical).abs() < 1e-6 * (10.0 + numerical.abs()), "{what}: {exact} {numerical}");
     };
-    let back = evaluate_vjp::<Blocks, f64>(job(&weights), &given, &cot).unwrap();
+    let back =
+        evaluate_vjp::<Blocks, f64>(job(&weights), Wanted { features: false, points: true }, &given, &cot).unwrap();
     for k in 0..given.len() {
         close("by the point", back.points[k], difference(&|h| evaluated(&weights, &shifted(&given, k, h))));
     }
     let made = generated(&weights).1;
     let cot_made: Vec<f64> = made.iter().map(|x| x.cos()).collect();
-    let forth = generate_vjp::<Blocks, f64>(job(&weights), &made, &cot_made, &cot).unwrap();
+    let forth = generate_vjp::<Blocks, f64>(job(&weights), false, &made, &cot_made, &cot).unwrap();
     for k in 0..weights.len() {
         close("by the weights", back.weights[k], difference(&|h| evaluated(&shifted(&weights, k, h), &given)));
         close("of samples", forth.weights[k], difference(&|h| generated(&shifted(&weights, k, h)).0));

@@ -211,7 +211,7 @@ fn given_parameters_lead_where_those_of_the_package_lead() {
         let (mut x, mut log_prob) = (vec![0.0; base.len()], [0.0]);
         let feature_count = features.len();
         let coordinates = Coordinates::Intrinsic;
-        let job = Job { weights: &[], features: &features, feature_count, repeat: 1, coordinates };
+        let job = Job { weights: &[], features: &features, feature_count, repeat: 1, coordinates, pool: None };
         generate::<S::Blocks, f64>(job, base, &mut x, &mut log_prob).unwrap();
         x.iter().zip(expected).for_each(|(a, b)| assert!((a - b).abs() < 1e-9, "{a} {b}"));
         assert!((log_prob[0] - density).abs() < 1e-9, "{} {density}", log_prob[0]);

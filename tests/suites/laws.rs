@@ -1,4 +1,4 @@
-//! The laws of layers over every row of the table of the notation (flow-macros/src/compiler/table.rs): each letter on each
+//! The laws of layers over every row of the table of the notation (flow-macros/src/compiler/table): each letter on each
 //! manifold it acts on, each option at each kind of value, at each place of a chain. build.rs writes the rows.
 //!
 //! Laws (flow-runtime, `layers::laws`): round trip to 1e-9 in f64 and 1e-4 in f32, with log-determinants of both directions that
@@ -6,7 +6,7 @@
 //! against single points. The same in the working range ([`working`]): |x| up to 1e6, poles and seams, closed ends, faces; exceptions
 //! have names there. And what `f32` makes of it all ([`narrow`]), told in docs/f32.md.
 
-#[path = "../../flow-macros/src/compiler/table.rs"]
+#[path = "../../flow-macros/src/compiler/table/mod.rs"]
 mod table;
 
 #[path = "laws/narrow.rs"]
@@ -494,12 +494,12 @@ fn f32_is_certified_or_refused() {
 #[test]
 fn the_readme_and_the_guide_show_the_table() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    shows(&format!("{root}/README.md"), "letters", &table::markdown());
+    shows(&format!("{root}/README.md"), "letters", &table::markdown::page());
     for row in LETTERS {
         let page = format!("{root}/flow-runtime/src/guide/letters/{}.md", row.letter);
         assert!(std::path::Path::new(&page).exists(), "letter `{}` has no page in the guide", row.letter);
         if !row.options.is_empty() {
-            shows(&page, "options", &table::options_markdown(row));
+            shows(&page, "options", &table::markdown::options(row));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! parameter). Its rows stay in cache between the steps; nothing of size batch x parameters exists.
 
 use super::conditioner::Head;
+use super::ends;
 use super::network::{Network, NetworkSummary};
 use crate::layers::{Chain, Fault, Letter, PENALTIES};
 use crate::manifolds::Manifold;
@@ -74,6 +75,8 @@ pub struct Totals<T, R> {
 pub struct Workspace<T, R> {
     /// Points side by side.
     pub width: usize,
+    /// How many of them are meant; those after them repeat the last.
+    pub points: usize,
     /// Rows of features, then of embedded coordinates.
     pub inputs: Vec<T>,
     /// Cotangents of `inputs`.
@@ -96,6 +99,8 @@ pub struct Workspace<T, R> {
     cot_activations: Vec<T>,
     params: Vec<T>,
     cot_params: Vec<T>,
+    /// Parameters of one point, and their cotangents.
+    single: Vec<T>,
     /// Activations of an outer network.
     pub(super) outer: Vec<T>,
     /// Space for their cotangents.
@@ -161,6 +166,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
         let cot_lanes = |n: usize| vec![R::zero(); if for_gradients { n } else { 0 }];
         Workspace {
             width,
+            points: width,
             inputs: block(rows),
             cot_inputs: cot_block(rows),
             base: block(B::DIM),
@@ -175,6 +181,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             cot_activations: cot_block(sizes.activations),
             params: block(sizes.params),
             cot_params: cot_block(sizes.params),
+            single: vec![zero; sizes.params],
             outer: block(sizes.outer),
             cot_outer: cot_block(sizes.outer),
             temp: block(sizes.temp),
@@ -189,6 +196,11 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             fault: None,
             counted: [0, usize::MAX],
         }
+    }
+
+    /// Whether lanes repeat a single point.
+    fn is_single(&self) -> bool {
+        self.points == 1 && self.width > 1
     }
 
     fn counts(&self, at: At) -> bool {
@@ -276,7 +288,8 @@ pub trait Blocks: Send + Sync + 'static {
     where
         T: Scalar + Lift<R>,
         R: Pack<Scalar = T>;
-    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob` (and in `cot_penalties`).
+    /// Cotangents of [`Blocks::evaluate`], for the points in `inputs` and the cotangents in `cot_log_prob` (and in `cot_penalties`). Adds the
+    /// log-density to `log_prob` on the way.
     fn evaluate_vjp<T, R, const PENALISED: bool>(
         model: Model<'_, T>,
         at: At,
@@ -440,7 +453,14 @@ const fn reads_prefix<H: Head>(at: At) -> bool {
     H::FEATURES.0 == 0 && H::FEATURES.1 == at.features
 }
 
-/// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds.
+/// The rows of the workspace that a head reads, `rows` in all: given features, and earlier coordinates.
+fn read_by<H: Head>(at: At, rows: usize) -> [Range<usize>; 2] {
+    let (from, count) = H::FEATURES;
+    [from..from + count, at.features..at.features + rows - count]
+}
+
+/// Runs a head that reads `rows` rows: features, then embedded coordinates of earlier manifolds. For one point the network runs once, not once in each
+/// lane.
 #[inline(always)]
 pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     model: Model<'_, T>,
@@ -449,14 +469,29 @@ pub(super) fn condition<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     rows: usize,
 ) {
     let width = space.width;
-    let params = &mut space.params[..H::PARAMS * width];
-    let activations = &mut space.activations[..H::ACTIVATIONS * width];
     if H::GIVEN > 0 {
+        let params = &mut space.params[..H::PARAMS * width];
+        let activations = &mut space.activations[..H::ACTIVATIONS * width];
         let given = &space.inputs[at.given * width..][..H::GIVEN * width];
         let earlier = &space.inputs[at.features * width..][..rows * width];
         return H::apply(given, width, earlier, activations, params, &mut space.temp);
     }
     let weights = &model.weights[at.weights..][..H::WEIGHTS];
+    if space.is_single() {
+        let Workspace { inputs, net_input, single, params, .. } = space;
+        let [own, earlier] = read_by::<H>(at, rows);
+        for (x, row) in net_input.iter_mut().zip(own.chain(earlier)) {
+            *x = inputs[row * width];
+        }
+        let (activations, single) = (&mut space.activations[..H::ACTIVATIONS], &mut single[..H::PARAMS]);
+        H::apply(weights, 1, &net_input[..rows], activations, single, &mut space.temp);
+        for (row, x) in params.chunks_exact_mut(width).zip(single) {
+            row.fill(*x);
+        }
+        return;
+    }
+    let params = &mut space.params[..H::PARAMS * width];
+    let activations = &mut space.activations[..H::ACTIVATIONS * width];
     let input: &[T] = if reads_prefix::<H>(at) {
         &space.inputs
     } else {
@@ -484,7 +519,7 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     totals: &mut Totals<T, R>,
     rows: usize,
 ) {
-    let width = space.width;
+    let (width, is_single) = (space.width, space.is_single());
     let Workspace { inputs, cot_inputs, net_input, cot_net_input, activations, cot_activations, temp, .. } = space;
     let activations = &activations[..H::ACTIVATIONS * width];
     let cot_activations = &mut cot_activations[..H::ACTIVATIONS * width];
@@ -500,6 +535,21 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
     }
     let weights = &model.weights[at.weights..][..H::WEIGHTS];
     let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
+    if is_single {
+        for (cot, row) in space.single.iter_mut().zip(cot_params.chunks_exact(width)) {
+            *cot = row[0];
+        }
+        let (activations, cot_activations) = (&activations[..H::ACTIVATIONS], &mut cot_activations[..H::ACTIVATIONS]);
+        let (input, cot_input) = (&net_input[..rows], &mut cot_net_input[..rows]);
+        cot_input.fill(T::narrow(0.0));
+        let cot_params = &space.single[..H::PARAMS];
+        H::pull(weights, 1, input, activations, cot_activations, cot_params, cot_input, cot_weights, temp);
+        let [own, earlier] = read_by::<H>(at, rows);
+        for (cot, row) in cot_input.iter().zip(own.chain(earlier)) {
+            cot_inputs[row * width] += *cot;
+        }
+        return;
+    }
     let prefix = reads_prefix::<H>(at);
     let (input, cot_input) = if prefix {
         (&inputs[..rows * width], &mut cot_inputs[..rows * width])
@@ -624,24 +674,35 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     ) -> R {
         let mut log_prob = R::zero();
         C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
-        log_prob + R::from_plain(M::log_reference(R::plain(point)))
+        log_prob + ends::log_reference::<R, M>(point)
     }
 
-    /// The same with what a fit may penalise, where that is asked for.
+    /// Whether the base-side point need not be found: it is not asked for, the density does not depend on it, and there is a way around it.
+    #[inline(always)]
+    fn skips_base(with_base: bool) -> bool {
+        M::UNIFORM && C::LOG_DET && !with_base
+    }
+
+    /// The same with what a fit may penalise, where that is asked for; the base-side point is there if it is asked for too (`with_base`).
     #[inline(always)]
     fn evaluate_penalised<T: Scalar, R: Pack<Scalar = T>, P: Lift<R>, const PENALISED: bool>(
         prepared: &[P],
         point: &mut [R],
         scratch: &mut [R],
         fault: &mut Option<Fault>,
+        with_base: bool,
     ) -> (R, [R; PENALTIES]) {
         let mut penalties = [R::zero(); PENALTIES];
-        if !PENALISED {
+        if !PENALISED && !Self::skips_base(with_base) {
             return (Self::evaluate_pack(prepared, point, scratch, fault), penalties);
         }
         let mut log_prob = R::zero();
+        if !PENALISED {
+            C::inverse_log_det(prepared, point, &mut log_prob, scratch, 0, fault);
+            return (log_prob + ends::log_reference::<R, M>(point), penalties);
+        }
         C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
-        (log_prob + R::from_plain(M::log_reference(R::plain(point))), penalties)
+        (log_prob + ends::log_reference::<R, M>(point), penalties)
     }
 
     /// Cotangents of [`Self::evaluate_penalised`]'s walk through the chain.
@@ -653,9 +714,12 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         cot_log_prob: R,
         cot_penalties: [R; PENALTIES],
         cot_prepared: &mut [R],
+        with_base: bool,
     ) {
         if PENALISED {
             C::inverse_penalised_vjp(prepared, scratch, cot_point, cot_log_prob, cot_penalties, cot_prepared);
+        } else if Self::skips_base(with_base) {
+            C::inverse_log_det_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         } else {
             C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         }
@@ -745,13 +809,17 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     let prepared = &model.shared[at.shared..][..C::PREPARED];
                     let point = &mut space.point[..M::EMBED];
                     let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    )
                 } else {
                     Block::<M, C, H>::prepare_pack(at, space, first);
                     let prepared = &space.lane_prepared[..C::PREPARED];
                     let point = &mut space.point[..M::EMBED];
                     let scratch = &mut space.lane_scratch[..C::SCRATCH];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault)
+                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    )
                 };
                 Block::<M, C, H>::note_layer(at, space, first, fault);
                 add_to(&[log_prob], &mut space.log_prob, width, first);
@@ -759,7 +827,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     add_to(&penalties, &mut space.penalties, width, first);
                 }
                 if with_base {
-                    M::to_base(R::plain(&space.point[..M::EMBED]), R::plain_mut(&mut space.lane_base[..M::DIM]));
+                    ends::to_base::<R, M>(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
                     store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
                 }
             }
@@ -798,19 +866,23 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 }
                 let Workspace { point, cot_point, lane_scratch, lane_prepared, lane_cot_prepared, .. } = space;
                 let (cot_base, lane_base) = (&space.cot_base, &mut space.lane_base[..M::DIM]);
+                let with_base = !cot_base.is_empty();
                 let (point, cot_point) = (&mut point[..M::EMBED], &mut cot_point[..M::EMBED]);
                 let scratch = &mut lane_scratch[..C::SCRATCH];
                 cot_point.fill(R::zero());
+                let log_prob;
                 let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
                     if !cot_base.is_empty() {
                         load(&cot_base[at.dim * width..], width, first, lane_base);
-                        M::to_base_vjp(R::plain(point), R::plain(lane_base), R::plain_mut(cot_point));
+                        ends::to_base_vjp::<R, M>(point, lane_base, cot_point);
                     }
                 };
                 if H::SHARED {
                     let prepared = &model.shared[at.shared..][..C::PREPARED];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    );
+                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
                     Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
@@ -820,11 +892,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                         cot_log_prob,
                         cot_penalties,
                         cot_prepared,
+                        with_base,
                     );
                 } else {
                     let prepared = &lane_prepared[..C::PREPARED];
-                    Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(prepared, point, scratch, &mut fault);
-                    M::log_reference_vjp(R::plain(point), cot_log_prob.to_plain(), R::plain_mut(cot_point));
+                    (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
+                        prepared, point, scratch, &mut fault, with_base,
+                    );
+                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                     cot_prepared.fill(R::zero());
@@ -835,10 +910,12 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                         cot_log_prob,
                         cot_penalties,
                         cot_prepared,
+                        with_base,
                     );
                     settle::<M, C, T, R>(space, first);
                 }
                 Block::<M, C, H>::note_layer(at, space, first, fault);
+                add_to(&[log_prob], &mut space.log_prob, width, first);
                 add_to(&space.cot_point[..M::EMBED], &mut space.cot_inputs[rows.clone()], width, first);
             }
             if !H::SHARED {
@@ -862,8 +939,8 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         for first in (0..width).step_by(R::LANES) {
             let mut fault = None;
             load(&space.base[at.dim * width..], width, first, &mut space.lane_base[..M::DIM]);
-            M::from_base(R::plain(&space.lane_base[..M::DIM]), R::plain_mut(&mut space.point[..M::EMBED]));
-            let reference = R::from_plain(M::log_reference(R::plain(&space.point[..M::EMBED])));
+            ends::from_base::<R, M>(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
+            let reference = ends::log_reference::<R, M>(&space.point[..M::EMBED]);
             let mut log_det = R::zero();
             if !H::SHARED {
                 Block::<M, C, H>::prepare_pack(at, space, first);
@@ -974,7 +1051,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        M::embed(own, own_out, log_det);
+        ends::embed::<R, M>(own, own_out, log_det);
         Rest::embed(rest, rest_out, log_det);
     }
     #[inline(always)]
@@ -982,14 +1059,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_intrinsic.split_at_mut(M::DIM);
-        M::embed_vjp(own, own_cot, cot_log_det, own_out);
+        ends::embed_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
         Rest::embed_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_out, rest_out) = intrinsic.split_at_mut(M::DIM);
-        M::intrinsic(own, own_out, log_det);
+        ends::intrinsic::<R, M>(own, own_out, log_det);
         Rest::intrinsic(rest, rest_out, log_det);
     }
     #[inline(always)]
@@ -997,14 +1074,14 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = cot_embedded.split_at_mut(M::EMBED);
-        M::intrinsic_vjp(own, own_cot, cot_log_det, own_out);
+        ends::intrinsic_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
         Rest::intrinsic_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        M::project(own, own_out);
+        ends::project::<R, M>(own, own_out);
         Rest::project(rest, rest_out);
     }
     #[inline(always)]
@@ -1012,7 +1089,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let (own, rest) = given.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_given.split_at_mut(M::EMBED);
-        M::project_vjp(own, own_cot, own_out);
+        ends::project_vjp::<R, M>(own, own_cot, own_out);
         Rest::project_vjp(rest, rest_cot, rest_out);
     }
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)> {

@@ -125,7 +125,15 @@ impl Weighing for Shared {
 
     fn pull_bias<T: Scalar>(width: usize, cot_out: &[T], cot_bias: &mut [T]) {
         for (bar, cot) in cot_bias.iter_mut().zip(cot_out.chunks_exact(width)) {
-            *bar = cot.iter().fold(*bar, |sum, c| sum + *c);
+            // Eight sums beside each other, which need not wait for one another.
+            let (eights, rest) = cot.as_chunks::<8>();
+            let mut sums = [T::narrow(0.0); 8];
+            for eight in eights {
+                for l in 0..8 {
+                    sums[l] += eight[l];
+                }
+            }
+            *bar = sums.iter().chain(rest).fold(*bar, |sum, c| sum + *c);
         }
     }
 }

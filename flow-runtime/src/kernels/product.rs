@@ -2,7 +2,7 @@
 //!
 //! A block is a matrix of `rows x width` numbers, one column a point. Results are built up tile by tile: a few rows by a few packs of columns, as
 //! many as registers hold, so that each number loaded is used several times. Weights are read as they are stored, one number for all lanes of
-//! a pack: nothing is packed or copied first. Each result is one sum in the order of its terms, whatever the tile.
+//! a pack: nothing is packed or copied first. Each result is a sum of sums of 64 terms in their order, whatever the tile.
 
 use crate::numeric::{Lift, Pack, Scalar, WithPack, Work};
 use core::marker::PhantomData;
@@ -13,6 +13,9 @@ const MOST_LANES: usize = 8;
 
 /// Rows of a tile. With four packs of columns it fills the 32 registers of AVX-512, with one the 16 of AVX2 (two to a pack).
 const ROWS: usize = 6;
+
+/// Terms of a sum that are taken at a time: as many as keep the numbers that all tiles below each other read in the first cache.
+const DEPTH: usize = 64;
 
 /// The left factor of a product: element (i, k) at `i * row + k * column`.
 #[derive(Clone, Copy)]
@@ -78,40 +81,44 @@ impl<T: Scalar> Product<'_, T> {
     #[inline(always)]
     fn column_of_tiles<R: Pack<Scalar = T>, const PACKS: usize>(&mut self, at: usize) -> usize {
         let rows = self.out.len() / self.columns;
-        let mut first = 0;
-        while first + ROWS <= rows {
-            self.tile::<R, ROWS, PACKS>(first, at);
-            first += ROWS;
-        }
-        match rows - first {
-            5 => self.tile::<R, 5, PACKS>(first, at),
-            4 => self.tile::<R, 4, PACKS>(first, at),
-            3 => self.tile::<R, 3, PACKS>(first, at),
-            2 => self.tile::<R, 2, PACKS>(first, at),
-            1 => self.tile::<R, 1, PACKS>(first, at),
-            _ => {}
+        for from in (0..self.depth).step_by(DEPTH) {
+            let mut first = 0;
+            while first + ROWS <= rows {
+                self.tile::<R, ROWS, PACKS>(first, at, from);
+                first += ROWS;
+            }
+            match rows - first {
+                5 => self.tile::<R, 5, PACKS>(first, at, from),
+                4 => self.tile::<R, 4, PACKS>(first, at, from),
+                3 => self.tile::<R, 3, PACKS>(first, at, from),
+                2 => self.tile::<R, 2, PACKS>(first, at, from),
+                1 => self.tile::<R, 1, PACKS>(first, at, from),
+                _ => {}
+            }
         }
         PACKS
     }
 
+    /// `M` rows by `PACKS` packs of columns, from the sums so far on: the terms from number `from` on, [`DEPTH`] of them at most.
     #[inline(always)]
-    fn tile<R: Pack<Scalar = T>, const M: usize, const PACKS: usize>(&mut self, first: usize, at: usize) {
+    fn tile<R: Pack<Scalar = T>, const M: usize, const PACKS: usize>(&mut self, first: usize, at: usize, from: usize) {
         let Left { numbers, row, column } = self.left;
-        // One slice for each row, long enough for every term.
-        let reach = (self.depth - 1) * column + 1;
-        let mut rows = [&numbers[..0]; M];
-        for i in 0..M {
-            rows[i] = &numbers[(first + i) * row..][..reach];
-        }
+        let terms = (self.depth - from).min(DEPTH);
+        let (left, right) = (&numbers[first * row + from * column..], &self.right[from * self.right_row + at..]);
+        // The farthest numbers read below.
+        assert!((M - 1) * row + (terms - 1) * column < left.len());
+        assert!((terms - 1) * self.right_row + PACKS * R::LANES <= right.len());
         let mut sums = [[R::zero(); PACKS]; M];
-        for (k, right) in self.right.chunks(self.right_row).take(self.depth).enumerate() {
-            let right = &right[at..at + PACKS * R::LANES];
+        for k in 0..terms {
             let mut factors = [R::zero(); PACKS];
             for p in 0..PACKS {
-                factors[p] = R::read(&right[p * R::LANES..]);
+                let start = k * self.right_row + p * R::LANES;
+                // SAFETY: k < terms and p < PACKS, so that the end is within what the second assertion compares.
+                factors[p] = R::read(unsafe { right.get_unchecked(start..start + R::LANES) });
             }
             for i in 0..M {
-                let left = R::splat(rows[i][k * column]);
+                // SAFETY: i < M and k < terms, so that the place is within what the first assertion compares.
+                let left = R::splat(unsafe { *left.get_unchecked(i * row + k * column) });
                 for p in 0..PACKS {
                     sums[i][p] = left.mul_add(factors[p], sums[i][p]);
                 }
@@ -165,6 +172,13 @@ pub(super) fn add_transposed<T: Scalar>(
     cot_out: &[T],
     cot_input: &mut [T],
 ) {
+    if width == 1 {
+        // One row of results, lanes along the rows of the weights.
+        let left = Left { numbers: cot_out, row: rows, column: 1 };
+        let out = &mut cot_input[..columns];
+        let (right, right_row) = in_whole_packs(weights, rows, columns);
+        return T::widest(Product { left, depth: rows, right: &right, right_row, out, columns });
+    }
     let left = Left { numbers: weights, row: 1, column: columns };
     let out = &mut cot_input[..columns * width];
     let (right, right_row) = in_whole_packs(cot_out, rows, width);
@@ -181,9 +195,13 @@ pub(super) fn add_outer<T: Scalar>(
 ) {
     let padded = columns.next_multiple_of(MOST_LANES);
     let mut turned = vec![T::narrow(0.0); padded * width];
-    for (j, row) in input.chunks_exact(width).take(columns).enumerate() {
-        for (point, x) in row.iter().enumerate() {
-            turned[point * padded + j] = *x;
+    // A few columns at a time: written one by one, rows this far apart would chase each other out of the first cache.
+    for j in (0..columns).step_by(MOST_LANES) {
+        let beside = (columns - j).min(MOST_LANES);
+        for (point, turned) in turned.chunks_exact_mut(padded).enumerate() {
+            for (l, turned) in turned[j..j + beside].iter_mut().enumerate() {
+                *turned = input[(j + l) * width + point];
+            }
         }
     }
     let left = Left { numbers: cot_out, row: width, column: 1 };
@@ -345,9 +363,6 @@ mod tests {
                     *sum += (0..columns).map(|k| weights[row * columns + k] * input[k * width + point]).sum::<f64>();
                 }
                 close(&out, &wanted, columns);
-                if width == 1 {
-                    continue;
-                }
 
                 let start = random(&mut rng, columns * width);
                 let mut cot_input = start.clone();

@@ -73,13 +73,14 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
     }
 
     /// Offset, log-diagonal and lower entries of a prepared or parameter vector.
+    #[inline(always)]
     fn parts<T>(numbers: &[T]) -> (&[T], &[T], &[T]) {
         let (offset, rest) = numbers.split_at(Self::OFFSET);
         let (diagonal, lower) = rest.split_at(Self::DIAGONAL);
         (offset, diagonal, lower)
     }
 
-    #[inline]
+    #[inline(always)]
     fn log_diagonal<R: Real, P: Lift<R>>(diagonal: &[P], row: usize) -> R {
         match diagonal.len() {
             0 => R::zero(),
@@ -88,13 +89,17 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn sum_log_diagonal<R: Real, P: Lift<R>>(diagonal: &[P]) -> R {
-        (0..D).fold(R::zero(), |sum, row| sum + Self::log_diagonal(diagonal, row))
+        let mut sum = R::zero();
+        for row in 0..D {
+            sum += Self::log_diagonal(diagonal, row);
+        }
+        sum
     }
 
     /// Adds the cotangent of the log-diagonal entry of a row.
-    #[inline]
+    #[inline(always)]
     fn add_diagonal<R: Real>(cot_diagonal: &mut [R], row: usize, cot: R) {
         match cot_diagonal.len() {
             0 => {}
@@ -104,7 +109,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
     }
 
     /// x <- L^-T x, by backward substitution.
-    #[inline]
+    #[inline(always)]
     fn solve_transposed<R: Real, P: Lift<R>>(diagonal: &[P], lower: &[P], x: &mut [R]) {
         for row in (0..D).rev() {
             let mut sum = x[row];
@@ -118,7 +123,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Affine<D, Pos, Op
     }
 
     /// Cotangents of L, given that x = L z + o and the cotangent of x: L_bar = x_bar z^T on the entries that exist.
-    #[inline]
+    #[inline(always)]
     fn matrix_cot<R: Real, P: Lift<R>>(diagonal: &[P], z: &[R], cot_x: &[R], sign: R, cot_prepared: &mut [R]) {
         let (_, rest) = cot_prepared.split_at_mut(Self::OFFSET);
         let (cot_diagonal, cot_lower) = rest.split_at_mut(Self::DIAGONAL);
@@ -139,6 +144,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     const PREPARED: usize = Self::PARAMS;
     const SCRATCH: usize = D;
     const NAME: &'static str = "t";
+    const WIDE: bool = true;
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -161,7 +167,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         params[..Self::OFFSET].fill(OFFSET_START);
     }
 
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
         for l in &mut prepared[Self::OFFSET..Self::OFFSET + Self::DIAGONAL] {
@@ -169,7 +175,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         for (i, (bar, cot)) in cot_params.iter_mut().zip(cot_prepared).enumerate() {
             let is_width = (Self::OFFSET..Self::OFFSET + Self::DIAGONAL).contains(&i);
@@ -178,7 +184,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // Scratch holds the base-side point z.
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         let (offset, diagonal, lower) = Self::parts(prepared);
         subtract(offset, x);
@@ -196,7 +202,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // z = L^-1 (x - o): x_bar = L^-T z_bar, o_bar = -x_bar, L_bar = -x_bar z^T.
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -213,7 +219,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (offset, diagonal, lower) = Self::parts(prepared);
         scratch.copy_from_slice(z);
@@ -231,7 +237,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     }
 
     // x = L z + o: z_bar = L^T x_bar, o_bar = x_bar, L_bar = x_bar z^T.
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

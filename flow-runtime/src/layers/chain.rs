@@ -110,6 +110,15 @@ calls! {
         cot: &'a mut [R] = R::plain_mut(cot), cot_log_det: R = cot_log_det.to_plain(),
         cot_prepared: &'a mut [R] = R::plain_mut(cot_prepared)
     ) -> ();
+    InverseLogDet inverse_log_det<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), x: &'a mut [R] = R::plain_mut(x),
+        log_det: &'a mut R = one_mut(log_det), scratch: &'a mut [R] = R::plain_mut(scratch)
+    ) -> ();
+    InverseLogDetVjp inverse_log_det_vjp<R: Real, P: Lift<R>>(
+        prepared: &'a [P] = P::plain_parameters(prepared), scratch: &'a mut [R] = R::plain_mut(scratch),
+        cot: &'a mut [R] = R::plain_mut(cot), cot_log_det: R = cot_log_det.to_plain(),
+        cot_prepared: &'a mut [R] = R::plain_mut(cot_prepared)
+    ) -> ();
     InversePenalised inverse_penalised<R: Real, P: Lift<R>>(
         prepared: &'a [P] = P::plain_parameters(prepared), x: &'a mut [R] = R::plain_mut(x),
         log_det: &'a mut R = one_mut(log_det), penalties: &'a mut [R; PENALTIES] = few_mut(penalties),
@@ -164,6 +173,8 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// See [`Layer::NEEDS_F64`]: what the first such layer says.
     const NEEDS_F64: Option<&'static str>;
+    /// Whether the first letter has a shorter way to its log-determinant alone ([`Layer::LOG_DET`]).
+    const LOG_DET: bool;
 
     /// See [`Layer::initial`].
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]);
@@ -194,6 +205,23 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
     );
     /// See [`Layer::inverse_vjp`].
     fn inverse_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+    /// [`inverse`](Chain::inverse) with [`Layer::inverse_log_det`] in the first letter.
+    fn inverse_log_det<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    );
+    /// Its cotangents.
+    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
@@ -246,6 +274,7 @@ impl<M: Manifold> Chain<M> for () {
     const PREPARED: usize = 0;
     const SCRATCH: usize = 0;
     const NEEDS_F64: Option<&'static str> = None;
+    const LOG_DET: bool = false;
 
     fn initial<G: Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
     fn initial_from_data<G: Rng + ?Sized>(_: &mut G, _: &mut [f64], _: &mut [f64]) -> bool {
@@ -270,6 +299,18 @@ impl<M: Manifold> Chain<M> for () {
     }
     #[inline(always)]
     fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    #[inline(always)]
+    fn inverse_log_det<R: Pack, P: Lift<R>>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut R,
+        _: &mut [R],
+        _: usize,
+        _: &mut Option<Fault>,
+    ) {
+    }
+    #[inline(always)]
+    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     #[inline(always)]
     fn inverse_penalised<R: Pack, P: Lift<R>>(
         _: &[P],
@@ -304,6 +345,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     const PREPARED: usize = H::PREPARED + T::PREPARED;
     const SCRATCH: usize = H::SCRATCH + T::SCRATCH;
     const NEEDS_F64: Option<&'static str> = if H::NEEDS_F64.is_some() { H::NEEDS_F64 } else { T::NEEDS_F64 };
+    const LOG_DET: bool = H::LOG_DET;
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (head, tail) = params.split_at_mut(H::PARAMS);
@@ -392,6 +434,44 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
         R::run(InverseVjp::<M, H, R, P> {
+            prepared: head,
+            scratch: head_scratch,
+            cot,
+            cot_log_det,
+            cot_prepared: head_cot,
+            of: PhantomData,
+        });
+        T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
+    }
+
+    #[inline(always)]
+    fn inverse_log_det<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
+        R::run(InverseLogDet::<M, H, R, P> { prepared: head, x, log_det, scratch: head_scratch, of: PhantomData });
+        Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
+    }
+
+    #[inline(always)]
+    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        let (head, tail) = prepared.split_at(H::PREPARED);
+        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        R::run(InverseLogDetVjp::<M, H, R, P> {
             prepared: head,
             scratch: head_scratch,
             cot,

@@ -66,6 +66,17 @@ pub(super) trait CircleMap {
         cot: MovedCot<R>,
         cot_prepared: &mut [R],
     ) -> R;
+    /// ln of the derivative of the map itself.
+    #[inline(always)]
+    fn ln_slope<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2]) -> R {
+        Self::go(prepared, from, true).ln
+    }
+    /// Cotangents of [`CircleMap::ln_slope`]: returns that of the angle of `from`, adds those of the prepared numbers.
+    #[inline(always)]
+    fn ln_slope_vjp<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
+        let moved = MovedCot { angle: R::zero(), ln: cot_ln };
+        Self::go_vjp(prepared, from, from, true, moved, cot_prepared)
+    }
 }
 
 /// Numbers of the rotation, raw or prepared.
@@ -78,7 +89,7 @@ pub(super) fn initial_rotation<Map: CircleMap, G: Rng + ?Sized>(rng: &mut G, par
     params[..rotation::<Map>()].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P]) {
     let (turned, own) = params.split_at(rotation::<Map>());
     let (reflections, ready) = prepared.split_at_mut(rotation::<Map>());
@@ -87,7 +98,7 @@ pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P])
 }
 
 /// Cotangents of [`prepare`].
-#[inline]
+#[inline(always)]
 pub(super) fn prepare_vjp<Map: CircleMap, P: Real>(
     params: &[P],
     prepared: &[P],
@@ -134,6 +145,38 @@ pub(super) fn inverse_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
     let (from, to) = ([target[0], target[1]], [base[0], base[1]]);
     let moved = MovedCot { angle: of_angle(to, cot), ln: cot_log_det };
     let turned = Map::go_vjp(own, from, to, !Map::NATURAL, moved, cot_own);
+    cot.copy_from_slice(&along(from, turned));
+    householder_transpose_vjp(EMBED, reflections, target, cot, cot_reflections);
+}
+
+/// The log-determinant of [`inverse`] alone, for a map that is not [`CircleMap::NATURAL`].
+#[inline(always)]
+pub(super) fn inverse_log_det<Map: CircleMap, R: Real, P: Lift<R>>(
+    prepared: &[P],
+    x: &mut [R],
+    log_det: &mut R,
+    scratch: &mut [R],
+) {
+    let (reflections, own) = prepared.split_at(rotation::<Map>());
+    householder_transpose(EMBED, reflections, x);
+    scratch[..EMBED].copy_from_slice(x);
+    *log_det += Map::ln_slope(own, [x[0], x[1]]);
+}
+
+/// Cotangents of [`inverse_log_det`].
+#[inline(always)]
+pub(super) fn inverse_log_det_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
+    prepared: &[P],
+    scratch: &mut [R],
+    cot: &mut [R],
+    cot_log_det: R,
+    cot_prepared: &mut [R],
+) {
+    let (reflections, own) = prepared.split_at(rotation::<Map>());
+    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation::<Map>());
+    let target = &mut scratch[..EMBED];
+    let from = [target[0], target[1]];
+    let turned = Map::ln_slope_vjp(own, from, cot_log_det, cot_own);
     cot.copy_from_slice(&along(from, turned));
     householder_transpose_vjp(EMBED, reflections, target, cot, cot_reflections);
 }

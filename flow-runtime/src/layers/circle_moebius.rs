@@ -48,11 +48,11 @@ impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
     const OWN_PARAMS: usize = moebius::PARAMS * Self::COMPONENTS;
     const OWN_PREPARED: usize = moebius::prepared(Self::COMPONENTS);
 
-    #[inline]
+    #[inline(always)]
     fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
         moebius::prepare(params, prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         moebius::prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
@@ -81,6 +81,14 @@ impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
             moebius::solve_vjp(prepared, to, cot.angle, cot.ln, cot_prepared)
         }
     }
+    #[inline(always)]
+    fn ln_slope<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2]) -> R {
+        moebius::slope(prepared, from).ln()
+    }
+    #[inline(always)]
+    fn ln_slope_vjp<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
+        moebius::ln_slope_vjp(prepared, from, cot_ln, cot_prepared)
+    }
 }
 
 impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> {
@@ -88,6 +96,8 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     const PREPARED: usize = circle::rotation::<Self>() + Self::OWN_PREPARED;
     const SCRATCH: usize = circle::SCRATCH;
     const NAME: &'static str = "m";
+    const WIDE: bool = true;
+    const LOG_DET: bool = !Opts::VALUE.natural_direction;
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -103,19 +113,19 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         circle::prepare::<Self, P>(params, prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -125,11 +135,25 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     ) {
         circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
-    #[inline]
+    #[inline(always)]
+    fn inverse_log_det<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        circle::inverse_log_det::<Self, R, P>(prepared, x, log_det, scratch);
+    }
+    #[inline(always)]
+    fn inverse_log_det_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        circle::inverse_log_det_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
     }
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

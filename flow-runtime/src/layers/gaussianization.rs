@@ -20,7 +20,7 @@ use super::stretch::Stretch;
 use super::width::WidthRegulator;
 use super::{Layer, Options, Place, StateTensor, decode, skewed};
 use crate::manifolds::Euclidean;
-use crate::numeric::root::{Increasing, monotone_root_from};
+use crate::numeric::root::monotone_root_from;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
@@ -237,44 +237,33 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
             skewed::single_root(c, k, Self::K, logit)
         } else {
             let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
-            mean + logit / inv_width
+            mean + logit * inv_width.quick_recip()
         }
     }
 
     /// Where the mixture of dimension `d` has this logit, and the lanes in which the search failed.
     #[inline(always)]
-    fn root<R: Real, P: Lift<R>>(elements: &[P], d: usize, logit: R, scratch: &mut [R]) -> (R, R::Mask) {
+    fn root<R: Real, P: Lift<R>>(elements: &[P], d: usize, logit: R) -> (R, R::Mask) {
         // The root of the mixture lies among those of its components, and often near their mean.
         let stride = Self::COMPONENTS.stride();
         let components = Self::of(elements, d);
         let mut low = Self::single_root(&components[..stride], 0, logit);
         let (mut high, mut guess) = (low, low * components[2].lift());
+        let mut stiffness: R = components[1].lift();
         for (k, c) in components.chunks_exact(stride).enumerate().skip(1) {
             let root = Self::single_root(c, k, logit);
             low = low.min(root);
             high = high.max(root);
             guess += root * c[2].lift();
+            stiffness = stiffness.max(c[1].lift());
         }
-        let f = Logit::<D, Pos, Opts, R, P> { elements, d, scratch, of: PhantomData };
-        monotone_root_from(logit, guess, low, high, f)
-    }
-}
-
-/// The logit of the mixture of dimension `d`, for the search of its roots.
-struct Logit<'a, const D: usize, Pos, Opts, R, P> {
-    elements: &'a [P],
-    d: usize,
-    scratch: &'a mut [R],
-    of: PhantomData<(Pos, Opts)>,
-}
-
-impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>, R: Real, P: Lift<R>> Increasing<R>
-    for Logit<'_, D, Pos, Opts, R, P>
-{
-    #[inline(always)]
-    fn at(&mut self, x: R) -> (R, R) {
-        let mix = Gaussianization::<D, Pos, Opts>::mixture(self.elements, self.d, x, self.scratch);
-        (mix.logit(), mix.q())
+        if Self::SKEWED {
+            return monotone_root_from(logit, guess, low, high, |x| {
+                let mix = skewed::mixture(components, x);
+                (mix.logit(), mix.q())
+            });
+        }
+        monotone_root_from(logit, guess, low, high, mixture::Logit { components, stiffness })
     }
 }
 
@@ -355,9 +344,9 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
                 *log_det += log_slope;
             } else {
                 let mix = Self::evaluate(elements, d, x[d], scratch);
-                let outer = Self::outer(&mix);
-                x[d] = outer.y;
-                *log_det += outer.log_slope;
+                let (y, log_slope) = Self::OUTER.value(&mix);
+                x[d] = y;
+                *log_det += log_slope;
             }
         }
     }
@@ -402,10 +391,10 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
                 z[d] = x;
                 *log_det += log_slope;
             } else {
-                let (root, failed) = Self::root(elements, d, Self::OUTER.logit(z[d]), scratch);
+                let (root, failed) = Self::root(elements, d, Self::OUTER.logit(z[d]));
                 unconverged = unconverged | failed;
                 let mix = Self::evaluate(elements, d, root, scratch);
-                *log_det -= Self::outer(&mix).log_slope;
+                *log_det -= Self::OUTER.value(&mix).1;
                 z[d] = root;
             }
         }

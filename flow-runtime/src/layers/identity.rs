@@ -59,6 +59,7 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
     const PREPARED: usize = Self::NUMBERS;
     const SCRATCH: usize = 0;
     const NAME: &'static str = "x";
+    const WIDE: bool = true;
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -71,28 +72,28 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(OFFSET_START);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         add(cot_prepared, cot_params);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], _: &mut R, _: &mut [R]) {
         subtract(prepared, x);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
         subtract(cot, cot_prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
         add(prepared, z);
         R::Mask::splat(false)
     }
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
         add(cot, cot_prepared);
     }

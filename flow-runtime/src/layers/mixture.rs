@@ -1,5 +1,6 @@
 //! Mixtures of logistic distributions on a line, in tails of any depth: the heart of layer g (layers.md 4.2).
 
+use crate::numeric::root::{Increasing, Local, Smooth};
 use crate::numeric::special::softplus;
 use crate::numeric::{Lift, Mask, Real, Scalar, apart};
 
@@ -45,6 +46,49 @@ pub(super) fn mixture<R: Real, P: Lift<R>>(components: &[P], x: R, sigmoids: &mu
         p = (weight * inv_width).mul_add(up * down, p);
     }
     Mixture::new(components, x, [f, s, p])
+}
+
+/// The logit ln F - ln S of a mixture as a function of x, for the search of its roots.
+///
+/// Its slope is q, and with F + S = 1 its bend q' / q = p' / p + q (F - S).
+///
+/// A logistic distribution function s with a width of at least 1 / k has |s''| <= k s' and |s'''| <= k^2 s'; so have sums of them, which is what F is, and
+/// A = p / F and B = p / S are at most k. From q = A + B, A' = A (p'/p - A), B' = B (p'/p + B) follow |q'| <= 2 k q and |q''| <= 6 k^2 q.
+pub(super) struct Logit<'a, R, P> {
+    /// Prepared numbers of the mixture.
+    pub components: &'a [P],
+    /// k.
+    pub stiffness: R,
+}
+
+impl<R: Real, P: Lift<R>> Increasing<R> for Logit<'_, R, P> {
+    #[inline(always)]
+    fn at(&mut self, x: R) -> Local<R> {
+        let (mut f, mut s, mut p, mut bend) = (R::zero(), R::zero(), R::zero(), R::zero());
+        let most = R::constant(-(R::Scalar::TINY * LEAST_SIGMOID).ln());
+        for c in self.components.chunks_exact(COMPONENT) {
+            let (mean, inv_width, weight): (R, R, R) = (c[0].lift(), c[1].lift(), c[2].lift());
+            let e = most.min((mean - x) * inv_width).exp();
+            let up = (R::one() + e).quick_recip();
+            let down = e * up;
+            let density = (weight * inv_width) * (up * down);
+            f = weight.mul_add(up, f);
+            s = weight.mul_add(down, s);
+            p += density;
+            bend = (density * inv_width).mul_add(down - up, bend);
+        }
+        let mix = Mixture::new(self.components, x, [f, s, p]);
+        let [f, s, p] = mix.linear;
+        let over_p = p.quick_recip();
+        let mut rise = f * s * over_p;
+        if !mix.safe.all() {
+            rise = R::select(mix.safe, rise, (-mix.logs[2]).exp());
+        }
+        // Where F, S or p underflow, the bend is not known; the logit is nearly straight there.
+        let bend = R::select(mix.safe, mix.q().mul_add(f - s, bend * over_p), R::zero());
+        let stiffness = R::select(mix.safe, self.stiffness, R::constant(f64::INFINITY));
+        Local { value: mix.logit(), rise, smooth: Some(Smooth { bend, stiffness }) }
+    }
 }
 
 impl<R: Real> Mixture<R> {

@@ -137,6 +137,9 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// compiler makes vector instructions as far as it sees through them. Both give the same numbers up to rounding.
     const WIDE: bool = false;
 
+    /// Whether [`Layer::inverse_log_det`] is a shorter way than [`Layer::inverse`].
+    const LOG_DET: bool = false;
+
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
     const NEEDS_F64: Option<&'static str> = None;
@@ -183,6 +186,26 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         cot_log_det: R,
         cot_prepared: &mut [R],
     );
+
+    /// [`Layer::inverse`] where nobody asks for the base-side point: in the first letter of a chain, where the reference density is the same
+    /// everywhere ([`Manifold::UNIFORM`]). What it leaves in `x` is finite where the point would be; what it leaves in `scratch` is
+    /// for [`Layer::inverse_log_det_vjp`].
+    #[inline(always)]
+    fn inverse_log_det<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        Self::inverse(prepared, x, log_det, scratch);
+    }
+    /// Cotangents of [`Layer::inverse_log_det`]: `cot` is set to that of the target-side point.
+    #[inline(always)]
+    fn inverse_log_det_vjp<R: Real, P: Lift<R>>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        cot.fill(R::zero());
+        Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
 
     /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
     /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.

@@ -20,7 +20,7 @@
 //! The sum is a smooth function of the unit vector e: there is no seam, neither in T nor in any derivative, and the image of e is
 //! e turned by that sum. |p|^2 is formed from p, and 1 - r^2 from 1 - r, so that nothing is lost where w comes close to the circle.
 
-use crate::numeric::root::monotone_root;
+use crate::numeric::root::{Increasing, Local, Smooth, monotone_root_from};
 use crate::numeric::special::logistic;
 use crate::numeric::{Lift, Real, Scalar};
 
@@ -49,12 +49,15 @@ fn centre<P: Real>(component: &[P]) -> ([P; 2], P, P, P, P) {
 }
 
 /// Parameters (K, 4) to prepared numbers.
-#[inline]
+#[inline(always)]
 pub(crate) fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-    let (offset, components) = prepared.split_last_mut().expect("a prepared mixture ends with its offset");
-    let most = params.chunks_exact(PARAMS).fold(params[3], |most, p| most.max(p[3]));
+    let last = prepared.len() - 1;
+    let mut most = params[3];
+    for p in params.chunks_exact(PARAMS) {
+        most = most.max(p[3]);
+    }
     let mut sum = P::zero();
-    for (p, out) in params.chunks_exact(PARAMS).zip(components.chunks_exact_mut(4)) {
+    for (p, out) in params.chunks_exact(PARAMS).zip(prepared.chunks_exact_mut(4)) {
         let (n, _, r, rest, _) = centre(p);
         out[0] = r * n[0];
         out[1] = r * n[1];
@@ -62,86 +65,138 @@ pub(crate) fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         out[3] = (p[3] - most).exp();
         sum += out[3];
     }
-    *offset = P::zero();
-    for out in components.chunks_exact_mut(4) {
-        out[3] = out[3] / sum;
-        *offset += (out[3] * out[1].atan2(P::one() + out[0])).scale(2.0);
+    let over = sum.recip();
+    let mut offset = P::zero();
+    for out in prepared.chunks_exact_mut(4) {
+        out[3] *= over;
+        offset += (out[3] * at_pi(out).0).scale(2.0);
     }
+    prepared[last] = offset;
+}
+
+/// A(pi) of a prepared component, and its derivatives by w. With e = (-1, 0): d A / d w = (p_y, -p_x) / |p|^2 and p = -(1 + w_x, w_y).
+#[inline(always)]
+fn at_pi<P: Real>(c: &[P]) -> (P, [P; 2]) {
+    let across = P::one() + c[0];
+    let over = (across.square() + c[1].square()).recip();
+    (c[1].atan2_right(across), [-c[1] * over, across * over])
 }
 
 /// Cotangents of [`prepare`].
-#[inline]
+#[inline(always)]
 pub(crate) fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-    let (offset_bar, cots) = cot_prepared.split_last().expect("a prepared mixture ends with its offset");
-    // e = (-1, 0): d A / d w = (p_y, -p_x) / |p|^2 with p = -(1 + w_x, w_y).
-    let at_pi = |c: &[P]| {
-        let across = P::one() + c[0];
-        let twice = *offset_bar * c[3].scale(2.0) / (across.square() + c[1].square());
-        (c[1].atan2(across), [-c[1] * twice, across * twice])
-    };
+    let offset_bar = cot_prepared[prepared.len() - 1];
+    // The cotangents of the weights before their normalisation; their mean is taken off below.
     let mut mean = P::zero();
-    for (c, bar) in prepared.chunks_exact(4).zip(cots.chunks_exact(4)) {
-        mean += c[3] * (bar[3] + (at_pi(c).0 * *offset_bar).scale(2.0));
-    }
     for (((p, c), bar), out) in params
         .chunks_exact(PARAMS)
         .zip(prepared.chunks_exact(4))
-        .zip(cots.chunks_exact(4))
+        .zip(cot_prepared.chunks_exact(4))
         .zip(cot_params.chunks_exact_mut(PARAMS))
     {
         let (n, scale, r, _, slope) = centre(p);
-        let (angle, w) = at_pi(c);
-        let w_bar = [bar[0] + w[0], bar[1] + w[1]];
+        let (angle, by_w) = at_pi(c);
+        let twice = (offset_bar * c[3]).scale(2.0);
+        let w_bar = [bar[0] + by_w[0] * twice, bar[1] + by_w[1] * twice];
         let along = w_bar[0] * n[0] + w_bar[1] * n[1];
         out[0] += r * (w_bar[0] - n[0] * along) * scale;
         out[1] += r * (w_bar[1] - n[1] * along) * scale;
         out[2] += (along - (r * bar[2]).scale(2.0)) * slope;
-        out[3] += c[3] * (bar[3] + (angle * *offset_bar).scale(2.0) - mean);
+        let weighted = c[3] * (bar[3] + (angle * offset_bar).scale(2.0));
+        out[3] += weighted;
+        mean += weighted;
+    }
+    for (c, out) in prepared.chunks_exact(4).zip(cot_params.chunks_exact_mut(PARAMS)) {
+        out[3] -= c[3] * mean;
     }
 }
 
-/// p = e - w, e . p, e cross p and |p|^2.
+/// A component seen from the unit vector e.
+struct Seen<R> {
+    /// p = e - w.
+    p: [R; 2],
+    /// e . p and e cross p.
+    along: R,
+    across: R,
+    /// 1 / |p|^2.
+    over: R,
+}
+
 #[inline(always)]
-fn from_centre<R: Real, P: Lift<R>>(component: &[P], e: [R; 2]) -> ([R; 2], R, R, R) {
+fn seen<R: Real, P: Lift<R>>(component: &[P], e: [R; 2]) -> Seen<R> {
     let p = [e[0] - component[0].lift(), e[1] - component[1].lift()];
-    let (along, across) = (e[0] * p[0] + e[1] * p[1], e[0] * p[1] - e[1] * p[0]);
-    (p, along, across, p[0].square() + p[1].square())
+    let along = e[0].mul_add(p[0], e[1] * p[1]);
+    let across = e[0].mul_add(p[1], -(e[1] * p[0]));
+    Seen { p, along, across, over: p[0].mul_add(p[0], p[1].square()).quick_recip() }
 }
 
-/// T(x) - x and T'(x) at the unit vector e.
+/// T(x) - x, T'(x) and T''(x) at the unit vector e; d|p|^2 / dx = 2 e cross p.
 #[inline(always)]
-fn turn_and_slope<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> (R, R) {
-    let (mut turn, mut slope) = (-prepared[prepared.len() - 1].lift(), R::zero());
+fn turn_and_slopes<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> (R, R, R) {
+    let (mut turn, mut slope, mut bend) = (R::zero(), R::zero(), R::zero());
     for c in prepared.chunks_exact(4) {
-        let (_, along, across, norm2) = from_centre(c, e);
-        turn += (c[3].lift() * across.atan2(along)).scale(2.0);
-        slope += c[3].lift() * c[2].lift() / norm2;
+        let Seen { along, across, over, .. } = seen(c, e);
+        let (gap, weight): (R, R) = (c[2].lift(), c[3].lift());
+        turn = weight.mul_add(across.atan2_right(along), turn);
+        let share = weight * gap * over;
+        slope += share;
+        bend = (share * over).mul_add(across, bend);
     }
-    (turn, slope)
+    let offset: R = prepared[prepared.len() - 1].lift();
+    (turn.scale(2.0) - offset, slope, bend.scale(-2.0))
+}
+
+/// e turned by an angle.
+#[inline(always)]
+fn turned<R: Real>(e: [R; 2], angle: R) -> [R; 2] {
+    let (sin, cos) = angle.sin_cos();
+    [e[0] * cos - e[1] * sin, e[1] * cos + e[0] * sin]
 }
 
 /// The image of the unit vector `e`, and T'.
 #[inline(always)]
 pub(crate) fn map<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> ([R; 2], R) {
-    let (turn, slope) = turn_and_slope(prepared, e);
-    let (sin, cos) = turn.sin_cos();
-    ([e[0] * cos - e[1] * sin, e[1] * cos + e[0] * sin], slope)
+    let (turn, slope, _) = turn_and_slopes(prepared, e);
+    (turned(e, turn), slope)
+}
+
+/// T as a function of the angle x, for the search of its roots.
+///
+/// Its slope is a sum of Poisson kernels P = (1 - r^2) / |p|^2. With k = 2 / (1 - r^2), |P'| <= r k P; and P'' / P, which is
+/// 2 (P'/P)^2 - 2 r cos(d) / |p|^2, is at most 2 (r k)^2 + 2 r / (1 - r)^2 <= 4 k^2.
+struct Image<'a, R, P> {
+    prepared: &'a [P],
+    /// The largest k.
+    stiffness: R,
+}
+
+impl<R: Real, P: Lift<R>> Increasing<R> for Image<'_, R, P> {
+    #[inline(always)]
+    fn at(&mut self, x: R) -> Local<R> {
+        let (turn, slope, bend) = turn_and_slopes(self.prepared, unit(x));
+        let rise = slope.quick_recip();
+        Local { value: x + turn, rise, smooth: Some(Smooth { bend: bend * rise, stiffness: self.stiffness }) }
+    }
+}
+
+#[inline(always)]
+fn unit<R: Real>(x: R) -> [R; 2] {
+    let (sin, cos) = x.sin_cos();
+    [cos, sin]
 }
 
 /// The unit vector whose image is `image`, T' there, and the lanes in which the search for it failed.
 #[inline(always)]
 pub(crate) fn solve<R: Real, P: Lift<R>>(prepared: &[P], image: [R; 2]) -> ([R; 2], R, R::Mask) {
-    let unit = |x: R| {
-        let (sin, cos) = x.sin_cos();
-        [cos, sin]
-    };
-    let reach = R::constant(REACH);
-    let (x, failed) = monotone_root(image[1].atan2(image[0]), -reach, reach, |x| {
-        let (turn, slope) = turn_and_slope(prepared, unit(x));
-        (x + turn, slope)
-    });
+    let mut least: R = prepared[2].lift();
+    for c in prepared.chunks_exact(4) {
+        least = least.min(c[2].lift());
+    }
+    let (reach, angle) = (R::constant(REACH), image[1].atan2(image[0]));
+    let f = Image { prepared, stiffness: least.quick_recip().scale(2.0) };
+    let (x, failed) = monotone_root_from(angle, angle, -reach, reach, f);
     let e = unit(x);
-    (e, turn_and_slope(prepared, e).1, failed)
+    (e, slope_and_bend(prepared, e).0, failed)
 }
 
 /// Cotangents of [`map`]: of the image's angle and of ln T', to the angle of `e` (returned) and the prepared numbers.
@@ -174,34 +229,67 @@ pub(crate) fn solve_vjp<R: Real, P: Lift<R>>(
     cot_image
 }
 
-/// T' and T''; d|p|^2 / dx = 2 e cross p.
+/// T' at the unit vector `e`.
+#[inline(always)]
+pub(crate) fn slope<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> R {
+    slope_and_bend(prepared, e).0
+}
+
+/// Cotangents of ln T': to the angle of `e` (returned) and the prepared numbers.
+#[inline(always)]
+pub(crate) fn ln_slope_vjp<R: Real, P: Lift<R>>(
+    prepared: &[P],
+    e: [R; 2],
+    cot_ln_slope: R,
+    cot_prepared: &mut [R],
+) -> R {
+    let (slope, bend) = slope_and_bend(prepared, e);
+    let cot_slope = cot_ln_slope / slope;
+    for (c, bar) in prepared.chunks_exact(4).zip(cot_prepared.chunks_exact_mut(4)) {
+        by_slope(c, &seen(c, e), cot_slope, bar);
+    }
+    bend * cot_slope
+}
+
+/// T' and T''.
 #[inline(always)]
 fn slope_and_bend<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2]) -> (R, R) {
     let (mut slope, mut bend) = (R::zero(), R::zero());
     for c in prepared.chunks_exact(4) {
-        let (_, _, across, norm2) = from_centre(c, e);
-        let share = c[3].lift() * c[2].lift() / norm2;
+        let Seen { across, over, .. } = seen(c, e);
+        let (gap, weight): (R, R) = (c[2].lift(), c[3].lift());
+        let share = weight * gap * over;
         slope += share;
-        bend -= (share * across / norm2).scale(2.0);
+        bend = (share * over).mul_add(across, bend);
     }
-    (slope, bend)
+    (slope, bend.scale(-2.0))
 }
 
-/// Cotangents of [`turn_and_slope`] with respect to the prepared numbers; d A / d w = (p_y, -p_x) / |p|^2.
+/// Cotangents of T' with respect to the prepared numbers of a component.
+#[inline(always)]
+fn by_slope<R: Real, P: Lift<R>>(c: &[P], Seen { p, over, .. }: &Seen<R>, cot_slope: R, bar: &mut [R]) {
+    let (gap, weight): (R, R) = (c[2].lift(), c[3].lift());
+    let (each, steep) = (weight * *over, gap * *over * cot_slope);
+    let steeper = (each * steep).scale(2.0);
+    bar[0] += steeper * p[0];
+    bar[1] += steeper * p[1];
+    bar[2] += each * cot_slope;
+    bar[3] += steep;
+}
+
+/// Cotangents of T(x) - x and T' with respect to the prepared numbers; d A / d w = (p_y, -p_x) / |p|^2.
 #[inline(always)]
 fn add_cot_prepared<R: Real, P: Lift<R>>(prepared: &[P], e: [R; 2], cot_turn: R, cot_slope: R, cot_prepared: &mut [R]) {
-    let (offset, components) = cot_prepared.split_last_mut().expect("a prepared mixture ends with its offset");
-    *offset -= cot_turn;
-    for (c, bar) in prepared.chunks_exact(4).zip(components.chunks_exact_mut(4)) {
-        let (p, along, across, norm2) = from_centre(c, e);
-        let (gap, weight) = (c[2].lift(), c[3].lift());
-        let each = weight / norm2;
-        let turned = (each * cot_turn).scale(2.0);
-        let steeper = (each * gap / norm2 * cot_slope).scale(2.0);
-        bar[0] += turned * p[1] + steeper * p[0];
-        bar[1] += steeper * p[1] - turned * p[0];
-        bar[2] += each * cot_slope;
-        bar[3] += (across.atan2(along) * cot_turn).scale(2.0) + gap / norm2 * cot_slope;
+    cot_prepared[prepared.len() - 1] -= cot_turn;
+    let twice = cot_turn.scale(2.0);
+    for (c, bar) in prepared.chunks_exact(4).zip(cot_prepared.chunks_exact_mut(4)) {
+        let seen = seen(c, e);
+        by_slope(c, &seen, cot_slope, bar);
+        let weight: R = c[3].lift();
+        let turned = weight * seen.over * twice;
+        bar[0] += turned * seen.p[1];
+        bar[1] -= turned * seen.p[0];
+        bar[3] = seen.across.atan2_right(seen.along).mul_add(twice, bar[3]);
     }
 }
 

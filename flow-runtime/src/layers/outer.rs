@@ -77,13 +77,26 @@ impl InverseFunction {
     /// y of a mixture.
     #[inline(always)]
     pub(super) fn outer<R: Real>(self, mix: &Mixture<R>) -> Outer<R> {
+        self.along::<R, 1>(mix)
+    }
+
+    /// y of a mixture with `N` derivatives along t where a formula is differentiated as it is written: 1, or 0 where nobody reads them.
+    #[inline(always)]
+    fn along<R: Real, const N: usize>(self, mix: &Mixture<R>) -> Outer<R> {
         match self {
             InverseFunction::Isigmoid => isigmoid(mix),
-            InverseFunction::InormalPartlyPrecise => with_tail(mix, winitzki),
-            InverseFunction::InormalFullPade => full_pade(mix),
-            InverseFunction::InormalPartlyCrude => with_tail(mix, crude),
+            InverseFunction::InormalPartlyPrecise => with_tail::<R, N>(mix, winitzki),
+            InverseFunction::InormalFullPade => full_pade::<R, N>(mix),
+            InverseFunction::InormalPartlyCrude => with_tail::<R, N>(mix, crude),
             InverseFunction::Inormal => inormal(mix),
         }
+    }
+
+    /// y of a mixture and ln |dy / dx|, without the derivatives of either.
+    #[inline(always)]
+    pub(super) fn value<R: Real>(self, mix: &Mixture<R>) -> (R, R) {
+        let Outer { y, log_slope, .. } = self.along::<R, 0>(mix);
+        (y, log_slope)
     }
 
     /// The logit t that belongs to y.
@@ -131,34 +144,49 @@ fn inormal<R: Real>(mix: &Mixture<R>) -> Outer<R> {
     Outer { y, slope, log_slope: ratio.ln() + ln_f.max(ln_s) + ln_q, bend: s - f + y * slope }
 }
 
+/// t, and the direction along it if there is one.
+#[inline(always)]
+fn along<R: Real, const N: usize>(t: R) -> Dual<R, N> {
+    Dual { value: t, grad: [R::one(); N] }
+}
+
+/// The derivative along t, or zero.
+#[inline(always)]
+fn slope<R: Real, const N: usize>(of: &Dual<R, N>) -> R {
+    if N > 0 { of.grad[0] } else { R::zero() }
+}
+
 /// The exact quantile, and in the tails a function of t that gives y and ln dy/dt.
 #[inline(always)]
-fn with_tail<R: Real>(mix: &Mixture<R>, tail: impl Fn(Dual<R, 1>) -> (Dual<R, 1>, Dual<R, 1>)) -> Outer<R> {
+fn with_tail<R: Real, const N: usize>(
+    mix: &Mixture<R>,
+    tail: impl Fn(Dual<R, N>) -> (Dual<R, N>, Dual<R, N>),
+) -> Outer<R> {
     let (f, s) = (mix.f(), mix.s());
     let far = f.le(R::constant(TAIL)) | s.le(R::constant(TAIL));
     let mut outer = centre(mix.ln_p(), f, s);
     if far.any() {
         // Lanes in the centre get a harmless argument.
         let t = R::select(far, mix.logit(), R::constant(TAIL_LOGIT));
-        let (y, log_slope) = tail(Dual::input(t, 0));
+        let (y, log_slope) = tail(along(t));
         outer.y = R::select(far, y.value, outer.y);
-        outer.slope = R::select(far, y.grad[0], outer.slope);
+        outer.slope = R::select(far, slope(&y), outer.slope);
         outer.log_slope = R::select(far, log_slope.value + mix.ln_q(), outer.log_slope);
-        outer.bend = R::select(far, log_slope.grad[0], outer.bend);
+        outer.bend = R::select(far, slope(&log_slope), outer.bend);
     }
     outer
 }
 
 #[inline(always)]
-fn full_pade<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-    let (y, log_slope) = winitzki(Dual::<R, 1>::input(mix.logit(), 0));
-    let (total, bend) = (log_slope.value + mix.ln_q(), log_slope.grad[0]);
+fn full_pade<R: Real, const N: usize>(mix: &Mixture<R>) -> Outer<R> {
+    let (y, log_slope) = winitzki(along::<R, N>(mix.logit()));
+    let (total, bend) = (log_slope.value + mix.ln_q(), slope(&log_slope));
     // In the patch ln |dy/dx| is a constant and ln p; along t, ln F + ln S changes by S - F.
     let excess = mix.f() - mix.s();
     let patch = excess.abs().le(R::constant(PATCH));
     Outer {
         y: y.value,
-        slope: y.grad[0],
+        slope: slope(&y),
         log_slope: R::select(patch, R::constant(PATCH_SLOPE.ln()) + mix.ln_p(), total),
         bend: R::select(patch, -excess, bend),
     }

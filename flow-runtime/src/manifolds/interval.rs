@@ -56,6 +56,7 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
 impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, HIGH_BITS> {
     const DIM: usize = 1;
     const EMBED: usize = 1;
+    const UNIFORM: bool = true;
 
     fn notation() -> String {
         let [low, high] = Self::BOUNDS;

@@ -38,6 +38,10 @@ pub trait Manifold: Send + Sync + 'static {
     const DIM: usize;
     /// Number of embedded coordinates.
     const EMBED: usize;
+    /// Whether its functions are written for vector registers, as [`Layer::WIDE`](crate::layers::Layer::WIDE) says of a layer.
+    const WIDE: bool = false;
+    /// Whether [`Manifold::log_reference`] is the same everywhere: then the density of a point does not ask where a chain leads it.
+    const UNIFORM: bool = false;
     /// How the notation writes it: `e3`, `s2`, `i1[-3, 3]`.
     fn notation() -> String;
 

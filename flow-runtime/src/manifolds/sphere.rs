@@ -2,7 +2,7 @@
 
 use super::Manifold;
 use super::hypersphere::polar_base_vjp;
-use crate::numeric::special::{ln_1p_over, normal_cdf, normal_quantile, over_normal_density};
+use crate::numeric::special::{ln_1p_over, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
 
@@ -12,7 +12,11 @@ const UNIT_TOLERANCE: f64 = 1e-3;
 /// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
 const POLE: f64 = 1e-7;
 
+#[inline]
 pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
+    if point.iter().all(|x| x.is_finite()) {
+        return None;
+    }
     point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
 }
 
@@ -25,19 +29,28 @@ pub(super) fn unit(point: &[f64]) -> Option<String> {
     })
 }
 
-#[inline]
+#[inline(always)]
+fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+    let mut sum = R::zero();
+    for (a, b) in a.iter().zip(b) {
+        sum += *a * *b;
+    }
+    sum
+}
+
+#[inline(always)]
 pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
-    let norm = given.iter().fold(R::zero(), |sum, x| sum + x.square()).sqrt();
+    let norm = dot(given, given).sqrt();
     for (unit, x) in embedded.iter_mut().zip(given) {
         *unit = *x / norm;
     }
 }
 
-#[inline]
+#[inline(always)]
 pub(super) fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
-    let norm2 = given.iter().fold(R::zero(), |sum, x| sum + x.square());
+    let norm2 = dot(given, given);
     let norm = norm2.sqrt();
-    let along = given.iter().zip(cot_embedded).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / norm2;
+    let along = dot(given, cot_embedded) / norm2;
     for ((bar, x), c) in cot_given.iter_mut().zip(given).zip(cot_embedded) {
         *bar += (*c - *x * along) / norm;
     }
@@ -57,46 +70,48 @@ pub struct Circle;
 impl Manifold for Circle {
     const DIM: usize = 1;
     const EMBED: usize = 2;
+    const WIDE: bool = true;
+    const UNIFORM: bool = true;
 
     fn notation() -> String {
         "s1".into()
     }
-    #[inline]
+    #[inline(always)]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         embedded[0] = cos;
         embedded[1] = sin;
     }
-    #[inline]
+    #[inline(always)]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         cot_intrinsic[0] += cos * cot_embedded[1] - sin * cot_embedded[0];
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = wrap(embedded[1].atan2(embedded[0]));
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] -= embedded[1] * cot_intrinsic[0];
         cot_embedded[1] += embedded[0] * cot_intrinsic[0];
     }
-    #[inline]
+    #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
-    #[inline]
+    #[inline(always)]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-TAU.ln())
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
     /// The angle pi goes to 0, the angle 0 to both infinities, angles in (0, pi) to positive numbers.
-    #[inline]
+    #[inline(always)]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         let signed = target[1].atan2(target[0]);
         let tail = signed.abs().scale(1.0 / TAU);
@@ -104,7 +119,7 @@ impl Manifold for Circle {
         let r = -normal_quantile(tail, rest);
         base[0] = R::select(signed.lt(R::zero()), -r, r);
     }
-    #[inline]
+    #[inline(always)]
     // |z| = -Phi^-1(|angle| / tau): dz / d angle = -1 / (tau phi(z)) on both sides.
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
@@ -113,13 +128,15 @@ impl Manifold for Circle {
         cot_target[0] -= target[1] * cot;
         cot_target[1] += target[0] * cot;
     }
-    #[inline]
+    #[inline(always)]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
-        let (tail, _) = normal_cdf(-base[0].abs());
+        // The angle in units of tau is the tail of the normal distribution beyond |z|.
+        let tail = base[0].abs().scale(core::f64::consts::FRAC_1_SQRT_2).erfc().scale(0.5);
         let (sin, cos) = tail.scale(TAU).sin_cos();
         target[0] = cos;
         target[1] = R::select(base[0].lt(R::zero()), -sin, sin);
     }
+    #[inline]
     fn check_intrinsic(point: &[f64]) -> Option<String> {
         finite(point, "an angle is a finite number, in radians")
     }
@@ -160,6 +177,7 @@ pub(crate) fn ln_sin<R: Real>(theta: R) -> (R, R) {
 impl Manifold for Sphere2 {
     const DIM: usize = 2;
     const EMBED: usize = 3;
+    const UNIFORM: bool = true;
 
     fn notation() -> String {
         "s2".into()

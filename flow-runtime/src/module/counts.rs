@@ -21,7 +21,7 @@ use super::freeze::{FeatureRow, Frozen};
 use super::points::{FeatureSpec, GiveBack, Join, Points, Rows};
 use super::weights::Weights;
 use crate::error::Error;
-use crate::kernels::{self, Blocks, Coordinates, LogMean};
+use crate::kernels::{self, Blocks, Coordinates, LogMean, Wanted};
 use dfdx::shapes::{Dim, Shape};
 use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, PutTape, Tape, Tensor};
 
@@ -63,7 +63,7 @@ where
         shape: Sh,
         mut tape: T,
     ) -> Result<Tensor<Sh, E, Cpu, T>, Error> {
-        let weights = self.flat_weights();
+        let weights = self.weights_for_tape();
         let out = tensor(self.log_means(&weights, &features, shape.num_elements())?, shape)?;
         if T::OWNS_TAPE {
             let (handle, module) = (out.clone(), self.weights.clone());
@@ -71,8 +71,9 @@ where
                 gradients.try_alloc_for(&handle)?;
                 let cot = gradients.get(&handle).as_vec();
                 let job = Self::job(&weights, &features, 1, Coordinates::Intrinsic);
-                let back = kernels::log_mean_vjp::<S::Blocks, E>(job, &cot).map_err(unexpected)?;
-                give(gradients, &module, back, give_features, None)
+                let back =
+                    kernels::log_mean_vjp::<S::Blocks, E>(job, give_features.is_some(), &cot).map_err(unexpected)?;
+                give(gradients, &module, &weights, back, give_features, None)
             });
         }
         Ok(out.put_tape(tape))
@@ -96,7 +97,7 @@ where
         if counted != count {
             return Err(Error::Counts { counted, found: count });
         }
-        let weights = self.flat_weights();
+        let weights = self.weights_for_tape();
         let log_means = self.log_means(&weights, &features, rows)?;
         check_points::<S::Blocks, E>(&points, Coordinates::Intrinsic)?;
         let columns = S::Features::COUNT;
@@ -126,12 +127,14 @@ where
                     .map(|((c, m), n)| E::narrow(c.widen() * (*n as f64 - m.widen().exp())))
                     .collect();
                 let job = Self::job(&weights, &features, 1, Coordinates::Intrinsic);
-                let mut back = kernels::log_mean_vjp::<S::Blocks, E>(job, &cot_means).map_err(unexpected)?;
+                let wanted = Wanted { features: give_features.is_some(), points: give_points.is_some() };
+                let mut back =
+                    kernels::log_mean_vjp::<S::Blocks, E>(job, wanted.features, &cot_means).map_err(unexpected)?;
                 if !owners.is_empty() {
                     let cot_points: Vec<E> = owners.iter().map(|row| cot[*row]).collect();
                     let job = Self::job(&weights, &each, 1, Coordinates::Intrinsic);
                     let density =
-                        kernels::evaluate_vjp::<S::Blocks, E>(job, &points, &cot_points).map_err(unexpected)?;
+                        kernels::evaluate_vjp::<S::Blocks, E>(job, wanted, &points, &cot_points).map_err(unexpected)?;
                     back.weights.iter_mut().zip(&density.weights).for_each(|(sum, w)| *sum += *w);
                     for (row, cot) in owners.iter().zip(density.features.chunks_exact(columns.max(1))) {
                         let into = &mut back.features[row * columns..][..columns];
@@ -139,7 +142,7 @@ where
                     }
                     back.points = density.points;
                 }
-                give(gradients, &module, back, give_features, give_points)
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(out.put_tape(tape))
@@ -168,7 +171,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     where
         B: LogMean,
     {
-        Ok(self.log_means(&self.flat_weights(), &[], 1)?[0])
+        Ok(self.log_means(&self.weights_now(), &[], 1)?[0])
     }
 
     /// ln lambda on the tape.

@@ -12,11 +12,13 @@ pub(super) use operations::{give, no_features, tape_of, unexpected};
 pub use spec::{Built, Conditional, Notation, Spec, Unconditional};
 
 use super::Element;
+use super::memory::{Lent, Memory};
 use super::points::FeatureSpec;
 use super::weights::Weights;
 use crate::error::{Error, Place};
 use crate::kernels::{Blocks, Coordinates, RowFault, Summary};
 use core::marker::PhantomData;
+use core::ops::Deref;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::shapes::{Const, Dim, Dtype, Shape};
 use dfdx::tensor::{Cpu, Tensor, TensorFromVec};
@@ -49,12 +51,13 @@ use rand_distr::StandardNormal;
 pub struct Flow<S, W, E, D> {
     /// The weights.
     pub weights: W,
+    memory: Memory<W, E>,
     spec: PhantomData<fn() -> (S, E, D)>,
 }
 
 impl<S, W: Clone, E, D> Clone for Flow<S, W, E, D> {
     fn clone(&self) -> Self {
-        Flow { weights: self.weights.clone(), spec: PhantomData }
+        Flow { weights: self.weights.clone(), memory: Memory::default(), spec: PhantomData }
     }
 }
 
@@ -67,6 +70,7 @@ where
     fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
         visitor.visit_fields(Self::module("blocks", |s| &s.weights, |s| &mut s.weights), |weights| Flow {
             weights,
+            memory: Memory::default(),
             spec: PhantomData,
         })
     }
@@ -166,6 +170,16 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         flat
     }
 
+    /// The same for a call that leaves nothing on a tape.
+    pub(super) fn weights_now(&self) -> impl Deref<Target = [E]> + use<S, W, E> {
+        self.memory.weights(&self.weights)
+    }
+
+    /// The same for a tape.
+    pub(super) fn weights_for_tape(&self) -> Lent<E> {
+        self.memory.weights_for_tape(&self.weights)
+    }
+
     /// Sets all weights, in the order of [`flat_weights`](Flow::flat_weights).
     ///
     /// # Errors
@@ -175,6 +189,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if found != expected {
             return Err(Error::Length { argument: "flat", expected, found });
         }
+        self.memory.forget();
         self.weights.write(&mut &flat[..]);
         Ok(())
     }

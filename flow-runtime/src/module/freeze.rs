@@ -105,7 +105,14 @@ impl<S: Spec, E: Element> Frozen<S, E> {
 
     pub(super) fn job<'a>(&'a self, features: &'a [E]) -> Job<'a, E> {
         let feature_count = S::Features::COUNT;
-        Job { weights: &self.weights, features, feature_count, repeat: 1, coordinates: Coordinates::Intrinsic }
+        Job {
+            weights: &self.weights,
+            features,
+            feature_count,
+            repeat: 1,
+            coordinates: Coordinates::Intrinsic,
+            pool: None,
+        }
     }
 
     fn one<const N: usize>(&self, features: &[E], x: &[E; N]) -> Result<E, Error> {

@@ -5,6 +5,7 @@ mod files;
 mod flow;
 mod freeze;
 mod instead;
+mod memory;
 mod named;
 mod on_tape;
 mod plain;

@@ -61,10 +61,11 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         shape: impl FnOnce(usize) -> Sh,
     ) -> Result<Generated<Sh, E>, Error> {
         let repeat = share_out("base", base.len(), S::Blocks::DIM, conditions)?;
-        let generated = self.push(&features.data, base, repeat, coordinates)?;
+        let weights = self.weights_for_tape();
+        let generated = self.push(&weights, &features.data, base, repeat, coordinates)?;
         let rows = conditions * repeat;
         let (given, shapes) = ((features.data, features.give), (shape(rows), (rows,)));
-        self.record(generated, given, repeat, shapes, coordinates, features.tape)
+        self.record(weights, generated, given, repeat, shapes, coordinates, features.tape)
     }
 
     fn log_prob_on_tape<const M: usize, FB>(

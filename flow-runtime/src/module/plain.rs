@@ -72,7 +72,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         with_base: bool,
     ) -> Result<(Vec<E>, Vec<E>), Error> {
         let repeat = self.accept(features, points, coordinates)?;
-        let weights = self.flat_weights();
+        let weights = self.weights_now();
         let rows = points.len() / coordinates.count::<S::Blocks>();
         let mut log_prob = vec![E::default(); rows];
         let mut base = vec![E::default(); if with_base { rows * S::Blocks::DIM } else { 0 }];
@@ -103,7 +103,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let rows = share_out("points", points.len(), S::Blocks::EMBED, 1)?;
         check_features(features, S::Features::COUNT)?;
         check_points::<S::Blocks, E>(points, Coordinates::Embedded)?;
-        let weights = self.flat_weights();
+        let weights = self.weights_now();
         let (mut points, mut log_prob) = (points.to_vec(), vec![E::default(); rows]);
         let job = Self::job(&weights, features, rows, Coordinates::Embedded);
         kernels::undo::<S::Blocks, E>(job, manifold, &letters, &mut points, &mut log_prob)
@@ -139,7 +139,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     pub(crate) fn rows_push(&self, features: &[E], base: &[E], coordinates: Coordinates) -> Result<Draws<E>, Error> {
         let given = conditions::<S, E>(features).unwrap_or(1);
         let repeat = share_out("base", base.len(), S::Blocks::DIM, given)?;
-        let (points, log_prob, _) = self.push(features, base, repeat, coordinates)?;
+        let (points, log_prob) = self.push(&self.weights_now(), features, base, repeat, coordinates)?;
         Ok(Draws { points, log_prob })
     }
 }

@@ -24,6 +24,8 @@ pub trait Weights<E: Element>: Clone + 'static {
     fn read(&self, flat: &mut Vec<E>);
     /// Takes all numbers from the front of `flat`.
     fn write(&mut self, flat: &mut &[E]);
+    /// Appends where the numbers lie. Two lists are equal if and only if the tensors are the same numbers in the same order in memory.
+    fn places(&self, places: &mut Vec<usize>);
     /// Adds gradients, taken from the front of `flat`.
     fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError>;
     /// Name and shape of each tensor in order.
@@ -40,6 +42,19 @@ impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
         let (own, rest) = flat.split_at(S::default().num_elements());
         self.copy_from(own);
         *flat = rest;
+    }
+    // The place of the first number, and along each axis that of the second: these tell strides apart.
+    fn places(&self, places: &mut Vec<usize>) {
+        let (shape, mut index) = (S::default().concrete(), S::Concrete::default());
+        if S::default().num_elements() == 0 {
+            return;
+        }
+        places.push(&raw const self[index] as usize);
+        for axis in (0..S::NUM_DIMS).filter(|axis| shape[*axis] > 1) {
+            index[axis] = 1;
+            places.push(&raw const self[index] as usize);
+            index[axis] = 0;
+        }
     }
     fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError> {
         let (own, rest) = flat.split_at(S::default().num_elements());
@@ -143,6 +158,9 @@ macro_rules! weights_by_field {
             }
             fn write(&mut self, _flat: &mut &[E]) {
                 $(self.$field.write(_flat);)*
+            }
+            fn places(&self, _places: &mut Vec<usize>) {
+                $(self.$field.places(_places);)*
             }
             fn give(&self, _gradients: &mut Gradients<E, Cpu>, _flat: &mut &[E]) -> Result<(), CpuError> {
                 $(self.$field.give(_gradients, _flat)?;)*

@@ -108,7 +108,7 @@ macro_rules! vectorised {
             let x = self.0.map(T::widen);
             let (y, inside) = (x.map(vector::$op::formula), x.map(vector::$op::inside));
             let all = inside.iter().fold(true, |all, inside| all & inside);
-            let y = if all { y } else { core::array::from_fn(|i| if inside[i] { y[i] } else { x[i].$op() }) };
+            let y = if all { y } else { core::array::from_fn(|i| if inside[i] { y[i] } else { Real::$op(x[i]) }) };
             Lanes(y.map(T::narrow))
         }
     )*};
@@ -131,21 +131,47 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     fn splat(value: T) -> Self {
         Lanes([value; W])
     }
-    mapped!(abs, sqrt, erfc);
-    vectorised!(exp, exp_m1, ln, ln_1p, tanh);
+    mapped!(abs, sqrt);
+    vectorised!(exp, exp_m1, ln, ln_1p, tanh, erfc);
     #[inline(always)]
     fn sin_cos(self) -> (Self, Self) {
         let x = self.0.map(T::widen);
-        let (y, inside) = (x.map(vector::sin_cos::formula), x.map(vector::sin_cos::inside));
-        let y: [_; W] = core::array::from_fn(|i| if inside[i] { y[i] } else { x[i].sin_cos() });
-        (Lanes(y.map(|y| T::narrow(y.0))), Lanes(y.map(|y| T::narrow(y.1))))
+        let (mut sin, mut cos, mut all) = ([0.0; W], [0.0; W], true);
+        for i in 0..W {
+            all &= vector::sin_cos::inside(x[i]);
+            (sin[i], cos[i]) = vector::sin_cos::formula(x[i]);
+        }
+        if !all {
+            for i in 0..W {
+                if !vector::sin_cos::inside(x[i]) {
+                    (sin[i], cos[i]) = x[i].sin_cos();
+                }
+            }
+        }
+        (Lanes(sin.map(T::narrow)), Lanes(cos.map(T::narrow)))
     }
     #[inline(always)]
     fn atan2(self, other: Self) -> Self {
         let (y, x) = (self.0.map(T::widen), other.0.map(T::widen));
-        let inside: [_; W] = core::array::from_fn(|i| vector::atan2::inside(y[i], x[i]));
-        let angle: [_; W] = core::array::from_fn(|i| vector::atan2::formula(y[i], x[i]));
-        Lanes(core::array::from_fn(|i| T::narrow(if inside[i] { angle[i] } else { y[i].atan2(x[i]) })))
+        let (mut angle, mut all) = ([0.0; W], true);
+        for i in 0..W {
+            all &= vector::atan2::inside(y[i], x[i]);
+            angle[i] = vector::atan2::formula(y[i], x[i]);
+        }
+        if !all {
+            angle =
+                core::array::from_fn(|i| if vector::atan2::inside(y[i], x[i]) { angle[i] } else { y[i].atan2(x[i]) });
+        }
+        Lanes(angle.map(T::narrow))
+    }
+    #[inline(always)]
+    fn atan2_right(self, other: Self) -> Self {
+        let (y, x) = (self.0.map(T::widen), other.0.map(T::widen));
+        let mut angle = [0.0; W];
+        for i in 0..W {
+            angle[i] = vector::atan2::right(y[i], x[i]);
+        }
+        Lanes(angle.map(T::narrow))
     }
     #[inline(always)]
     fn mul_add(self, factor: Self, term: Self) -> Self {

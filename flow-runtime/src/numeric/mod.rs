@@ -25,7 +25,7 @@ macro_rules! apart {
                     $body
                 }
             }
-            R::run(Apart { $($arg,)* of: core::marker::PhantomData })
+            R::run(Apart::<R $(, $other)?> { $($arg,)* of: core::marker::PhantomData })
         }
     )*};
 }

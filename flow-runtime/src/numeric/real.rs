@@ -112,6 +112,11 @@ pub trait Real:
     fn sin_cos(self) -> (Self, Self);
     /// Angle of the point (x, y) = (other, self), in (-pi, pi].
     fn atan2(self, other: Self) -> Self;
+    /// [`Real::atan2`] for other between 1e-300 and 1e300 and |self| below 1e300, in (-pi/2, pi/2).
+    #[inline(always)]
+    fn atan2_right(self, other: Self) -> Self {
+        self.atan2(other)
+    }
     /// Hyperbolic tangent.
     fn tanh(self) -> Self;
     /// Complementary error function.

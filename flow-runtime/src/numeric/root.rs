@@ -1,10 +1,12 @@
-//! Roots of increasing functions, lane by lane: Newton steps inside a bracket that closes from both sides.
+//! Roots of increasing functions, lane by lane: steps of second or third order inside a bracket that closes from both sides.
 //!
-//! The only reason to stop is that the bracket has closed to a few units in the last place of the root, or that the function
-//! hits its target: a small Newton step alone proves nothing where the function has structure below the spacing of
-//! numbers (narrow sigmoids far from zero, `f32` above all). Newton alone comes to the root from one side, so its steps
-//! are lengthened by a hair to cross it; where they stop shrinking because the function's own rounding is reached, one step of several
-//! lengths finds the other side of that noise. Bisection takes over wherever neither makes progress.
+//! There are three reasons to stop: the bracket has closed to a few units in the last place of the root, the function hits its target, or the
+//! function says how fast its slope can change ([`Smooth`]) and the step from here is so short that it must end within rounding of the root. A
+//! small step alone proves nothing where the function has structure below the spacing of numbers (narrow sigmoids far from zero, `f32` above all).
+//!
+//! Where only the bracket can prove the root, Newton alone comes to it from one side, so its steps are lengthened by a hair to cross it;
+//! where they stop shrinking because the function's own rounding is reached, one step of several lengths finds the other side of that noise.
+//! Bisection takes over wherever neither makes progress.
 
 use super::real::{Mask, Real, Scalar};
 
@@ -20,29 +22,59 @@ const OVERSHOOT: f64 = 4.0;
 /// Twice the bisections that take an `f64` bracket to the third power of its precision (see `floor` below), and some more.
 const SWEEPS: usize = 352;
 
+/// A step of third order has c of at most this size: far from the root a second derivative says little.
+const CORRECTION: f64 = 0.5;
+
+/// The last step may miss the root by this many units in its last place, and is at most this long in units of 1 / stiffness.
+const MISSED: f64 = 0.5;
+const SHORT: f64 = 1.0 / 16.0;
+
 /// How often [`grow_bracket`] multiplies the width by [`GROWTH`]: enough to leave the range of `f32`.
 const GROWTHS: usize = 64;
 const GROWTH: f64 = 4.0;
 
-/// An increasing function, with its slope. Closures are; a type of its own with an `#[inline(always)]` function is compiled into the search.
-pub trait Increasing<R> {
-    /// Value and slope.
-    fn at(&mut self, x: R) -> (R, R);
+/// An increasing function at a point.
+pub struct Local<R> {
+    /// f.
+    pub value: R,
+    /// 1 / f'.
+    pub rise: R,
+    /// How f' changes, where that is known.
+    pub smooth: Option<Smooth<R>>,
 }
 
-impl<R, F: FnMut(R) -> (R, R)> Increasing<R> for F {
+/// How the slope of a function changes.
+///
+/// With Newton's step -r, r = (f - target) / f', and b = f'' / f', Halley's step -r / (1 - c), c = b r / 2, and as well -r (1 + c + c^2), which comes without
+/// another division, miss the root by (b^2 / 4 - f''' / (6 f')) r^3 in leading order. With a number k such that |f''| <= 2 k f' and |f'''| <= 6 k^2 f'
+/// everywhere (what x / (1 - k x) has at zero) that is at most 2 k^2 |r|^3.
+pub struct Smooth<R> {
+    /// f'' / f' here.
+    pub bend: R,
+    /// k; infinite in lanes where nothing is known.
+    pub stiffness: R,
+}
+
+/// An increasing function. Closures that return value and slope are; a type of its own with an `#[inline(always)]` function is compiled into the search.
+pub trait Increasing<R> {
+    /// The function at x.
+    fn at(&mut self, x: R) -> Local<R>;
+}
+
+impl<R: Real, F: FnMut(R) -> (R, R)> Increasing<R> for F {
     #[inline(always)]
-    fn at(&mut self, x: R) -> (R, R) {
-        self(x)
+    fn at(&mut self, x: R) -> Local<R> {
+        let (value, slope) = self(x);
+        Local { value, rise: slope.recip(), smooth: None }
     }
 }
 
-/// The x with f(x) = target for an increasing `f` that returns its value and slope, and the lanes that failed.
+/// The x with f(x) = target for an increasing `f`, and the lanes that failed.
 ///
 /// The root lies between `lo` and `hi` (up to rounding: a root that rounding puts just outside gives the end itself). The result is
 /// as precise as `f` is: to a few units in the last place, and to the third power of the precision times the width of the bracket where the
-/// root is zero. A slope may be wrong, zero or infinite: that costs time, not precision. `f` is evaluated in all lanes until the
-/// last one has converged; what a lane returns does not depend on the others.
+/// root is zero. A slope may be wrong, zero or infinite: that costs time, not precision, unless `f` calls itself [`Smooth`]. `f` is evaluated
+/// in all lanes until the last one has converged; what a lane returns does not depend on the others.
 ///
 /// A lane fails where `f` gives NaN or where the root is outside the bracket by more than rounding.
 #[inline(always)]
@@ -71,7 +103,7 @@ pub fn monotone_root_from<R: Real>(target: R, guess: R, lo: R, hi: R, mut f: imp
     let mut failed = none;
 
     for _ in 0..SWEEPS {
-        let (value, slope) = f.at(x);
+        let Local { value, rise, smooth } = f.at(x);
         let off = value - target;
         let (low, high) = (off.le(zero), off.ge(zero));
         let lost = active & !(low | high);
@@ -81,17 +113,25 @@ pub fn monotone_root_from<R: Real>(target: R, guess: R, lo: R, hi: R, mut f: imp
         // A hit closes the bracket from both sides.
         lo = R::select(active & low, x, lo);
         hi = R::select(active & high, x, hi);
-        let step = off / slope;
-        let usable = slope.gt(zero) & step.is_finite();
+        let reach = x.abs().scale(ulp);
+        let (mut step, mut proved) = (off * rise, none);
+        if let Some(Smooth { bend, stiffness }) = smooth {
+            let c = (step * bend).scale(0.5).clamp(-CORRECTION, CORRECTION);
+            step = step.mul_add(c.mul_add(c, c), step);
+            let (size, stiff) = (step.abs(), stiffness * step.abs());
+            let missed = (stiff.square() * size).scale(2.0);
+            proved = stiff.le(R::constant(SHORT)) & missed.le(reach.scale(MISSED) + floor);
+        }
+        let usable = rise.gt(zero) & step.is_finite();
         let newton = x - step;
 
-        let reach = x.abs().scale(ulp);
         let closed = active & (hi - lo).le(reach.scale(CLOSED) + floor);
         let outside = (high & !lo_good & x.le(lo)) | (low & !hi_good & x.ge(hi));
         failed = failed | (closed & outside & usable & step.abs().gt(gross));
+        let done = closed | (active & proved & usable & newton.ge(lo) & newton.le(hi));
         let polished = R::select(usable, newton, x).max(lo).min(hi);
-        x = R::select(closed, polished, x);
-        active = active & !closed;
+        x = R::select(done, polished, x);
+        active = active & !done;
         if !active.any() {
             return (x, failed);
         }
@@ -161,6 +201,7 @@ mod tests {
     use super::*;
     use crate::numeric::special::logistic;
     use crate::numeric::{Lanes, Pack};
+    use core::cell::Cell;
 
     /// Distance of the root from where `f` really changes sign, in units in the last place, and the number of evaluations.
     fn ulps_off<T: Scalar>(target: T, lo: T, hi: T, f: impl Fn(T) -> (T, T)) -> (f64, usize) {
@@ -227,6 +268,79 @@ mod tests {
             }
         }
         assert!(most <= 16, "{most} evaluations");
+    }
+
+    /// A sum of sigmoids at `centres`, of width `width`, that says how smooth it is.
+    struct Smoothly<'a> {
+        centres: &'a [f64],
+        width: f64,
+        evaluations: Cell<usize>,
+    }
+
+    impl<R: Real> Increasing<R> for &Smoothly<'_> {
+        fn at(&mut self, x: R) -> Local<R> {
+            self.evaluations.set(self.evaluations.get() + 1);
+            let over = R::constant(1.0 / self.width);
+            let (mut value, mut slope, mut second) = (R::zero(), R::zero(), R::zero());
+            for c in self.centres {
+                let s = logistic((x - R::constant(*c)) * over);
+                let p = s * (R::one() - s) * over;
+                value += s;
+                slope += p;
+                second += p * (R::one() - s.scale(2.0)) * over;
+            }
+            Local { value, rise: slope.recip(), smooth: Some(Smooth { bend: second / slope, stiffness: over }) }
+        }
+    }
+
+    /// Where a sum of sigmoids reaches its target the smooth search ends as precisely as the one that closes a bracket, also where the sigmoids are
+    /// narrower than the spacing of numbers.
+    fn as_precise_when_smooth<T: Scalar>(largest_centre: f64) {
+        let mut total = [0, 0];
+        let centres = [-largest_centre, -3.0, 0.5, 0.25 * largest_centre, largest_centre];
+        for width in [1e-8, 0.01, 1.0, 1e4] {
+            let reach = T::narrow(2.0 * largest_centre + 20.0 * width);
+            let sum = stairs::<T>(&centres, width);
+            for target in [0.3, 0.999, 1.2, 1.5, 2.0001, 2.5, 3.3, 4.7].map(T::narrow) {
+                let (off, count) = ulps_off(target, -reach, reach, &sum);
+                let f = Smoothly { centres: &centres, width, evaluations: Cell::new(0) };
+                let (x, failed) = monotone_root::<T>(target, -reach, reach, &f);
+                let around = T::narrow((off + 8.0) * (x.widen().abs() * T::EPSILON).max(T::TINY));
+                let holds = sum(x - around).0 <= target && target <= sum(x + around).0;
+                assert!(!failed && holds, "{} width {width} target {target}: {x}", T::NAME);
+                let evaluations = f.evaluations.get();
+                assert!(
+                    evaluations <= count + 4,
+                    "{} width {width} target {target}: {evaluations} of {count}",
+                    T::NAME
+                );
+                total = [total[0] + evaluations, total[1] + count];
+            }
+        }
+        assert!(total[0] < total[1], "{}: {} evaluations, not {}", T::NAME, total[0], total[1]);
+    }
+
+    #[test]
+    fn smooth_searches_are_as_precise_and_shorter() {
+        as_precise_when_smooth::<f64>(1e8);
+        as_precise_when_smooth::<f32>(1e8);
+        as_precise_when_smooth::<f64>(10.0);
+        as_precise_when_smooth::<f32>(10.0);
+    }
+
+    /// A first guess at the distance of half a width is three steps of third order away from all digits.
+    #[test]
+    fn smooth_functions_take_three_evaluations() {
+        for target in [0.02_f64, 0.3, 0.5, 0.8, 0.99] {
+            let root = (target / (1.0 - target)).ln() * 2.0 + 1.0;
+            for off in [-1.0, -0.1, 1e-9, 1.0] {
+                let f = Smoothly { centres: &[1.0], width: 2.0, evaluations: Cell::new(0) };
+                let (x, failed) = monotone_root_from::<f64>(target, root + off, -100.0, 100.0, &f);
+                let precise = (x - root).abs() <= 4e-15 * (1.0 + root.abs()) / target.min(1.0 - target);
+                assert!(!failed && precise, "{x} {root}");
+                assert!(f.evaluations.get() <= 3, "{target} {off}: {} evaluations", f.evaluations.get());
+            }
+        }
     }
 
     #[test]

@@ -208,6 +208,12 @@ fn quantile<R: Real>(p: R, q: R, ln_least: R) -> R {
             1.050_750_071_644_416_9e-9,
         ],
     );
+    let sign = |size: R| R::select(p.lt(q), -size, size);
+    let inner = R::select(least.gt(R::constant(0.075)), centre, sign(near));
+    let is_far = tail.gt(R::constant(5.0));
+    if !is_far.any() {
+        return inner;
+    }
     let far = ratio(
         tail - R::constant(5.0),
         [
@@ -230,23 +236,20 @@ fn quantile<R: Real>(p: R, q: R, ln_least: R) -> R {
             2.044_263_103_389_939_8e-15,
         ],
     );
-    let outer = R::select(tail.le(R::constant(5.0)), near, far);
-    let outer = R::select(p.lt(q), -outer, outer);
-    R::select(least.gt(R::constant(0.075)), centre, outer)
+    R::select(is_far, sign(far), inner)
 }
 
 /// Quotient of two polynomials; the denominator starts with one.
 #[inline(always)]
 fn ratio<R: Real>(x: R, above: [f64; 8], below: [f64; 7]) -> R {
-    let mut num = R::zero();
-    for c in above.iter().rev() {
-        num = num * x + R::constant(*c);
+    let (mut num, mut den) = (R::constant(above[7]), R::constant(below[6]));
+    for c in above[..7].iter().rev() {
+        num = num.mul_add(x, R::constant(*c));
     }
-    let mut den = R::zero();
-    for c in below.iter().rev() {
-        den = (den + R::constant(*c)) * x;
+    for c in below[..6].iter().rev() {
+        den = den.mul_add(x, R::constant(*c));
     }
-    num / (den + R::one())
+    num * den.mul_add(x, R::one()).quick_recip()
 }
 
 /// Whether every lane of every value is finite.

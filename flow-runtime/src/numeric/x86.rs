@@ -404,10 +404,6 @@ macro_rules! pack {
             fn sqrt(self) -> Self {
                 $name($ops::sqrt(self.0))
             }
-            #[inline(always)]
-            fn erfc(self) -> Self {
-                self.each(Real::erfc)
-            }
             $functions!($name);
             #[inline(always)]
             fn lt(self, other: Self) -> $mask {
@@ -453,18 +449,6 @@ macro_rules! pack {
             }
         }
 
-        impl $name {
-            /// A function of one lane at a time.
-            #[inline(always)]
-            fn each(self, f: impl Fn($scalar) -> $scalar) -> Self {
-                let mut array = self.array();
-                for x in &mut array {
-                    *x = f(*x);
-                }
-                $name($ops::load(&array))
-            }
-        }
-
         impl Pack for $name {
             const LANES: usize = LANES;
             const REGISTERS: usize = $registers;
@@ -490,6 +474,14 @@ macro_rules! pack {
             fn from_fn(value: impl FnMut(usize) -> $scalar) -> Self {
                 $name($ops::load(&core::array::from_fn(value)))
             }
+            #[inline(always)]
+            fn sum_lanes(&self) -> $scalar {
+                let mut sum = 0.0;
+                for x in self.array() {
+                    sum += x;
+                }
+                sum
+            }
         }
 
         impl Lift<$name> for $scalar {
@@ -509,7 +501,7 @@ macro_rules! pack {
 /// Functions of [`vector`], the scalar function for lanes outside of their range.
 macro_rules! functions_f64 {
     ($name:ident) => {
-        functions_f64!($name: exp exp_m1 ln ln_1p tanh);
+        functions_f64!($name: exp exp_m1 ln ln_1p tanh erfc);
         #[inline(always)]
         fn sin_cos(self) -> (Self, Self) {
             let ((sin, cos), inside) = (vector::sin_cos::formula(self), vector::sin_cos::inside(self));
@@ -527,12 +519,16 @@ macro_rules! functions_f64 {
             let (y, x) = (self.array(), other.array());
             Self::select(inside, angle, Self::from_fn(|l| y[l].atan2(x[l])))
         }
+        #[inline(always)]
+        fn atan2_right(self, other: Self) -> Self {
+            vector::atan2::right(self, other)
+        }
     };
     ($name:ident: $($op:ident)*) => {$(
         #[inline(always)]
         fn $op(self) -> Self {
             let (y, inside) = (vector::$op::formula(self), vector::$op::inside(self));
-            if inside.all() { y } else { Self::select(inside, y, rare(self, f64::$op)) }
+            if inside.all() { y } else { Self::select(inside, y, rare(self, <f64 as Real>::$op)) }
         }
     )*};
 }
@@ -551,8 +547,8 @@ fn rare<R: Pack<Scalar = f64>>(x: R, scalar: fn(f64) -> f64) -> R {
 }
 
 macro_rules! functions_f32 {
-    (Avx512F32) => { functions_f32!(Avx512F64, avx512_f32: exp exp_m1 ln ln_1p tanh); };
-    (Avx2F32) => { functions_f32!(Avx2F64, avx2_f32: exp exp_m1 ln ln_1p tanh); };
+    (Avx512F32) => { functions_f32!(Avx512F64, avx512_f32: exp exp_m1 ln ln_1p tanh erfc); };
+    (Avx2F32) => { functions_f32!(Avx2F64, avx2_f32: exp exp_m1 ln ln_1p tanh erfc); };
     ($wide:ident, $ops:ident: $($op:ident)*) => {
         $(
             #[inline(always)]
@@ -568,6 +564,10 @@ macro_rules! functions_f32 {
         #[inline(always)]
         fn atan2(self, other: Self) -> Self {
             Self($ops::narrow($wide($ops::widen(self.0)).atan2($wide($ops::widen(other.0))).0))
+        }
+        #[inline(always)]
+        fn atan2_right(self, other: Self) -> Self {
+            Self($ops::narrow($wide($ops::widen(self.0)).atan2_right($wide($ops::widen(other.0))).0))
         }
     };
 }

@@ -2,10 +2,10 @@
 //! transforms, with the bands in which a right density stays.
 
 use super::canvas::{Anchor, Canvas, Pen, corners};
-use super::colour::{BLACK, Colour, INK, SERIES, faded};
+use super::colour::{BLACK, Colour, INK, faded, of_series};
 use super::figure::{Panel, TITLE_SIZE};
 use super::parts::{self, Entry};
-use super::{Axis, PlotError, Rect};
+use super::{Axis, PlotError, Rect, within};
 use crate::estimators::Calibration;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -22,10 +22,6 @@ const STEPS: usize = 200;
 /// The greys of the bands.
 fn grey(band: usize) -> Colour {
     [[228, 228, 228, 255], [198, 198, 198, 255]][band]
-}
-
-fn colour(rank: usize) -> Colour {
-    SERIES[rank % SERIES.len()]
 }
 
 /// Bounds that a count of `n` draws of probability `p` keeps with probability `band` at least, as shares of n.
@@ -79,7 +75,7 @@ impl Series {
 
     fn legend(&self) -> Vec<Entry> {
         let named = self.named.iter().enumerate().filter(|(_, (label, _))| !label.is_empty());
-        let mut entries: Vec<_> = named.map(|(i, (label, _))| Entry::Line(colour(i), label.clone())).collect();
+        let mut entries: Vec<_> = named.map(|(i, (label, _))| Entry::Line(of_series(i), label.clone())).collect();
         let band = |i: usize| Entry::Area(grey(i), format!("{} of right densities", parts::percent(BANDS[i])));
         entries.extend([band(1), band(0)]);
         entries
@@ -165,7 +161,7 @@ impl Panel for CoveragePlot {
             canvas.line(&[plot.at([0.0, 0.0]), plot.at([1.0, 1.0])], &Pen::new(INK, 0.8).dashed(&[3.0, 2.0]));
             for (rank, (_, values)) in self.0.named.iter().enumerate() {
                 let line: Vec<_> = steps().map(|p| plot.at([p, share(values, p)])).collect();
-                canvas.line(&line, &Pen::new(colour(rank), 1.6));
+                canvas.line(&line, &Pen::new(of_series(rank), 1.6));
             }
         });
         let x = Axis::linear("claimed coverage", 0.0, 1.0);
@@ -232,10 +228,7 @@ impl Panel for PitHistogram {
 
     fn draw(&mut self, canvas: &mut Canvas, area: Rect) -> Result<(), PlotError> {
         self.series.check()?;
-        if !(1..=1000).contains(&self.bins) {
-            let wanted = "from 1 to 1000 are possible";
-            return Err(PlotError::Option { what: "the number of bins", given: self.bins.to_string(), wanted });
-        }
+        within(1..=1000, "the number of bins", self.bins, "from 1 to 1000 are possible")?;
         let plot = self.series.place(area, PIT);
         let histograms: Vec<_> = self.series.named.iter().map(|(_, values)| self.histogram(values)).collect();
         let bins = self.bins as f64;
@@ -255,9 +248,9 @@ impl Panel for PitHistogram {
                 if histograms.len() == 1 {
                     let area: Vec<_> =
                         [plot.at([0.0, 0.0])].into_iter().chain(line.clone()).chain([plot.at([1.0, 0.0])]).collect();
-                    canvas.fill(&area, faded(colour(rank), 0.2));
+                    canvas.fill(&area, faded(of_series(rank), 0.2));
                 }
-                canvas.line(&line, &Pen::new(colour(rank), 1.5));
+                canvas.line(&line, &Pen::new(of_series(rank), 1.5));
             }
         });
         self.series.surround(canvas, area, plot, &Axis::linear("probability integral transform", 0.0, 1.0), &y);
@@ -291,8 +284,8 @@ mod tests {
         let canvas = Figure::new().panel(plot).render().unwrap();
         let place = |p: [f64; 2]| Rect { x: 6.0 + PLOT.x, y: 6.0 + PLOT.y, ..PLOT }.at(p);
         // sqrt(v) <= 0.5 for a quarter of them; the band is 0.47 to 0.53 there.
-        assert_eq!(canvas.colour_at(place([0.5, 0.5])), Some(SERIES[0]));
-        assert_eq!(canvas.colour_at(place([0.5, 0.25])), Some(SERIES[1]));
+        assert_eq!(canvas.colour_at(place([0.5, 0.5])), Some(of_series(0)));
+        assert_eq!(canvas.colour_at(place([0.5, 0.25])), Some(of_series(1)));
         assert_eq!(canvas.colour_at(place([0.5, 0.525])), Some(grey(0)));
         assert_eq!(canvas.colour_at(place([0.5, 0.6])), Some([255; 4]));
         let words: Vec<_> = canvas.words().collect();

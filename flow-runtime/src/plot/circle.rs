@@ -1,10 +1,10 @@
 //! Densities and samples on the circle.
 
 use super::canvas::{Anchor, Canvas, Pen};
-use super::colour::{BLACK, Colour, FAINT, INK, SERIES, TRUTH, faded};
+use super::colour::{BLACK, FAINT, INK, TRUTH, faded, of_series};
+use super::curves::Curves;
 use super::figure::{Panel, TICK_SIZE, TITLE_SIZE};
-use super::parts::{self, Entry};
-use super::{PlotError, Rect, axis, finite};
+use super::{PlotError, Rect, axis, parts};
 use core::f64::consts::{FRAC_PI_2, TAU};
 
 /// Room for the plot with its labels.
@@ -24,32 +24,20 @@ const HEADROOM: f64 = 1.05;
 /// Angles are in radians and may be any number; they grow counterclockwise from the right, or, as on a compass, clockwise from the top.
 #[must_use = "a panel is drawn by `save`, `png` or in a `Figure`"]
 pub struct CirclePlot {
-    title: String,
     label: String,
-    bins: usize,
     compass: bool,
-    samples: Vec<(String, Vec<f64>)>,
-    curves: Vec<(String, Vec<[f64; 2]>)>,
-    truth: Option<f64>,
+    data: Curves,
 }
 
 impl CirclePlot {
     /// An empty panel. The label names the angle: `"phase"`. Directions are numbered in degrees.
     pub fn new(label: impl Into<String>) -> Self {
-        Self {
-            title: String::new(),
-            label: label.into(),
-            bins: 36,
-            compass: false,
-            samples: Vec::new(),
-            curves: Vec::new(),
-            truth: None,
-        }
+        Self { label: label.into(), compass: false, data: Curves::new(36) }
     }
 
     /// A line above the panel.
     pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
+        self.data.title = title.into();
         self
     }
 
@@ -61,49 +49,40 @@ impl CirclePlot {
 
     /// Bins of the histograms; 36 if not given, ten degrees each.
     pub fn bins(mut self, bins: usize) -> Self {
-        self.bins = bins;
+        self.data.bins = bins;
         self
     }
 
     /// A histogram of angles, with its name in the legend.
     pub fn samples(mut self, label: impl Into<String>, angles: &[f64]) -> Self {
-        self.samples.push((label.into(), angles.to_vec()));
+        self.data.samples.push((label.into(), angles.to_vec()));
         self
     }
 
     /// A closed curve of points (angle, density per radian) in the order of the angles, with its name in the legend.
     pub fn curve(mut self, label: impl Into<String>, points: &[[f64; 2]]) -> Self {
-        self.curves.push((label.into(), points.to_vec()));
+        self.data.curves.push((label.into(), points.to_vec()));
         self
     }
 
     /// A line at the true angle.
     pub fn truth(mut self, angle: f64) -> Self {
-        self.truth = Some(angle);
+        self.data.truth = Some(angle);
         self
     }
 
     fn check(&self) -> Result<(), PlotError> {
-        for (label, angles) in &self.samples {
-            finite(&format!("angle (\"{label}\")"), angles, 1)?;
-        }
-        for (label, points) in &self.curves {
-            finite(&format!("curve point (\"{label}\")"), points.iter().flatten(), 2)?;
-        }
-        finite("truth", &self.truth, 1)?;
-        let wanted = "from 1 to 10000 are possible";
-        let bad = PlotError::Option { what: "the number of bins", given: self.bins.to_string(), wanted };
-        if (1..=10_000).contains(&self.bins) { Ok(()) } else { Err(bad) }
+        self.data.check("angle")
     }
 
     /// Densities per radian of the bins, from angle 0 on.
     fn histogram(&self, angles: &[f64]) -> Vec<f64> {
-        let mut counts = vec![0usize; self.bins];
+        let mut counts = vec![0usize; self.data.bins];
         for angle in angles {
             let turn = angle.rem_euclid(TAU) / TAU;
-            counts[((turn * self.bins as f64) as usize).min(self.bins - 1)] += 1;
+            counts[((turn * self.data.bins as f64) as usize).min(self.data.bins - 1)] += 1;
         }
-        let scale = self.bins as f64 / (TAU * angles.len().max(1) as f64);
+        let scale = self.data.bins as f64 / (TAU * angles.len().max(1) as f64);
         counts.into_iter().map(|count| count as f64 * scale).collect()
     }
 
@@ -113,21 +92,9 @@ impl CirclePlot {
         [distance * turned.cos(), distance * turned.sin()]
     }
 
-    fn legend(&self) -> Vec<Entry> {
-        let names = self.samples.iter().map(|s| &s.0).chain(self.curves.iter().map(|c| &c.0));
-        let named = names.enumerate().filter(|(_, name)| !name.is_empty());
-        let mut entries: Vec<_> = named.map(|(i, name)| Entry::Line(colour(i), name.clone())).collect();
-        entries.extend(self.truth.map(|_| Entry::TruthLine));
-        entries
-    }
-
     fn top(&self) -> f64 {
-        if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
+        if self.data.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
     }
-}
-
-fn colour(rank: usize) -> Colour {
-    SERIES[rank % SERIES.len()]
 }
 
 /// Points of an arc, close enough to look round.
@@ -138,17 +105,15 @@ fn arc(from: f64, to: f64) -> impl Iterator<Item = f64> {
 
 impl Panel for CirclePlot {
     fn size(&self) -> [f64; 2] {
-        [SIDE, self.top() + SIDE + LABEL + 6.0 + parts::legend_height(SIDE, &self.legend())]
+        [SIDE, self.top() + SIDE + LABEL + 6.0 + parts::legend_height(SIDE, &self.data.legend())]
     }
 
     fn draw(&mut self, canvas: &mut Canvas, area: Rect) -> Result<(), PlotError> {
         self.check()?;
         let centre = [area.x + 0.5 * SIDE, area.y + self.top() + 0.5 * SIDE];
-        canvas.text([centre[0], area.y + 9.0], &self.title, TITLE_SIZE, Anchor::Centre, BLACK);
-        let histograms: Vec<_> = self.samples.iter().map(|(_, angles)| self.histogram(angles)).collect();
-        let heights = histograms.iter().flatten().chain(self.curves.iter().flat_map(|c| c.1.iter().map(|p| &p[1])));
-        let highest = heights.copied().fold(0.0, f64::max);
-        let full = if highest > 0.0 { HEADROOM * highest } else { 1.0 };
+        canvas.text([centre[0], area.y + 9.0], &self.data.title, TITLE_SIZE, Anchor::Centre, BLACK);
+        let histograms: Vec<_> = self.data.samples.iter().map(|(_, angles)| self.histogram(angles)).collect();
+        let full = self.data.full(&histograms, HEADROOM);
         let onto = |angle: f64, density: f64| {
             let [right, up] = self.direction(angle, INNER + (OUTER - INNER) * density / full);
             [centre[0] + right, centre[1] - up]
@@ -166,7 +131,7 @@ impl Panel for CirclePlot {
             canvas.text(at, &format!("{degrees}°"), TICK_SIZE, Anchor::Centre, INK);
         }
         for (rank, densities) in histograms.iter().enumerate() {
-            let edge = |i: usize| TAU * i as f64 / self.bins as f64;
+            let edge = |i: usize| TAU * i as f64 / self.data.bins as f64;
             let top: Vec<_> = densities
                 .iter()
                 .enumerate()
@@ -175,16 +140,16 @@ impl Panel for CirclePlot {
             for (i, density) in densities.iter().enumerate().filter(|(_, d)| **d > 0.0) {
                 let outer = arc(edge(i), edge(i + 1)).map(|a| onto(a, *density));
                 let inner = arc(edge(i + 1), edge(i)).map(|a| onto(a, 0.0));
-                canvas.fill(&outer.chain(inner).collect::<Vec<_>>(), faded(colour(rank), 0.28));
+                canvas.fill(&outer.chain(inner).collect::<Vec<_>>(), faded(of_series(rank), 0.28));
             }
-            canvas.line(&closed(top), &Pen::new(colour(rank), 1.1));
+            canvas.line(&closed(top), &Pen::new(of_series(rank), 1.1));
         }
-        for (rank, (_, points)) in self.curves.iter().enumerate() {
+        for (rank, (_, points)) in self.data.curves.iter().enumerate() {
             let line = points.iter().map(|[angle, density]| onto(*angle, *density)).collect();
-            canvas.line(&closed(line), &Pen::new(colour(histograms.len() + rank), 1.7));
+            canvas.line(&closed(line), &Pen::new(of_series(histograms.len() + rank), 1.7));
         }
         canvas.line(&circle(0.0), &Pen::new(INK, 0.9));
-        if let Some(truth) = self.truth {
+        if let Some(truth) = self.data.truth {
             canvas.line(&[onto(truth, 0.0), onto(truth, full)], &parts::truth_pen());
             canvas.disk(onto(truth, 0.0), 2.6, TRUTH);
         }
@@ -196,7 +161,7 @@ impl Panel for CirclePlot {
         let below = centre[1] + 0.5 * SIDE + 4.0;
         let words = format!("{} (degrees); outwards: density per radian{factor}", self.label);
         canvas.text([centre[0], below], &words, TICK_SIZE, Anchor::Centre, BLACK);
-        parts::legend(canvas, [centre[0], below + LABEL + 4.0], SIDE, &self.legend());
+        parts::legend(canvas, [centre[0], below + LABEL + 4.0], SIDE, &self.data.legend());
         Ok(())
     }
 }

@@ -17,6 +17,11 @@ pub(crate) const WHITE: Colour = [255, 255, 255, 255];
 pub(crate) const SERIES: [Colour; 5] =
     [[0, 114, 178, 255], [230, 159, 0, 255], [0, 158, 115, 255], [204, 121, 167, 255], [86, 180, 233, 255]];
 
+/// The colour of a series by its number.
+pub(crate) fn of_series(rank: usize) -> Colour {
+    SERIES[rank % SERIES.len()]
+}
+
 /// Their vermilion, kept for the truth.
 pub(crate) const TRUTH: Colour = [213, 94, 0, 255];
 

@@ -1,7 +1,7 @@
 //! Corner plots: every coordinate by itself and every pair of them.
 
 use super::canvas::{Anchor, Canvas, Pen, corners};
-use super::colour::{BLACK, Colour, INK, SERIES, WHITE};
+use super::colour::{BLACK, Colour, INK, WHITE, of_series};
 use super::figure::{LABEL_SIZE, Panel, TICK_SIZE, TITLE_SIZE};
 use super::parts::{self, Entry, FRAME, TICK};
 use super::smooth::{self, quantile};
@@ -137,7 +137,7 @@ impl Corner {
 
     fn legend(&self) -> Vec<Entry> {
         let named = self.series.iter().enumerate().filter(|(_, s)| !s.label.is_empty());
-        let mut entries: Vec<_> = named.map(|(i, s)| Entry::Line(colour(i), s.label.clone())).collect();
+        let mut entries: Vec<_> = named.map(|(i, s)| Entry::Line(of_series(i), s.label.clone())).collect();
         if self.series.first().is_some_and(|s| s.columns[0].len() >= FEW) {
             entries.extend(self.sorted().iter().map(|mass| Entry::Area(self.tint(*mass), parts::percent(*mass))));
         }
@@ -155,7 +155,7 @@ impl Corner {
     fn tint(&self, mass: f64) -> Colour {
         let sorted = self.sorted();
         let rank = sorted.iter().position(|m| *m >= mass).unwrap_or(0);
-        mixed(colour(0), 0.55 * (1.0 - rank as f64 / sorted.len().max(1) as f64) + 0.05)
+        mixed(of_series(0), 0.55 * (1.0 - rank as f64 / sorted.len().max(1) as f64) + 0.05)
     }
 
     /// The legend's place: right of the plot for one coordinate, else in the empty corner.
@@ -192,7 +192,7 @@ impl Corner {
             }
             for (rank, curve) in curves.iter().enumerate() {
                 let line: Vec<_> = curve.iter().enumerate().map(|(i, d)| plot.at([at(i), d / full])).collect();
-                canvas.line(&line, &Pen::new(colour(rank), 1.3));
+                canvas.line(&line, &Pen::new(of_series(rank), 1.3));
             }
             if let Some(truth) = &self.truth {
                 let t = x.position(truth[k]);
@@ -203,7 +203,7 @@ impl Corner {
             let mut sorted = first.columns[k].clone();
             sorted.sort_by(f64::total_cmp);
             let text = interval([0.5, 0.16, 0.84].map(|q| quantile(&sorted, q) / x.unit()));
-            canvas.text([plot.x + 0.5 * plot.w, plot.y - 7.0], &text, NUMBERS_SIZE, Anchor::Centre, colour(0));
+            canvas.text([plot.x + 0.5 * plot.w, plot.y - 7.0], &text, NUMBERS_SIZE, Anchor::Centre, of_series(0));
         }
     }
 
@@ -235,7 +235,7 @@ impl Corner {
             for (rank, (series, smoothed)) in self.series.iter().zip(&smoothed).enumerate() {
                 let Some((grid, levels)) = smoothed else {
                     for (a, b) in series.columns[i].iter().zip(&series.columns[j]) {
-                        canvas.disk(plot.at([x.position(*a), y.position(*b)]), 1.3, colour(rank));
+                        canvas.disk(plot.at([x.position(*a), y.position(*b)]), 1.3, of_series(rank));
                     }
                     continue;
                 };
@@ -243,7 +243,7 @@ impl Corner {
                 for level in levels.iter().filter(|level| level.is_finite()) {
                     for line in contour::lines(grid, *level) {
                         let onto = |[c, r]: &[f64; 2]| plot.at([(c + 0.5) / cells, 1.0 - (r + 0.5) / cells]);
-                        canvas.line(&line.iter().map(onto).collect::<Vec<_>>(), &Pen::new(colour(rank), 1.0));
+                        canvas.line(&line.iter().map(onto).collect::<Vec<_>>(), &Pen::new(of_series(rank), 1.0));
                     }
                 }
             }
@@ -291,10 +291,6 @@ impl Corner {
             canvas.text(at, &format!("{}{factor}", self.axes[row].label), LABEL_SIZE, Anchor::Upwards, BLACK);
         }
     }
-}
-
-fn colour(rank: usize) -> Colour {
-    SERIES[rank % SERIES.len()]
 }
 
 /// A colour on white paper.

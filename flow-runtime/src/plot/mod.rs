@@ -18,8 +18,10 @@
 //! | [`figure`](Figure) | panels side by side, and the file |
 //! | [`grid`](Grid) | a density on cells: integral, credible levels |
 //! | `smooth` | densities of samples |
+//! | `graticule` | lines and names on maps of the sphere |
 //! | [`mollweide`](Mollweide), [`zenithal`](Zenithal) | projections and their inverses |
 //! | `contour` | lines of one level on a grid |
+//! | `heat`, `curves` | what panels of two coordinates, and of one, have in common |
 //! | [`axis`](Axis), `colour`, `parts` | ticks, colours, legends |
 //! | [`canvas`](Canvas), `raster`, `svg` | a page: lines, areas and text; its pixels, its vectors |
 //!
@@ -47,9 +49,12 @@ mod circle;
 mod colour;
 mod contour;
 mod corner;
+mod curves;
 mod density2d;
 mod figure;
+mod graticule;
 mod grid;
+mod heat;
 mod marginal;
 mod mollweide;
 mod page;
@@ -72,17 +77,19 @@ pub use colour::{Colour, ColourScale};
 pub use corner::Corner;
 pub use density2d::Density2d;
 pub use figure::{Figure, Panel};
+pub use graticule::View;
 pub use grid::Grid;
 pub use marginal::{Marginal, marginals};
 pub use mollweide::Mollweide;
 pub use report::Report;
-pub use sky_map::{SkyMap, View};
+pub use sky_map::SkyMap;
 pub use steps::Steps;
 pub use ternary::Ternary;
 pub use training::TrainingCurves;
 pub use zenithal::Zenithal;
 
 use crate::module::FileError;
+use core::ops::RangeInclusive;
 use std::path::PathBuf;
 
 /// The error of a user's closure.
@@ -179,6 +186,17 @@ fn finite<'p>(what: &str, values: impl IntoIterator<Item = &'p f64>, per_row: us
         Some((i, value)) => Err(PlotError::NotFinite { what: what.into(), row: i / per_row, value: *value }),
         None => Ok(()),
     }
+}
+
+/// Refuses a number outside its range.
+fn within(
+    range: RangeInclusive<usize>,
+    what: &'static str,
+    given: usize,
+    wanted: &'static str,
+) -> Result<(), PlotError> {
+    let bad = || PlotError::Option { what, given: given.to_string(), wanted };
+    if range.contains(&given) { Ok(()) } else { Err(bad()) }
 }
 
 /// Refuses a probability outside (0, 1).

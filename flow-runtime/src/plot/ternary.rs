@@ -5,10 +5,10 @@
 //! everywhere, so that regions are as large as they look.
 
 use super::canvas::{Anchor, Canvas, Pen};
-use super::colour::{BLACK, Colours, INK, TRUTH, WHITE, faded};
+use super::colour::{BLACK, INK, WHITE, faded};
 use super::figure::{LABEL_SIZE, Panel, TICK_SIZE, TITLE_SIZE};
-use super::parts::{self, STAR_RADIUS};
-use super::{ColourScale, Grid, LogDensities, LogDensity, PlotError, Rect, boxed, finite, masses};
+use super::heat::{self, Heat};
+use super::{ColourScale, Grid, LogDensities, PlotError, Rect, boxed, parts, within};
 
 const WIDTH: f64 = 200.0;
 /// The height of a triangle with sides of that length.
@@ -20,6 +20,8 @@ const TITLE_HEIGHT: f64 = 16.0;
 const BELOW: f64 = 44.0;
 const BAR: f64 = 9.0;
 const LEGEND_WIDTH: f64 = WIDTH + 80.0;
+/// Cells along a side if no number is given.
+const CELLS: usize = 200;
 /// Shares are numbered in steps of a fifth.
 const FIFTHS: usize = 5;
 /// What rounding may put outside the triangle.
@@ -32,114 +34,52 @@ const ROUNDING: f64 = 1e-6;
 #[must_use = "a panel is drawn by `save`, `png` or in a `Figure`"]
 pub struct Ternary<'a> {
     names: [String; 3],
-    title: String,
-    cells: usize,
-    density: Option<LogDensity<'a>>,
-    scale: ColourScale,
-    label: String,
-    masses: Vec<f64>,
-    points: Vec<[f64; 2]>,
-    points_label: String,
-    point_size: f64,
-    truth: Option<[f64; 2]>,
+    heat: Heat<'a>,
 }
 
 impl<'a> Ternary<'a> {
     /// An empty triangle with the names of the three shares.
     pub fn new(names: [&str; 3]) -> Self {
-        Self {
-            names: names.map(String::from),
-            title: String::new(),
-            cells: 200,
-            density: None,
-            scale: ColourScale::Linear,
-            label: "probability density".into(),
-            masses: Vec::new(),
-            points: Vec::new(),
-            points_label: "samples".into(),
-            point_size: 1.0,
-            truth: None,
-        }
+        Self { names: names.map(String::from), heat: Heat::new(ColourScale::Linear, "probability density", "samples") }
     }
 
-    /// A line above the panel.
-    pub fn title(mut self, title: impl Into<String>) -> Self {
-        self.title = title.into();
-        self
-    }
-
-    /// The density: a closure from points (x_1, x_2) to log-densities by dx_1 dx_2 (or a `Result` of them), called with thousands of points at a
-    /// time, all inside the triangle and none on its rim.
-    pub fn density<R: LogDensities>(mut self, log_density: impl FnMut(&[[f64; 2]]) -> R + 'a) -> Self {
-        self.density = Some(boxed(log_density));
-        self
-    }
-
-    /// Cells along a side; 200 if not given.
-    pub fn cells(mut self, cells: usize) -> Self {
-        self.cells = cells;
-        self
-    }
-
-    /// How densities become colours; evenly from zero if not given.
-    pub fn colour_scale(mut self, scale: ColourScale) -> Self {
-        self.scale = scale;
-        self
-    }
-
-    /// The label of the colour bar.
-    pub fn density_label(mut self, label: impl Into<String>) -> Self {
-        self.label = label.into();
-        self
-    }
-
-    /// Outlines of the smallest regions that hold these probabilities.
-    pub fn contours(mut self, masses: &[f64]) -> Self {
-        self.masses = masses.to_vec();
-        self
-    }
-
-    /// Points (x_1, x_2) with their name in the legend.
-    pub fn points(mut self, label: impl Into<String>, points: &[[f64; 2]]) -> Self {
-        self.points_label = label.into();
-        self.points = points.to_vec();
-        self
-    }
-
-    /// The size of the points; 1 if not given, smaller for many.
-    pub fn point_size(mut self, size: f64) -> Self {
-        self.point_size = size;
-        self
-    }
-
-    /// Marks the true shares with a star.
-    pub fn truth(mut self, x: [f64; 2]) -> Self {
-        self.truth = Some(x);
-        self
+    heat::options! {
+        /// The density: a closure from points (x_1, x_2) to log-densities by dx_1 dx_2 (or a `Result` of them), called with thousands of points at a
+        /// time, all inside the triangle and none on its rim.
+        density,
+        /// Cells along a side; 200 if not given.
+        cells,
+        /// How densities become colours; evenly from zero if not given.
+        colour_scale,
+        /// Outlines of the smallest regions that hold these probabilities.
+        contours,
+        /// Points (x_1, x_2) with their name in the legend.
+        points,
+        /// Marks the true shares (x_1, x_2) with a star.
+        truth,
     }
 
     fn check(&self) -> Result<(), PlotError> {
-        masses(&self.masses)?;
-        finite("point", self.points.iter().flatten(), 2)?;
-        finite("truth", self.truth.iter().flatten(), 2)?;
+        self.heat.check()?;
         let outside = |[a, b]: &&[f64; 2]| *a < -ROUNDING || *b < -ROUNDING || a + b > 1.0 + ROUNDING;
-        if let Some([a, b]) = self.points.iter().chain(&self.truth).find(outside) {
+        if let Some([a, b]) = self.heat.points.iter().chain(&self.heat.truth).find(outside) {
             return Err(PlotError::Option {
                 what: "a point of a triangle",
                 given: format!("({a}, {b})"),
                 wanted: "shares of at least 0, together at most 1, are needed",
             });
         }
-        let wanted = "from 4 to 5000 cells are possible";
-        let bad =
-            PlotError::Option { what: "the number of cells of a triangle", given: self.cells.to_string(), wanted };
-        if (4..=5000).contains(&self.cells) { Ok(()) } else { Err(bad) }
+        within(4..=5000, "the number of cells of a triangle", self.cell_count(), "from 4 to 5000 cells are possible")
+    }
+
+    fn cell_count(&self) -> usize {
+        self.heat.cells.unwrap_or(CELLS)
     }
 
     /// The density on cells of the rectangle around the triangle. Cells whose centres lie outside take the nearest place inside and weigh nothing,
     /// so that colours and contours reach the rim.
     fn grid(&mut self) -> Result<Option<Grid>, PlotError> {
-        let (cells, Some(density)) = (self.cells, self.density.as_mut()) else { return Ok(None) };
+        let (cells, Some(density)) = (self.cell_count(), self.heat.density.as_mut()) else { return Ok(None) };
         let size = 1.0 / cells as f64;
         let place = |row: usize, column: usize| {
             let (u, v) = ((column as f64 + 0.5) * size, 1.0 - (row as f64 + 0.5) * size);
@@ -157,14 +97,8 @@ impl<'a> Ternary<'a> {
         Grid::evaluate(cells, cells, density, place).map(Some)
     }
 
-    fn legend(&self) -> Vec<parts::Entry> {
-        let contours: &[f64] = if self.density.is_some() { &self.masses } else { &[] };
-        let points = (!self.points.is_empty()).then_some(self.points_label.as_str());
-        parts::entries(contours, points, self.truth.is_some())
-    }
-
     fn top(&self) -> f64 {
-        ABOVE + if self.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
+        ABOVE + if self.heat.title.is_empty() { 0.0 } else { TITLE_HEIGHT }
     }
 }
 
@@ -219,8 +153,8 @@ fn axis_number(share: f64) -> String {
 
 impl Panel for Ternary<'_> {
     fn size(&self) -> [f64; 2] {
-        let right = if self.density.is_some() { RIGHT } else { LEFT };
-        let legend = parts::legend_height(LEGEND_WIDTH, &self.legend());
+        let right = if self.heat.density.is_some() { RIGHT } else { LEFT };
+        let legend = parts::legend_height(LEGEND_WIDTH, &self.heat.legend());
         [LEFT + WIDTH + right, self.top() + HEIGHT + BELOW + legend]
     }
 
@@ -228,26 +162,21 @@ impl Panel for Ternary<'_> {
         self.check()?;
         let plot = Rect { x: area.x + LEFT, y: area.y + self.top(), w: WIDTH, h: HEIGHT };
         let centre = plot.x + 0.5 * plot.w;
-        canvas.text([centre, area.y + 9.0], &self.title, TITLE_SIZE, Anchor::Centre, BLACK);
+        canvas.text([centre, area.y + 9.0], &self.heat.title, TITLE_SIZE, Anchor::Centre, BLACK);
         let grid = self.grid()?;
         let triangle = [[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]].map(|x| onto(plot, x));
         if let Some(grid) = &grid {
-            let colours = Colours::new(self.scale, None, grid)?;
+            let colours = self.heat.colours(grid)?;
             canvas.clipped(&triangle, |canvas| parts::heat_map(canvas, plot, grid, &colours));
             let bar = Rect { x: plot.x + plot.w + 34.0, y: plot.y + 8.0, w: BAR, h: plot.h - 8.0 };
-            parts::colour_bar(canvas, bar, true, &colours, &self.label);
+            parts::colour_bar(canvas, bar, true, &colours, &self.heat.label);
         }
         scales(canvas, plot, &self.names, grid.is_some());
         if let Some(grid) = &grid {
-            canvas.clipped(&triangle, |canvas| parts::contours(canvas, plot, grid, &self.masses));
+            canvas.clipped(&triangle, |canvas| parts::contours(canvas, plot, grid, &self.heat.masses));
         }
-        for point in &self.points {
-            parts::point(canvas, onto(plot, *point), self.point_size);
-        }
-        if let Some(truth) = self.truth {
-            canvas.star(onto(plot, truth), STAR_RADIUS, TRUTH);
-        }
-        parts::legend(canvas, [centre, plot.y + plot.h + BELOW], LEGEND_WIDTH, &self.legend());
+        self.heat.marks(canvas, |point| Some(onto(plot, point)));
+        parts::legend(canvas, [centre, plot.y + plot.h + BELOW], LEGEND_WIDTH, &self.heat.legend());
         Ok(())
     }
 }

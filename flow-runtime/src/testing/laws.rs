@@ -275,6 +275,31 @@ pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], toleran
     Err(broken::<M, C>(Law::LogDet, params, start, (off, tolerance), detail))
 }
 
+/// The log-determinant by [`Chain::inverse_log_det`], and its derivatives, against those by [`Chain::inverse`].
+fn log_det_alone<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64]) -> Result<(), Broken> {
+    /// Both ways round alike.
+    const ALIKE: f64 = 1e-11;
+    let mut both = [walk::<M, C, f64>(params, start, true), walk::<M, C, f64>(params, start, true)];
+    let mut cots = [[vec![0.0; M::EMBED], vec![0.0; C::PREPARED]], [vec![0.0; M::EMBED], vec![0.0; C::PREPARED]]];
+    let [whole, alone] = &mut both;
+    let [[cot, by_prepared], [cot_alone, by_prepared_alone]] = &mut cots;
+    C::inverse_vjp(&whole.prepared, &mut whole.scratch, cot, 1.0, by_prepared);
+    alone.log_det = 0.0;
+    let mut x = start.to_vec();
+    C::inverse_log_det(&alone.prepared, &mut x, &mut alone.log_det, &mut alone.scratch, 0, &mut alone.fault);
+    C::inverse_log_det_vjp(&alone.prepared, &mut alone.scratch, cot_alone, 1.0, by_prepared_alone);
+    let told = |off: f64, detail: String| Err(broken::<M, C>(Law::LogDet, params, start, (off, ALIKE), detail));
+    let off = (alone.log_det - whole.log_det).abs() / (1.0 + whole.log_det.abs());
+    if beyond(off, ALIKE) {
+        return told(off, format!("`inverse_log_det` adds {}, `inverse` {}", alone.log_det, whole.log_det));
+    }
+    let off = distance(cot_alone, cot).max(distance(by_prepared_alone, by_prepared));
+    if beyond(off, ALIKE) {
+        return told(off, "`inverse_log_det_vjp` differs from `inverse_vjp`".into());
+    }
+    Ok(())
+}
+
 /// All derivatives of one direction against central differences: a random combination of the result's coordinates and
 /// the log-determinant, differentiated with respect to the point and every parameter.
 ///
@@ -300,6 +325,9 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
         C::inverse_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
     } else {
         C::forward_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
+    }
+    if inverse && C::LOG_DET {
+        log_det_alone::<M, C>(params, start)?;
     }
     let mut cot_params = vec![0.0; C::PARAMS];
     C::prepare_vjp(params, &w.prepared, &cot_prepared, &mut cot_params);

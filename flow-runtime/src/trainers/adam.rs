@@ -60,14 +60,15 @@ impl Adam {
         state.step += 1;
         let [b1, b2] = self.betas;
         let correct = |beta: f64| 1.0 - beta.powf(state.step as f64);
-        let (c1, c2) = (correct(b1), correct(b2));
+        // (m / c1) / (sqrt(v / c2) + epsilon), with one division for each weight.
+        let (of_mean, of_root) = (1.0 / correct(b1), 1.0 / correct(b2).sqrt());
         let rate = self.rate * factor;
         for (((value, g), mean), square) in values.iter_mut().zip(gradient).zip(&mut state.mean).zip(&mut state.square)
         {
             let g = g.widen();
             *mean = b1 * *mean + (1.0 - b1) * g;
             *square = b2 * *square + (1.0 - b2) * g * g;
-            let step = (*mean / c1) / ((*square / c2).sqrt() + self.epsilon);
+            let step = of_mean * *mean / (of_root * square.sqrt() + self.epsilon);
             let old = value.widen();
             *value = T::narrow(old - rate * (step + self.weight_decay * old));
         }

@@ -33,12 +33,14 @@ where
     }
 }
 
-/// The gradient of one tensor, zero if it got none.
-fn gradient_of<S: Shape, E: Element>(
+/// Appends the gradient of one tensor, zero if it got none.
+fn append_gradient<S: Shape, E: Element>(
     gradients: &mut Gradients<E, Cpu>,
     t: &Tensor<S, E, Cpu>,
-) -> Result<Vec<E>, CpuError> {
-    Ok(gradients.get_or_alloc_mut(t)?.to_vec())
+    flat: &mut Vec<E>,
+) -> Result<(), CpuError> {
+    flat.extend_from_slice(gradients.get_or_alloc_mut(t)?);
+    Ok(())
 }
 
 struct Collect<'a, E: Element> {
@@ -60,7 +62,7 @@ where
         t: &Tensor<S, E, Cpu>,
     ) -> Result<Option<Tensor<S, E, Cpu>>, CpuError> {
         if options.do_gradient_update {
-            self.flat.extend(gradient_of(self.gradients, t)?);
+            append_gradient(self.gradients, t, &mut self.flat)?;
         }
         Ok(None)
     }

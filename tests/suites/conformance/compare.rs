@@ -120,7 +120,7 @@ fn where_they_lead(case: &Case, kernels: &Kernels) -> Result<Vec<f64>, String> {
 fn job<'a>(case: &'a Case, kernels: &Kernels, coordinates: Coordinates) -> Job<'a, f64> {
     let features = &case.features;
     let weights: &[f64] = if kernels.by_row { &[] } else { &case.weights };
-    Job { weights, features: &features.data, feature_count: features.columns, repeat: 1, coordinates }
+    Job { weights, features: &features.data, feature_count: features.columns, repeat: 1, coordinates, pool: None }
 }
 
 fn told(fault: RowFault) -> String {

@@ -73,9 +73,14 @@ impl Kernels {
             log_mean: None,
             load: jammy_flows::weights::<B>,
             evaluate: kernels::evaluate::<B, f64>,
-            evaluate_vjp: kernels::evaluate_vjp::<B, f64>,
+            evaluate_vjp: |job, points, cotangent| {
+                let all = kernels::Wanted { features: true, points: true };
+                kernels::evaluate_vjp::<B, f64>(job, all, points, cotangent)
+            },
             generate: kernels::generate::<B, f64>,
-            generate_vjp: kernels::generate_vjp::<B, f64>,
+            generate_vjp: |job, points, cot_points, cot_log_prob| {
+                kernels::generate_vjp::<B, f64>(job, true, points, cot_points, cot_log_prob)
+            },
         }
     }
 }

@@ -4,9 +4,10 @@ use super::{
     Coordinates, Evaluation, Flow, Spec, check_features, check_points, conditions, draw_base, explain, tensor,
 };
 use crate::error::Error;
-use crate::kernels::{self, Blocks, Job, PullBack, RowFault};
+use crate::kernels::{self, Blocks, Job, PullBack, RowFault, Wanted};
 use crate::layers::PENALTIES;
 use crate::module::Element;
+use crate::module::memory::Lent;
 use crate::module::points::{FeatureSpec, GiveBack, Join, Rows};
 use crate::module::samples::{Regularised, TracedSample};
 use crate::module::weights::Weights;
@@ -17,6 +18,9 @@ use dfdx::tensor::{
     Cpu, CpuError, Gradients, HasErr, NoneTape, OwnedTape, PutTape, SplitTape, Tape, Tensor, Trace, ZerosTensor,
 };
 use rand::Rng;
+
+/// Rows of points, and their log-densities.
+type Pushed<E> = (Vec<E>, Vec<E>);
 
 /// Samples in two shapes: points, and their log-densities.
 type Drawn<Sh, L, E> = (Tensor<Sh, E, Cpu>, Tensor<L, E, Cpu>);
@@ -50,25 +54,43 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         FT::Out: Tape<E, Cpu>,
     {
         let batch = points.batch;
-        let weights = self.flat_weights();
         let mut log_prob = vec![E::default(); batch.size()];
-        let job = Self::job(&weights, &features.data, repeat, coordinates);
-        kernels::evaluate_part::<S::Blocks, E>(job, part.clone(), &points.data, &mut log_prob, &mut [])
-            .map_err(explain::<S::Blocks>)?;
-        let out = tensor(log_prob, (batch,))?;
         let mut tape = features.tape.join(points.tape);
-        if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
-            let (handle, module) = (out.clone(), self.weights.clone());
-            let (features, give_features) = (features.data, features.give);
-            let (points, give_points) = (points.data, points.give);
-            tape.add_backward_op(move |gradients| {
-                gradients.try_alloc_for(&handle)?;
-                let cot = gradients.get(&handle).as_vec();
-                let job = Self::job(&weights, &features, repeat, coordinates);
-                let back = kernels::evaluate_part_vjp::<S::Blocks, E>(job, part, &points, &cot).map_err(unexpected)?;
-                give(gradients, &module, back, give_features, give_points)
-            });
+        if !<FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
+            let weights = self.weights_now();
+            let job = Self::job(&weights, &features.data, repeat, coordinates);
+            kernels::evaluate_part::<S::Blocks, E>(job, part, &points.data, &mut log_prob, &mut [])
+                .map_err(explain::<S::Blocks>)?;
+            return Ok(tensor(log_prob, (batch,))?.put_tape(tape));
         }
+        let weights = self.weights_for_tape();
+        let wanted = Wanted { features: features.give.is_some(), points: points.give.is_some() };
+        let job = Self::tape_job(&weights, &features.data, repeat, coordinates);
+        let habit = self.memory.habit();
+        let gradient = if habit.is_equal() {
+            let (part, points, log_prob) = (part.clone(), &points.data, &mut log_prob);
+            let found = kernels::evaluate_part_and_vjp::<S::Blocks, E>(job, wanted, part, points, log_prob);
+            Some(found.map_err(explain::<S::Blocks>)?)
+        } else {
+            kernels::evaluate_part::<S::Blocks, E>(job, part.clone(), &points.data, &mut log_prob, &mut [])
+                .map_err(explain::<S::Blocks>)?;
+            None
+        };
+        let ahead = habit.expect(gradient);
+        let out = tensor(log_prob, (batch,))?;
+        let (handle, module) = (out.clone(), self.weights.clone());
+        let (features, give_features) = (features.data, features.give);
+        let (points, give_points) = (points.data, points.give);
+        tape.add_backward_op(move |gradients| {
+            gradients.try_alloc_for(&handle)?;
+            let cot = gradients.get(&handle).as_vec();
+            let pull = |cot: &[E]| {
+                let job = Self::tape_job(&weights, &features, repeat, coordinates);
+                kernels::evaluate_part_vjp::<S::Blocks, E>(job, wanted, part, &points, cot)
+            };
+            let back = ahead.pull(&cot, pull).map_err(unexpected)?;
+            give(gradients, &module, &weights, back, give_features, give_points)
+        });
         Ok(out.put_tape(tape))
     }
 
@@ -85,7 +107,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     {
         let coordinates = Coordinates::Intrinsic;
         let rows = points.batch.size();
-        let weights = self.flat_weights();
+        let weights = self.weights_for_tape();
         let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
         let job = Self::job(&weights, &features.data, repeat, coordinates);
         kernels::evaluate::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut base).map_err(explain::<S::Blocks>)?;
@@ -98,9 +120,10 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             tape.add_backward_op(move |gradients| {
                 gradients.try_alloc_for(&handle)?;
                 let cot = gradients.get(&handle).as_vec();
-                let job = Self::job(&weights, &features, repeat, coordinates);
-                let back = kernels::base_vjp::<S::Blocks, E>(job, &points, &cot).map_err(unexpected)?;
-                give(gradients, &module, back, give_features, give_points)
+                let job = Self::tape_job(&weights, &features, repeat, coordinates);
+                let wanted = Wanted { features: give_features.is_some(), points: give_points.is_some() };
+                let back = kernels::base_vjp::<S::Blocks, E>(job, wanted, &points, &cot).map_err(unexpected)?;
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(out.put_tape(tape))
@@ -120,7 +143,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let batch = points.batch;
         let rows = batch.size();
         self.check(&features.data, &points.data, rows, coordinates)?;
-        let weights = self.flat_weights();
+        let weights = self.weights_for_tape();
         let (mut log_prob, mut penalties) = (vec![E::default(); rows], vec![E::default(); rows * PENALTIES]);
         let job = Self::job(&weights, &features.data, 1, coordinates);
         kernels::evaluate_penalised::<S::Blocks, E>(job, &points.data, &mut log_prob, &mut penalties)
@@ -138,11 +161,12 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
                     gradients.try_alloc_for(handle)?;
                 }
                 let [cot, kinetic, jacobian] = handles.map(|handle| gradients.get(&handle).as_vec());
+                let wanted = Wanted { features: give_features.is_some(), points: give_points.is_some() };
                 let penalties: Vec<E> = kinetic.into_iter().zip(jacobian).flat_map(|(k, j)| [k, j]).collect();
-                let job = Self::job(&weights, &features, 1, coordinates);
-                let back = kernels::evaluate_penalised_vjp::<S::Blocks, E>(job, &points, &cot, &penalties)
+                let job = Self::tape_job(&weights, &features, 1, coordinates);
+                let back = kernels::evaluate_penalised_vjp::<S::Blocks, E>(job, wanted, &points, &cot, &penalties)
                     .map_err(unexpected)?;
-                give(gradients, &module, back, give_features, give_points)
+                give(gradients, &module, &weights, back, give_features, give_points)
             });
         }
         Ok(Regularised { log_prob, kinetic, jacobian, tape })
@@ -154,7 +178,17 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         repeat: usize,
         coordinates: Coordinates,
     ) -> Job<'a, E> {
-        Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates }
+        Job { weights, features, feature_count: S::Features::COUNT, repeat, coordinates, pool: None }
+    }
+
+    /// The same for gradients, which take room from where the weights came from.
+    pub(in crate::module) fn tape_job<'a>(
+        weights: &'a Lent<E>,
+        features: &'a [E],
+        repeat: usize,
+        coordinates: Coordinates,
+    ) -> Job<'a, E> {
+        Job { pool: Some(weights.pool()), ..Self::job(weights, features, repeat, coordinates) }
     }
 
     fn check(&self, features: &[E], points: &[E], rows: usize, coordinates: Coordinates) -> Result<(), Error> {
@@ -179,7 +213,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     ) -> Result<Evaluation<B, N, E>, Error> {
         let rows = batch.size();
         self.check(features, points, rows, coordinates)?;
-        let weights = self.flat_weights();
+        let weights = self.weights_now();
         let (mut log_prob, mut base) = (vec![E::default(); rows], vec![E::default(); rows * N]);
         let job = Self::job(&weights, features, 1, coordinates);
         kernels::evaluate::<S::Blocks, E>(job, points, &mut log_prob, &mut base).map_err(explain::<S::Blocks>)?;
@@ -198,35 +232,36 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// `repeat` points for each row of features (or `repeat` points in all), as plain rows.
     fn generate<G: Rng + ?Sized>(
         &self,
+        weights: &[E],
         features: &[E],
         repeat: usize,
         coordinates: Coordinates,
         rng: &mut G,
-    ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
+    ) -> Result<Pushed<E>, Error> {
         let given = conditions::<S, E>(features).unwrap_or(1);
         let count = given * repeat;
         if count == 0 {
             return Err(Error::Empty { argument: if repeat == 0 { "n" } else { "features" } });
         }
-        self.push(features, &draw_base(count * S::Blocks::DIM, rng), repeat, coordinates)
+        self.push(weights, features, &draw_base(count * S::Blocks::DIM, rng), repeat, coordinates)
     }
 
-    /// Points, log-densities and weights for base points, `repeat` under each row of features.
+    /// Points and log-densities for base points, `repeat` under each row of features.
     pub(in crate::module) fn push(
         &self,
+        weights: &[E],
         features: &[E],
         base: &[E],
         repeat: usize,
         coordinates: Coordinates,
-    ) -> Result<(Vec<E>, Vec<E>, Vec<E>), Error> {
+    ) -> Result<Pushed<E>, Error> {
         check_features(features, S::Features::COUNT)?;
-        let weights = self.flat_weights();
         let count = base.len() / S::Blocks::DIM;
         let mut points = vec![E::default(); count * coordinates.count::<S::Blocks>()];
         let mut log_prob = vec![E::default(); count];
-        let job = Self::job(&weights, features, repeat, coordinates);
+        let job = Self::job(weights, features, repeat, coordinates);
         kernels::generate::<S::Blocks, E>(job, base, &mut points, &mut log_prob).map_err(explain::<S::Blocks>)?;
-        Ok((points, log_prob, weights))
+        Ok((points, log_prob))
     }
 
     pub(super) fn draw<G: Rng + ?Sized, Sh: Shape, L: Shape>(
@@ -237,7 +272,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         coordinates: Coordinates,
         rng: &mut G,
     ) -> Result<Drawn<Sh, L, E>, Error> {
-        let (points, log_prob, _) = self.generate(features, repeat, coordinates, rng)?;
+        let (points, log_prob) = self.generate(&self.weights_now(), features, repeat, coordinates, rng)?;
         Ok((tensor(points, shapes.0)?, tensor(log_prob, shapes.1)?))
     }
 
@@ -253,14 +288,16 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         tape: OwnedTape<E, Cpu>,
         rng: &mut G,
     ) -> Result<TracedSample<S::Tag, Sh, L, E, C>, Error> {
-        let generated = self.generate(&features, repeat, coordinates, rng)?;
-        self.record(generated, (features, give_features), repeat, shapes, coordinates, tape)
+        let weights = self.weights_for_tape();
+        let generated = self.generate(&weights, &features, repeat, coordinates, rng)?;
+        self.record(weights, generated, (features, give_features), repeat, shapes, coordinates, tape)
     }
 
     /// Puts generated points, their log-densities and the weights they were generated with on a tape.
     pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape, C>(
         &self,
-        (rows, densities, weights): (Vec<E>, Vec<E>, Vec<E>),
+        weights: Lent<E>,
+        (rows, densities): Pushed<E>,
         (features, give_features): (Vec<E>, Option<GiveBack<E>>),
         repeat: usize,
         shapes: (Sh, L),
@@ -275,10 +312,11 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
             gradients.try_alloc_for(&density_handle)?;
             let cot_points = gradients.get(&points_handle).as_vec();
             let cot_log_prob = gradients.get(&density_handle).as_vec();
-            let job = Self::job(&weights, &features, repeat, coordinates);
-            let back =
-                kernels::generate_vjp::<S::Blocks, E>(job, &rows, &cot_points, &cot_log_prob).map_err(unexpected)?;
-            give(gradients, &module, back, give_features, None)
+            let job = Self::tape_job(&weights, &features, repeat, coordinates);
+            let wants = give_features.is_some();
+            let back = kernels::generate_vjp::<S::Blocks, E>(job, wants, &rows, &cot_points, &cot_log_prob)
+                .map_err(unexpected)?;
+            give(gradients, &module, &weights, back, give_features, None)
         });
         Ok(TracedSample { points, log_prob, tape, tag: PhantomData })
     }
@@ -294,11 +332,13 @@ pub(in crate::module) fn unexpected(_: RowFault) -> CpuError {
 pub(in crate::module) fn give<E: Element, W: Weights<E>>(
     gradients: &mut Gradients<E, Cpu>,
     module: &W,
+    weights: &Lent<E>,
     back: PullBack<E>,
     features: Option<GiveBack<E>>,
     points: Option<GiveBack<E>>,
 ) -> Result<(), CpuError> {
     module.give(gradients, &mut &back.weights[..])?;
+    weights.pool().put(back.weights);
     if let Some(give) = features {
         give(gradients, &back.features)?;
     }

@@ -4,7 +4,7 @@ use crate::layers::{Affine, Chain, ContinuousFlow, First, Gaussianization, Last,
 use crate::manifolds::{Circle, Euclidean, Sphere2};
 use crate::module::Penalty;
 use crate::module::points::Features;
-use dfdx::nn::{DeviceBuildExt, NumParams, ZeroGrads};
+use dfdx::nn::{DeviceBuildExt, NumParams, ResetParams, ZeroGrads};
 use dfdx::optim::{Adam, Optimizer};
 use dfdx::tensor::{AsArray, Gradients, TensorFrom, Trace};
 use dfdx::tensor_ops::{Backward, MeanTo, SumTo};
@@ -221,4 +221,114 @@ fn bad_input_is_named() {
     broken.set_flat_weights(&vec![f64::NAN; pdf.flat_weights().len()]).unwrap();
     let at = broken.given(&good).unwrap().log_prob(&[[0.1; 4]; 2]).unwrap_err().to_string();
     assert!(at.contains("row 0") && at.contains("the parameters of manifold 0 (`e2`)"), "{at}");
+}
+
+/// Gradients by weights, features and points of a weighted sum of log-densities.
+fn pulled(pdf: &Built<Pdf, f64>, weights: [f64; 3]) -> [Vec<f64>; 3] {
+    let dev = Cpu::default();
+    let f = dev.tensor_from_vec([0.3, -1.2, 0.8, 1.1, 0.2, -0.4, 0.0, 0.5, 2.0].to_vec(), (3usize, Const::<3>));
+    let x = [0.3, -0.8, 1.1, 4.0, 1.2, 0.1, 2.2, 0.3, -0.4, 0.9, 0.2, 6.0].to_vec();
+    let x = dev.tensor_from_vec(x, (3usize, Const::<4>));
+    let at = pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+    let log_prob = at.log_prob(x.clone().traced(Gradients::leaky())).unwrap();
+    let mut gradients = (log_prob * dev.tensor_from_vec(weights.to_vec(), (3usize,))).sum::<(), _>().backward();
+    let by_weights = crate::trainers::flat_gradient(pdf, &mut gradients).unwrap();
+    [by_weights, gradients.get(&f).as_vec(), gradients.get(&x).as_vec()]
+}
+
+#[test]
+fn what_is_worked_out_ahead_changes_no_gradient() {
+    let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+    excited(&mut pdf);
+    let (equal, unequal) = ([0.7; 3], [0.7, -0.2, 1.3]);
+    assert!(pdf.memory.habit().is_equal());
+    let ahead = pulled(&pdf, equal);
+    let anew = pulled(&pdf, unequal);
+    assert!(!pdf.memory.habit().is_equal());
+    // After a gradient with other cotangents nothing is worked out ahead: the same numbers, to the last bit.
+    assert_eq!(pulled(&pdf, equal), ahead);
+    assert!(pdf.memory.habit().is_equal());
+    assert_eq!(pulled(&pdf, unequal), anew);
+    // A sum of log-densities is the sum of what each contributes.
+    let each = [[0.7, 0.0, 0.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.7]].map(|weights| pulled(&pdf, weights));
+    for part in 0..3 {
+        for (i, all) in ahead[part].iter().enumerate() {
+            let sum: f64 = each.iter().map(|one| one[part][i]).sum();
+            assert!((all - sum).abs() < 1e-12 * (1.0 + sum.abs()), "{part} {i}: {all} {sum}");
+        }
+    }
+    // A tape that is dropped unused says that there was nothing to work out.
+    let x = Cpu::default().tensor([[0.3, -0.8, 1.1, 4.0]]);
+    pulled(&pdf, equal);
+    let at = pdf.given(&[[0.3, -1.2, 0.8]]).unwrap();
+    drop(at.log_prob(x.traced(Gradients::leaky())).unwrap());
+    assert!(!pdf.memory.habit().is_equal());
+}
+
+#[test]
+fn plain_calls_see_every_change_of_the_weights() {
+    let dev = Cpu::default();
+    let mut pdf = dev.build_module::<Alone, f64>();
+    let x = [[0.3, -0.8], [1.2, 0.1]];
+    // A clone remembers nothing.
+    let right = |pdf: &Built<Alone, f64>| {
+        let now = pdf.log_prob(&x).unwrap().as_vec();
+        assert_eq!(now, pdf.clone().log_prob(&x).unwrap().as_vec());
+        assert_eq!(now, pdf.log_prob(&x).unwrap().as_vec());
+        now
+    };
+    let mut seen = vec![right(&pdf)];
+    excited(&mut pdf);
+    seen.push(right(&pdf));
+    // Changed where they lie, by an optimiser that knows nothing of the memory.
+    let mut adam = Adam::new(&pdf, Default::default());
+    let points = dev.tensor_from_vec(x.concat(), (2usize, Const::<2>));
+    for _ in 0..2 {
+        let loss = -pdf.log_prob(points.clone().traced(pdf.alloc_grads())).unwrap().mean::<(), _>();
+        adam.update(&mut pdf, &loss.backward()).unwrap();
+        seen.push(right(&pdf));
+    }
+    // Exchanged for others.
+    let mut other = pdf.clone();
+    excited(&mut other);
+    pdf.weights = other.weights.clone();
+    seen.push(right(&pdf));
+    pdf.reset_params();
+    seen.push(right(&pdf));
+    for (i, a) in seen.iter().enumerate() {
+        assert!(seen[..i].iter().all(|b| a != b), "{i}: {seen:?}");
+    }
+}
+
+/// One point runs networks in another way than a batch does.
+#[test]
+fn one_point_is_a_row_of_a_batch() {
+    let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+    excited(&mut pdf);
+    let dev = Cpu::default();
+    let features = [[0.3, -1.2, 0.8], [1.1, 0.2, -0.4], [0.0, 0.5, 2.0]];
+    let x = [[0.3, -0.8, 1.1, 4.0], [1.2, 0.1, 2.2, 0.3], [-0.4, 0.9, 0.2, 6.0]];
+    let batch = pdf.given(&features).unwrap().log_prob(&x).unwrap().as_vec();
+    let close = |a: f64, b: f64| assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "{a} {b}");
+    let (mut sums, [by_weights, by_features, by_points]) =
+        (vec![0.0; pdf.flat_weights().len()], pulled(&pdf, [1.0; 3]));
+    for row in 0..3 {
+        close(pdf.given(&[features[row]]).unwrap().log_prob(&[x[row]]).unwrap().as_vec()[0], batch[row]);
+        let (f, point) = (dev.tensor([features[row]]), dev.tensor([x[row]]));
+        let at = pdf.given(f.clone().traced(Gradients::leaky())).unwrap();
+        let log_prob = at.log_prob(point.clone().traced(Gradients::leaky())).unwrap();
+        let mut gradients = log_prob.sum::<(), _>().backward();
+        let own = crate::trainers::flat_gradient(&pdf, &mut gradients).unwrap();
+        sums.iter_mut().zip(own).for_each(|(sum, g)| *sum += g);
+        gradients.get(&f).as_vec().into_iter().zip(&by_features[3 * row..]).for_each(|(a, b)| close(a, *b));
+        gradients.get(&point).as_vec().into_iter().zip(&by_points[4 * row..]).for_each(|(a, b)| close(a, *b));
+        // And samples with their gradients, from one seed.
+        let drawn = |n: usize| {
+            let given = dev.tensor_from_vec(vec![features[row]; n].concat(), (n, Const::<3>));
+            pdf.given(&given).unwrap().sample(&mut StdRng::seed_from_u64(3)).unwrap()
+        };
+        let (one, two) = (drawn(1), drawn(2));
+        close(one.log_prob.as_vec()[0], two.log_prob.as_vec()[0]);
+    }
+    sums.into_iter().zip(by_weights).for_each(|(a, b)| close(a, b));
 }

@@ -195,6 +195,10 @@ impl WithPack<f64> for CheckAngle<'_> {
                 assert!(ulps(got, wanted) <= 4.0, "{y:e} {x:e}: {got:e}, not {wanted:e}");
                 assert!(wanted.is_nan() || got.is_sign_negative() == wanted.is_sign_negative(), "sign at {y} {x}");
                 assert_eq!(got.to_bits(), R::splat(y).atan2(R::splat(x)).lane(0).to_bits());
+                if (1e-300..1e300).contains(&x) && y.abs() < 1e300 {
+                    let right = R::splat(y).atan2_right(R::splat(x)).lane(0);
+                    assert!(ulps(right, wanted) <= 4.0, "{y:e} {x:e}: {right:e}, not {wanted:e}");
+                }
             }
         }
     }
@@ -281,7 +285,7 @@ impl WithPack<f32> for Narrow {
                     y.ln(),
                     y.ln_1p(),
                     y.tanh(),
-                    f64::from(libm::erfcf(x)),
+                    libm::erfc(y),
                     y.sin(),
                     y.cos(),
                     y.atan2(f64::from(-x.sqrt())),

@@ -4,7 +4,9 @@
 //!
 //! `cargo bench -p flow-runtime --bench workloads -- --against DIR [--only NAME] [--batch N] [--seconds S]` reads parameters and points of W1
 //! and W2 from `w1.safetensors` and `w2.safetensors` in DIR, compares its log-densities with those in the files, and prints one line of JSON for
-//! each measurement. `benches/compare` runs that beside another program.
+//! each measurement, beside it what the arithmetic alone would take (see limits.rs). `benches/compare` runs that beside another program.
+
+mod limits;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use dfdx::prelude::*;
@@ -62,6 +64,7 @@ struct Lines {
     only: Option<String>,
     batch: Option<usize>,
     seconds: f64,
+    rates: limits::Rates,
 }
 
 impl Clock for Lines {
@@ -87,11 +90,18 @@ impl Clock for Lines {
         }
         times.sort_by(f64::total_cmp);
         let (median, least) = (times[times.len() / 2], times[0]);
+        let limit = limits::limit(self.rates, workload, batch, threads());
+        let limit = limit.map_or("null".into(), |ms| format!("{ms:.6}"));
         println!(
-            r#"{{"workload": "{workload}", "batch": {batch}, "ms": {median:.6}, "min": {least:.6}, "runs": {}}}"#,
+            r#"{{"workload": "{workload}", "batch": {batch}, "ms": {median:.6}, "min": {least:.6}, "runs": {}, "limit": {limit}}}"#,
             times.len()
         );
     }
+}
+
+/// Threads that a batch is spread over.
+fn threads() -> usize {
+    rayon::current_num_threads()
 }
 
 /// One step of training on a gradient: Adam on the flat weights.
@@ -272,7 +282,9 @@ fn main() {
     if let Some(directory) = value("--against") {
         let seconds = value("--seconds").map_or(2.0, |s| s.parse().unwrap());
         let batch = value("--batch").map(|b| b.parse().unwrap());
-        return against(&directory, &mut Lines { only: value("--only"), batch, seconds });
+        let rates = limits::rates();
+        println!(r#"# {{"exp": {:.3e}, "ln": {:.3e}, "flop": {:.3e}}}"#, rates.exp, rates.ln, rates.flop);
+        return against(&directory, &mut Lines { only: value("--only"), batch, seconds, rates });
     }
     let mut criterion = Criterion::default().configure_from_args();
     let dev = Cpu::seed_from_u64(1);

@@ -1,10 +1,10 @@
 //! Layers, a base density and a manifold of one's own, as the examples have them: they obey the laws, mean what they say, and train beside letters.
 
-#[path = "../examples/own_layer/base.rs"]
+#[path = "../../examples/own_layer/base.rs"]
 mod base;
-#[path = "../examples/own_layer/planar.rs"]
+#[path = "../../examples/own_layer/planar.rs"]
 mod planar;
-#[path = "../examples/own_manifold/positive.rs"]
+#[path = "../../examples/own_manifold/positive.rs"]
 mod positive;
 
 use base::HeavyTails;

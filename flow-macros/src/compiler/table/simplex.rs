@@ -1,0 +1,25 @@
+//! Letters of the simplex.
+
+use super::*;
+
+pub const W: Letter = Letter {
+    letter: 'w',
+    type_name: "BoxFlow",
+    arguments: &[Argument::Dim],
+    on: &[A],
+    parameters: Parameters::Always,
+    options: &[],
+    rules: &[],
+    doc: "splines of each share of what is left, given the shares before it by small networks",
+};
+
+pub const U: Letter = Letter {
+    letter: 'u',
+    type_name: "GumbelSoftmax",
+    arguments: &[Argument::Dim],
+    on: &[A],
+    parameters: Parameters::Always,
+    options: &[],
+    rules: &[],
+    doc: "log-ratios of shares by their Gumbel distribution function",
+};
