@@ -1,11 +1,12 @@
 //! Gradients of batches: cotangents of what evaluation and generation give.
 
-use super::blocks::{At, Blocks, Model, RowFault, Totals, Workspace, load, store};
+use super::blocks::{Blocks, RowFault};
 use super::log_mean::LogMean;
 use super::run::{
     BLOCK, Coordinates, Edge, Job, Number, PullBack, TASK, Task, WHOLE, Wanted, before, blocks_of, in_tasks, scatter,
     zeros,
 };
+use super::workspace::{At, Model, Totals, Workspace, load, store};
 use crate::layers::PENALTIES;
 use crate::numeric::{Lift, Pack, WithPack};
 use core::marker::PhantomData;

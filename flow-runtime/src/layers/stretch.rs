@@ -196,11 +196,7 @@ impl Stretch {
         let cot_unit = cot_point * out_size;
 
         // Inside.
-        let cot = MappedCot {
-            to: Ends { low: inner(cot_unit), high: zero },
-            ln_ratio: None,
-            ln: inner(cot_ln),
-        };
+        let cot = MappedCot { to: Ends { low: inner(cot_unit), high: zero }, ln_ratio: None, ln: inner(cot_ln) };
         let mapped = self.spline().map(spline, at.ends, back);
         let ways = if back { [mapped.to, at.ends] } else { [at.ends, mapped.to] };
         let cot_ends = self.spline().map_vjp(spline, ways, cot, cot_spline, back);

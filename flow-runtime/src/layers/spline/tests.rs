@@ -194,8 +194,11 @@ fn derivatives_are_finite_and_continuous_at_the_ends() {
         let prepared = prepared(options, &params);
         for inverse in [true, false] {
             let one = |start: Ends<f64>| {
-                let cot =
-                    MappedCot { to: Ends { low: 0.3, high: -0.8 }, ln_ratio: Some(Ends { low: 1.1, high: 0.7 }), ln: -0.4 };
+                let cot = MappedCot {
+                    to: Ends { low: 0.3, high: -0.8 },
+                    ln_ratio: Some(Ends { low: 1.1, high: 0.7 }),
+                    ln: -0.4,
+                };
                 let mut cot_prepared = vec![0.0; options.prepared()];
                 let ends = if inverse {
                     inverse_vjp(options, &prepared, start, cot, &mut cot_prepared)
