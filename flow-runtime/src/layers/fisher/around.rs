@@ -152,7 +152,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let mut cot_factor = R::zero();
         for letter in Self::order(Self::CIRCULARS, inverse).rev() {
             let (_, range) = Self::faded_range(letter);
-            let azimuth = scratch[Self::AZIMUTHS + letter + usize::from(inverse)];
+            let azimuth = scratch[Self::AZIMUTHS + letter];
             let cot = (cot_turned + cot_azimuth, cot_ln);
             let own = &mut cot_prepared[range.clone()];
             let (by_factor, by_azimuth) = options.turn_vjp(&prepared[range], factor, azimuth, inverse, cot, own);

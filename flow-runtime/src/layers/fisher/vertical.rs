@@ -3,19 +3,30 @@
 //! Levels hold the distances to the ends of the splines' interval, in units of its length.
 
 use super::place::{Place, PlaceCot};
-use super::{FisherFlow, FisherOptions};
+use super::{FisherFlow, FisherOptions, VerticalChain};
 use crate::layers::Options;
 use crate::layers::spline::{Ends, MappedCot};
 use crate::numeric::{Lift, Real};
 use core::ops::Range;
 
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
+    /// Where the parameters and the prepared numbers of each letter start, and where the last ones end.
+    const STARTS: [(usize, usize); VerticalChain::MOST + 1] = {
+        let mut starts = [(0, 0); VerticalChain::MOST + 1];
+        let mut letter = 0;
+        while letter <= Self::VERTICALS {
+            let (params, prepared) = Self::OPTIONS.vertical_numbers(letter);
+            starts[letter] = (Self::VERTICAL.0 + params, Self::VERTICAL.1 + prepared);
+            letter += 1;
+        }
+        starts
+    };
+
     /// Places of a letter's parameters and prepared numbers.
     #[inline(always)]
     fn vertical_range(letter: usize) -> (Range<usize>, Range<usize>) {
-        let (from, to) = (Self::OPTIONS.vertical_numbers(letter), Self::OPTIONS.vertical_numbers(letter + 1));
-        let (params, prepared) = Self::VERTICAL;
-        (params + from.0..params + to.0, prepared + from.1..prepared + to.1)
+        let (from, to) = (Self::STARTS[letter], Self::STARTS[letter + 1]);
+        (from.0..to.0, from.1..to.1)
     }
 
     #[inline(always)]
