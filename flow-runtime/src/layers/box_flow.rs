@@ -91,11 +91,9 @@ fn map_share<R: Real, P: Lift<R>>(ready: &[P], places: &mut Places<R>, inverse: 
     let (first, second) = ready.split_at(SPLINE.prepared());
     let (mut ln, mut ratio) = (R::zero(), R::one());
     for step in 0..SPLINES {
-        let Mapped { to, ratio: r, ln: l } = if inverse {
-            SPLINE.inverse(if step == 0 { second } else { first }, ends(places[step]))
-        } else {
-            SPLINE.direct(if step == 0 { first } else { second }, ends(places[2 - step]))
-        };
+        let own = if (step == 0) != inverse { first } else { second };
+        let at = places[if inverse { step } else { 2 - step }];
+        let Mapped { to, ratio: r, ln: l } = SPLINE.map(own, ends(at), inverse);
         places[if inverse { step + 1 } else { 1 - step }] = [to.low, to.high];
         ln += l;
         ratio *= r.high;
@@ -119,14 +117,12 @@ fn map_share_vjp<R: Real, P: Lift<R>>(
     let mut cot = ends(cot);
     for step in (0..SPLINES).rev() {
         let ln_ratio = Ends { low: R::zero(), high: cot_ln_ratio };
-        let mapped = MappedCot { to: cot, ln_ratio, ln: cot_ln };
+        let mapped = MappedCot { to: cot, ln_ratio: Some(ln_ratio), ln: cot_ln };
         let of_first = (step == 0) != inverse;
         let (ready, cot_ready) = if of_first { (first, &mut *cot_first) } else { (second, &mut *cot_second) };
-        cot = if inverse {
-            SPLINE.inverse_vjp(ready, ends(places[step]), mapped, cot_ready)
-        } else {
-            SPLINE.direct_vjp(ready, ends(places[2 - step]), mapped, cot_ready)
-        };
+        let behind = if inverse { step } else { 1 - step };
+        let ways = [ends(places[behind + 1]), ends(places[behind])];
+        cot = SPLINE.map_vjp(ready, ways, mapped, cot_ready, inverse);
     }
     [cot.low, cot.high]
 }

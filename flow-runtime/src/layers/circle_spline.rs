@@ -146,7 +146,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
             return Moved { to, ln, failed };
         }
         let at = shares(from);
-        let mapped = if direct { Self::SPLINE.direct(prepared, at) } else { Self::SPLINE.inverse(prepared, at) };
+        let mapped = Self::SPLINE.map(prepared, at, !direct);
         Moved { to: unit(mapped.to), ln: mapped.ln, failed }
     }
     #[inline(always)]
@@ -161,21 +161,10 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
         if Self::SMOOTH {
             return Self::CIRCULAR.map_vjp(prepared, from, !direct, (cot.angle, cot.ln), cot_prepared);
         }
-        let Ends { low, high } = shares(to);
-        let nearer = low.le(high);
-        let by_share = cot.angle.scale(TAU);
-        let none = Ends { low: R::zero(), high: R::zero() };
-        let mapped = MappedCot {
-            to: Ends { low: R::select(nearer, by_share, R::zero()), high: R::select(nearer, R::zero(), -by_share) },
-            ln_ratio: none,
-            ln: cot.ln,
-        };
-        let at = shares(from);
-        let ends = if direct {
-            Self::SPLINE.direct_vjp(prepared, at, mapped, cot_prepared)
-        } else {
-            Self::SPLINE.inverse_vjp(prepared, at, mapped, cot_prepared)
-        };
+        let by_share = Ends { low: cot.angle.scale(TAU), high: R::zero() };
+        let mapped = MappedCot { to: by_share, ln_ratio: None, ln: cot.ln };
+        let (base, target) = if direct { (from, to) } else { (to, from) };
+        let ends = Self::SPLINE.map_vjp(prepared, [shares(base), shares(target)], mapped, cot_prepared, !direct);
         (ends.low - ends.high).scale(1.0 / TAU)
     }
 }

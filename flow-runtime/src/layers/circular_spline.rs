@@ -99,8 +99,17 @@ impl CircularOptions {
         }
     }
 
+    /// The difference of the logits of the widths.
+    #[inline(always)]
+    fn second<R: Real, P: Lift<R>>(prepared: &[P]) -> R {
+        match prepared.get(1) {
+            Some(width) => width.lift(),
+            None => R::zero(),
+        }
+    }
+
     /// Parameters to differences of logits.
-    #[inline]
+    #[inline(always)]
     pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         let (widths, heights) = params.split_at(self.widths());
         let width = Self::difference(widths);
@@ -111,7 +120,7 @@ impl CircularOptions {
         }
     }
     /// Cotangents of [`CircularOptions::prepare`].
-    #[inline]
+    #[inline(always)]
     pub fn prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
         let (cot_widths, cot_heights) = cot_params.split_at_mut(self.widths());
         Self::difference_vjp(cot_prepared[0], cot_heights);
@@ -126,7 +135,7 @@ impl CircularOptions {
     /// The image of a unit vector under the spline (or its inverse), and ln of the derivative.
     #[inline(always)]
     pub fn map<R: Real, P: Lift<R>>(&self, prepared: &[P], e: [R; 2], inverse: bool) -> ([R; 2], R) {
-        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
+        let (height, width) = (prepared[0].lift(), Self::second(prepared));
         let (second, from_middle, ln) = self.moved(angles(e), height, width, inverse);
         let (sin, cos) = from_middle.sin_cos();
         ([R::select(second, cos, -cos), R::select(second, sin, -sin)], ln)
@@ -143,10 +152,11 @@ impl CircularOptions {
         (cot_angle, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> R {
-        let (height, width) = (prepared[0].lift(), prepared.get(1).map_or(R::zero(), |p| p.lift()));
-        let at = angles(e).map(|angle| Dual::<R, 3>::input(angle, 0));
+        let (height, width) = (prepared[0].lift(), Self::second(prepared));
+        let [from_0, from_pi] = angles(e);
+        let at = [Dual::<R, 3>::input(from_0, 0), Dual::input(from_pi, 0)];
         let (_, moved, ln) = self.moved(at, Dual::input(height, 1), Dual::input(width, 2), inverse);
-        let [by_angle, by_height, by_width] = core::array::from_fn(|i| cot_angle * moved.grad[i] + cot_ln * ln.grad[i]);
+        let [by_angle, by_height, by_width] = contracted((cot_angle, &moved), (cot_ln, &ln));
         cot_prepared[0] += by_height;
         if let Some(cot) = cot_prepared.get_mut(1) {
             *cot += by_width;
@@ -159,9 +169,8 @@ impl CircularOptions {
     #[inline(always)]
     fn moved<R: Real>(&self, [from_0, from_pi]: [R; 2], height: R, width: R, inverse: bool) -> (R::Mask, R, R) {
         let (one, half) = (R::one(), R::constant(0.5));
-        let share = |logit: R, least: f64| R::constant(least) + logistic(logit).scale(1.0 - 2.0 * least);
-        let (w1, w2) = (share(-width, self.min_width), share(width, self.min_width));
-        let (h1, h2) = (share(-height, self.min_height), share(height, self.min_height));
+        let (w1, w2) = both_shares(width, self.min_width);
+        let (h1, h2) = both_shares(height, self.min_height);
         // The slope at both knots, for shares that make 1 together.
         let (ww, hh) = (w1 * w2, h1 * h2);
         let squares = (h2 * w1).square() + (h1 * w2).square();
@@ -189,12 +198,38 @@ impl CircularOptions {
     /// its parameters multiplied by `factor`.
     #[inline(always)]
     pub fn turn<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R, angle: R, inverse: bool) -> (R, R) {
-        let height = prepared[0].lift() * factor;
-        let width = prepared.get(1).map_or(R::zero(), |p| p.lift() * factor);
-        self.formula(angle, height, width, inverse)
+        let (one, half) = (R::one(), R::constant(0.5));
+        let knots = self.knots(prepared, factor);
+        let bin = knots.bin(angle, if inverse { knots.y } else { knots.x });
+        let (sx, sy, w, h, excess) = (bin.x, bin.y, bin.w, bin.h, bin.excess);
+        let share = bin.from_middle.scale(1.0 / TAU) * if inverse { bin.over_h } else { bin.over_w };
+        // Along the argument of the spline itself; the way back is 2 (a - 1) v u^2 + u - v (1 + a) / 2 = 0 for v = angle' / (2 pi h). The
+        // discriminant is a sum of positive terms.
+        let (mut u, mut turn) = (share, share);
+        if inverse {
+            let (vv, a) = (share.square().scale(4.0), bin.a);
+            let root = (one - vv + a.square() * vv).sqrt();
+            let over = (one + root).quick_recip();
+            let root_m1 = excess * (one + a) * vv * over;
+            u = share * (one + a) * over;
+            turn = share * ((sx - sy).scale(2.0) + w * excess - h * root_m1) * over;
+        }
+        let uu = u.square().scale(2.0);
+        let dip = excess * (half - uu);
+        let over_den = (one + dip).quick_recip();
+        if !inverse {
+            turn = share * (sy - sx - w * dip) * over_den;
+        }
+        let (above_1, stretch) = bin.stretch(excess * (half + uu), dip, over_den);
+        let ln = ln_near_1(above_1, stretch);
+        (turn.scale(TAU), if inverse { -ln } else { ln })
     }
 
-    /// Cotangents of [`CircularOptions::turn`]: returns those of (factor, angle), adds those of the prepared numbers.
+    /// Cotangents of [`CircularOptions::turn`] at the angle that is or becomes the argument of the spline itself: returns those of (factor, angle
+    /// given), adds those of the prepared numbers.
+    ///
+    /// With u = angle / (2 pi w), q = 1/2 - 2 u^2, e = a - 1, den = 1 + e q and above = 1 + e (1 - q) the map is 2 pi u h / den, and its derivative
+    /// h above / (w den^2). The inverse is differentiated by the implicit function theorem.
     #[inline(always)]
     pub fn turn_vjp<R: Real, P: Lift<R>>(
         &self,
@@ -205,80 +240,192 @@ impl CircularOptions {
         (cot_turn, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> (R, R) {
-        let height = prepared[0].lift();
-        let Some(width) = prepared.get(1) else {
-            let (turn, ln) = self.formula(
-                Dual::<R, 2>::input(angle, 0),
-                Dual::input(height * factor, 1),
-                Dual::fixed(R::zero()),
-                inverse,
-            );
-            let [cot_angle, cot_height] = core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
-            cot_prepared[0] += cot_height * factor;
-            return (cot_height * height, cot_angle);
-        };
-        let width = width.lift();
-        let (turn, ln) = self.formula(
-            Dual::<R, 3>::input(angle, 0),
-            Dual::input(height * factor, 1),
-            Dual::input(width * factor, 2),
-            inverse,
-        );
-        let [cot_angle, cot_height, cot_width] =
-            core::array::from_fn(|i| cot_turn * turn.grad[i] + cot_ln * ln.grad[i]);
-        cot_prepared[0] += cot_height * factor;
-        cot_prepared[1] += cot_width * factor;
-        (cot_height * height + cot_width * width, cot_angle)
+        let (one, half) = (R::one(), R::constant(0.5));
+        let knots = self.knots(prepared, factor);
+        let bin = knots.bin(angle, knots.x);
+        let u = bin.from_middle.scale(1.0 / TAU) * bin.over_w;
+        let uu = u.square().scale(2.0);
+        let (q, p) = (half - uu, half + uu);
+        let (dip, rise) = (bin.excess * q, bin.excess * p);
+        let (den, above) = (one + dip, one + rise);
+        let over = (den * above).quick_recip();
+        let (over_den, over_above) = (over * above, over * den);
+        let (above_1, stretch) = bin.stretch(rise, dip, over_den);
+        let ln_u = bin.excess * u * (over_above + over_den + over_den).scale(4.0);
+        let ln_angle = (ln_u * bin.over_w).scale(1.0 / TAU);
+
+        let (turn, ln, by_angle);
+        if inverse {
+            let over = stretch.recip();
+            turn = (cot_ln * ln_angle - cot_turn) * over;
+            ln = -cot_ln;
+            by_angle = -(cot_turn * above_1 + cot_ln * ln_angle) * over;
+        } else {
+            (turn, ln) = (cot_turn, cot_ln);
+            by_angle = turn * above_1 + ln * ln_angle;
+        }
+
+        // To e, w and h, and from there to x and y; w and h grow with them in the second bin and shrink in the first.
+        let along = (turn * u).scale(TAU);
+        let by_excess = ln * (p * over_above - (q + q) * over_den) - along * bin.h * q * over_den.square();
+        let by_w = -(along * stretch + ln * (one + ln_u * u) * bin.over_w);
+        let by_h = along * over_den + ln * bin.over_h;
+        let per_h = by_excess * bin.over_h;
+        let by_slope = per_h * bin.w;
+        let by_y = by_h - per_h * bin.a;
+        let over_root = knots.root.recip().scale(0.125);
+        let by_height =
+            knots.height_slope * (R::select(bin.second, by_y, -by_y) + by_slope * knots.slope_by_height(over_root));
+        cot_prepared[0] += by_height * factor;
+        let mut by_factor = by_height * prepared[0].lift();
+        if let Some(cot_width) = cot_prepared.get_mut(1) {
+            let by_x = by_w + per_h * (one + knots.slope_m1);
+            let by_width =
+                knots.width_slope * (R::select(bin.second, by_x, -by_x) + by_slope * knots.slope_by_width(over_root));
+            *cot_width += by_width * factor;
+            by_factor += by_width * Self::second(prepared);
+        }
+        (by_factor, by_angle)
     }
 
+    /// The knots for parameters multiplied by `factor`.
     #[inline(always)]
-    fn formula<R: Real>(&self, angle: R, height: R, width: R, inverse: bool) -> (R, R) {
-        let half = R::constant(0.5);
-        // Shares of the second bin: w = 1/2 + x, h = 1/2 + y.
-        let x = width.scale(0.5).tanh().scale(0.5 - self.min_width);
-        let y = height.scale(0.5).tanh().scale(0.5 - self.min_height);
+    fn knots<R: Real, P: Lift<R>>(&self, prepared: &[P], factor: R) -> Knots<R> {
+        let (one, zero) = (R::one(), R::zero());
+        let (y, height_slope) = half_share(prepared[0].lift() * factor, self.min_height);
+        let hh = y.square().scale(4.0);
+        let free = one - hh;
         // d - 1 of
         // d = (h1 h2 + sqrt(h1 h2 (8 ((h2 w1)^2 + (h1 w2)^2) + (9 - 16 w1 w2) h1 h2))) / (4 w1 w2)
         // with everything that cancels at x = y = 0 taken out. With H = 4 y^2, W = 4 x^2, C = 4 x y the square root is r / 4,
         //     r^2 = (1 - H) (4 (1 - C)^2 + 16 (x - y)^2 + (5 + 4 W) (1 - H)) = 9 + (8 W - H - 16 C) (1 - H) - 9 H,
         // and d - 1 = ((r - 3) / 4 + W - H / 4) / (1 - W).
-        let (hh, ww, cc) = (y.square().scale(4.0), x.square().scale(4.0), (x * y).scale(4.0));
-        let free = R::one() - hh;
-        let sum = (R::one() - cc).square().scale(4.0)
-            + (x - y).square().scale(16.0)
-            + (R::constant(5.0) + ww.scale(4.0)) * free;
-        let root = (free * sum).sqrt();
-        let above_9 = (ww.scale(8.0) - hh - cc.scale(16.0)) * free - hh.scale(9.0);
-        let slope_m1 = (above_9 / (root + R::constant(3.0)).scale(4.0) + ww - hh.scale(0.25)) / (R::one() - ww);
-
-        // The bin, and the angle from its middle.
-        let edge = half + if inverse { y } else { x };
-        let turned = R::select(angle.lt(R::zero()), angle + R::constant(PI), angle - R::constant(PI));
-        let second = angle.abs().le(edge.scale(PI));
-        let (sx, sy) = (R::select(second, x, -x), R::select(second, y, -y));
-        let from_middle = R::select(second, angle, turned);
-        let (w, h) = (half + sx, half + sy);
-        let excess = (sx - sy + slope_m1 * w) / h;
-        let a = (slope_m1 * w + w) / h;
-
-        let share = from_middle / (if inverse { h } else { w }).scale(TAU);
-        // Along the argument of the spline itself.
-        let (turn, u) = if inverse {
-            // 2 (a - 1) v u^2 + u - v (1 + a) / 2 = 0 for v = angle' / (2 pi h); the discriminant is a sum of positive terms.
-            let vv = share.square().scale(4.0);
-            let root = (R::one() - vv + a.square() * vv).sqrt();
-            let root_m1 = excess * (R::one() + a) * vv / (R::one() + root);
-            let u = share * (R::one() + a) / (R::one() + root);
-            (share * ((sx - sy).scale(2.0) + w * excess - h * root_m1) / (R::one() + root), u)
-        } else {
-            let dip = excess * (half - share.square().scale(2.0));
-            (share * (sy - sx - w * dip) / (R::one() + dip), share)
+        let three = R::constant(3.0);
+        let Some(width) = prepared.get(1) else {
+            // W = C = 0.
+            let root = (free * (R::constant(9.0) - hh)).sqrt();
+            let above_9 = hh * (hh - R::constant(10.0));
+            let slope_m1 = (above_9 * (root + three).quick_recip() - hh).scale(0.25);
+            let tilt = -hh;
+            return Knots { x: zero, y, height_slope, width_slope: zero, slope_m1, root, free, tilt, over: one };
         };
-        let rise = excess * (half + u.square().scale(2.0));
-        let dip = excess * (half - u.square().scale(2.0));
-        let ln = ((sy - sx) / w).ln_1p() + rise.ln_1p() - dip.ln_1p().scale(2.0);
-        (turn.scale(TAU), if inverse { -ln } else { ln })
+        let (x, width_slope) = half_share(width.lift() * factor, self.min_width);
+        let (ww, cc) = (x.square().scale(4.0), (x * y).scale(4.0));
+        let sum =
+            (one - cc).square().scale(4.0) + (x - y).square().scale(16.0) + (R::constant(5.0) + ww.scale(4.0)) * free;
+        let root = (free * sum).sqrt();
+        let tilt = ww.scale(8.0) - hh - cc.scale(16.0);
+        let above_9 = tilt * free - hh.scale(9.0);
+        let over = (one - ww).recip();
+        let slope_m1 = ((above_9 * (root + three).quick_recip() - hh).scale(0.25) + ww) * over;
+        Knots { x, y, height_slope, width_slope, slope_m1, root, free, tilt, over }
     }
+}
+
+/// Where the knots of a spline are, and the slope there.
+struct Knots<R> {
+    /// Shares of the second bin, less one half: of the argument and of the result; and their derivatives by the parameters.
+    x: R,
+    y: R,
+    width_slope: R,
+    height_slope: R,
+    /// The slope at both knots, less one.
+    slope_m1: R,
+    /// r, 1 - H, 8 W - H - 16 C and 1 / (1 - W) of the formula of the slope.
+    root: R,
+    free: R,
+    tilt: R,
+    over: R,
+}
+
+impl<R: Real> Knots<R> {
+    /// The bin of an angle, whose share beyond one half is `edge` in the second bin.
+    #[inline(always)]
+    fn bin(&self, angle: R, edge: R) -> CircleBin<R> {
+        let (half, pi) = (R::constant(0.5), R::constant(PI));
+        let second = angle.abs().le((half + edge).scale(PI));
+        let turned = R::select(angle.lt(R::zero()), angle + pi, angle - pi);
+        let (x, y) = (R::select(second, self.x, -self.x), R::select(second, self.y, -self.y));
+        let (w, h) = (half + x, half + y);
+        let over = (w * h).quick_recip();
+        let (over_w, over_h) = (h * over, w * over);
+        let rise = self.slope_m1 * w;
+        let (excess, a) = ((x - y + rise) * over_h, (rise + w) * over_h);
+        CircleBin { second, from_middle: R::select(second, angle, turned), x, y, w, h, over_w, over_h, excess, a }
+    }
+
+    /// The derivatives of the slope by y and by x, given 1 / (8 r).
+    #[inline(always)]
+    fn slope_by_height(&self, over_root: R) -> R {
+        let by_square =
+            (self.x.scale(-64.0) - self.y.scale(8.0)) * self.free - self.y * (self.tilt.scale(8.0) + R::constant(72.0));
+        (by_square * over_root - self.y.scale(2.0)) * self.over
+    }
+    #[inline(always)]
+    fn slope_by_width(&self, over_root: R) -> R {
+        let by_square = (self.x - self.y).scale(64.0) * self.free;
+        (by_square * over_root + self.x.scale(8.0) * (R::one() + self.slope_m1)) * self.over
+    }
+}
+
+/// One bin, and an angle counted from its middle.
+struct CircleBin<R: Real> {
+    second: R::Mask,
+    from_middle: R,
+    /// Its shares less one half, and these shares with their reciprocals.
+    x: R,
+    y: R,
+    w: R,
+    h: R,
+    over_w: R,
+    over_h: R,
+    /// a - 1, without cancellation, and a.
+    excess: R,
+    a: R,
+}
+
+impl<R: Real> CircleBin<R> {
+    /// The derivative h (1 + rise) / (w (1 + dip)^2) less one, without cancellation, and itself.
+    #[inline(always)]
+    fn stretch(&self, rise: R, dip: R, over_den: R) -> (R, R) {
+        let over_squared = over_den.square();
+        let taller = (self.y - self.x) * self.over_w;
+        let above_1 = (taller + rise + taller * rise - dip * (R::constant(2.0) + dip)) * over_squared;
+        (above_1, self.h * self.over_w * (R::one() + rise) * over_squared)
+    }
+}
+
+/// tanh(logit / 2) / 2, short of the end by `least`, and its derivative.
+#[inline(always)]
+fn half_share<R: Real>(logit: R, least: f64) -> (R, R) {
+    let tanh = logit.scale(0.5).tanh();
+    (tanh.scale(0.5 - least), (R::one() - tanh.square()).scale(0.25 - 0.5 * least))
+}
+
+/// ln of `number`, of which `above_1` is more precise where it is small.
+#[inline(always)]
+fn ln_near_1<R: Real>(above_1: R, number: R) -> R {
+    let small = above_1.abs().lt(R::constant(0.5));
+    let rounded = R::one() + above_1;
+    let lost = (above_1 - (rounded - R::one())) * R::select(small, rounded, R::one()).quick_recip();
+    R::select(small, rounded, number).ln() + R::select(small, lost, R::zero())
+}
+
+/// The shares of the two bins, none below `least`.
+#[inline(always)]
+fn both_shares<R: Real>(logit: R, least: f64) -> (R, R) {
+    let free = 1.0 - 2.0 * least;
+    (R::constant(least) + logistic(-logit).scale(free), R::constant(least) + logistic(logit).scale(free))
+}
+
+/// Cotangents of two results to those of their inputs.
+#[inline(always)]
+fn contracted<R: Real, const N: usize>((cot_a, a): (R, &Dual<R, N>), (cot_b, b): (R, &Dual<R, N>)) -> [R; N] {
+    let mut cots = a.grad;
+    for i in 0..N {
+        cots[i] = cot_a * a.grad[i] + cot_b * b.grad[i];
+    }
+    cots
 }
 
 /// The angle of a unit vector counted from 0 and from pi, each precise where it is small.
@@ -316,6 +463,12 @@ mod tests {
     }
     fn close(a: f64, b: f64, tolerance: f64) -> bool {
         (a - b).abs() <= tolerance * (1.0 + b.abs())
+    }
+
+    /// The argument of the spline itself where it, or its inverse, is given `angle`.
+    fn base(options: &CircularOptions, prepared: &[f64], factor: f64, angle: f64, inverse: bool) -> f64 {
+        let base = if inverse { angle + options.turn(prepared, factor, angle, true).0 } else { angle };
+        base - TAU * (base / TAU).round()
     }
 
     #[test]
@@ -396,7 +549,14 @@ mod tests {
                     assert!(close(small / factor, turn / 1e-8, 1e-6), "{small} {turn}");
                     assert!(close(small_ln / factor, ln / 1e-8, 1e-6), "{small_ln} {ln}");
                     let mut cot = [0.0; 2];
-                    let (_, by_angle) = PLAIN.turn_vjp(&prepared, factor, angle, inverse, (1.0, 1.0), &mut cot);
+                    let (_, by_angle) = PLAIN.turn_vjp(
+                        &prepared,
+                        factor,
+                        base(&PLAIN, &prepared, factor, angle, inverse),
+                        inverse,
+                        (1.0, 1.0),
+                        &mut cot,
+                    );
                     assert!(by_angle.abs() < 10.0 * factor, "{by_angle}");
                 }
             }
@@ -428,8 +588,14 @@ mod tests {
                     assert!(close(ln, slope, 1e-8), "{options:?} {ln} {slope}");
 
                     let mut cot = vec![0.0; options.prepared()];
-                    let (cot_factor, cot_angle) =
-                        options.turn_vjp(&prepared, factor, angle, inverse, (by_turn, by_ln), &mut cot);
+                    let (cot_factor, cot_angle) = options.turn_vjp(
+                        &prepared,
+                        factor,
+                        base(options, &prepared, factor, angle, inverse),
+                        inverse,
+                        (by_turn, by_ln),
+                        &mut cot,
+                    );
                     let mut cot_params = vec![0.0; options.params()];
                     options.prepare_vjp(&cot, &mut cot_params);
                     let mut pairs = vec![

@@ -73,8 +73,7 @@ impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
     ) {
         let [low, high] = Interval::<LOW, HIGH>::shares(x[0]);
         let at = Ends { low, high };
-        let Mapped { to, ln, .. } =
-            if inverse { Self::SPLINE.inverse(prepared, at) } else { Self::SPLINE.direct(prepared, at) };
+        let Mapped { to, ln, .. } = Self::SPLINE.map(prepared, at, inverse);
         x[0] = Interval::<LOW, HIGH>::at_shares([to.low, to.high]);
         *log_det += ln;
         let (target, base) = if inverse { (at, to) } else { (to, at) };
@@ -92,18 +91,9 @@ impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
     ) {
         let target = Ends { low: scratch[0], high: scratch[1] };
         let base = Ends { low: scratch[2], high: scratch[3] };
-        let (at, to) = if inverse { (target, base) } else { (base, target) };
-        // x = low + L d = high - L d', by the distance that is the more precise one.
-        let cot_x = cot[0].scale(Interval::<LOW, HIGH>::LENGTH);
-        let nearer = to.low.le(to.high);
-        let cot_to = Ends { low: R::select(nearer, cot_x, R::zero()), high: R::select(nearer, R::zero(), -cot_x) };
-        let none = Ends { low: R::zero(), high: R::zero() };
-        let cot_mapped = MappedCot { to: cot_to, ln_ratio: none, ln: cot_log_det };
-        let ends = if inverse {
-            Self::SPLINE.inverse_vjp(prepared, at, cot_mapped, cot_prepared)
-        } else {
-            Self::SPLINE.direct_vjp(prepared, at, cot_mapped, cot_prepared)
-        };
+        let to = Ends { low: cot[0].scale(Interval::<LOW, HIGH>::LENGTH), high: R::zero() };
+        let cot_mapped = MappedCot { to, ln_ratio: None, ln: cot_log_det };
+        let ends = Self::SPLINE.map_vjp(prepared, [base, target], cot_mapped, cot_prepared, inverse);
         cot[0] = (ends.low - ends.high).scale(1.0 / Interval::<LOW, HIGH>::LENGTH);
     }
 }
@@ -115,6 +105,7 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     const PREPARED: usize = Self::SPLINE.prepared();
     const SCRATCH: usize = 4;
     const NAME: &'static str = "r";
+    const WIDE: bool = true;
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -127,19 +118,19 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params.fill(if Self::SPLINE.smooth_second_derivative { 0.0 } else { START });
     }
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         Self::SPLINE.prepare(params, prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         Self::SPLINE.prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::walk::<R, P, LOW, HIGH>(prepared, x, log_det, scratch, true);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -149,12 +140,12 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     ) {
         Self::walk_vjp::<R, P, LOW, HIGH>(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
-    #[inline]
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         Self::walk::<R, P, LOW, HIGH>(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -13,7 +13,12 @@
 //! ```
 //! (J. A. Gregory and R. Delbourgo, IMA J. Numer. Anal. 2 (1982) 123, in the symmetric form: all terms are positive.) From
 //! part : rest = t (t + a s) : s (s + b t) the way back is a quadratic equation for t : s whose discriminant
-//! is a sum of squares and products of positive numbers.
+//! is a sum of squares and products of positive numbers; its root over `den` is the derivative of part by t.
+//!
+//! # Speed
+//! Everything is inlined whole, so that it may run on vector registers ([`super::Layer::WIDE`]): loops instead of closures, selections instead of
+//! gathers, quotients from one reciprocal where they can share it. Derivatives of the inverse are those of the spline itself at the point on the
+//! base side, by the implicit function theorem: no equation is solved for them.
 
 mod bin;
 #[cfg(test)]
@@ -22,7 +27,7 @@ mod tests;
 use super::StateTensor;
 use crate::numeric::special::{logistic, softplus};
 use crate::numeric::{Dual, Lift, Mask, Real};
-use bin::{Bin, Seen, piece_direct, piece_inverse};
+use bin::{Bin, Piece};
 
 /// What a spline looks like.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -76,8 +81,8 @@ pub(crate) struct Mapped<R> {
 pub(crate) struct MappedCot<R> {
     /// Of the new distances.
     pub to: Ends<R>,
-    /// Of the **logarithms** of the two ratios.
-    pub ln_ratio: Ends<R>,
+    /// Of the **logarithms** of the two ratios, where these are used.
+    pub ln_ratio: Option<Ends<R>>,
     /// Of ln derivative.
     pub ln: R,
 }
@@ -196,22 +201,31 @@ impl SplineOptions {
     #[inline(always)]
     fn height_at(&self, bin: usize) -> Option<usize> {
         let bin = if self.symmetric() && bin == 2 { 0 } else { bin };
-        bin.checked_sub(self.fixed_heights()).map(|i| self.widths() + i)
+        match bin.checked_sub(self.fixed_heights()) {
+            Some(i) => Some(self.widths() + i),
+            None => None,
+        }
     }
     #[inline(always)]
     fn width_logit<P: Real>(&self, params: &[P], bin: usize) -> P {
-        self.width_at(bin).map_or(P::zero(), |i| params[i])
+        match self.width_at(bin) {
+            Some(i) => params[i],
+            None => P::zero(),
+        }
     }
     #[inline(always)]
     fn height_logit<P: Real>(&self, params: &[P], bin: usize) -> P {
-        let own = self.height_at(bin).map_or(P::zero(), |i| params[i]);
+        let own = match self.height_at(bin) {
+            Some(i) => params[i],
+            None => P::zero(),
+        };
         if self.independent_width_height_parametrization { own + self.width_logit(params, bin) } else { own }
     }
     /// Bound of the absolute value of a logit under the ratio limit.
     #[inline(always)]
     fn logit_bound(&self) -> Option<f64> {
         let ratio = self.restrict_max_min_width_height_ratio;
-        (ratio > 0.0).then(|| 0.5 * (ratio.ln() - ((self.bins - 1) as f64).max(1.0).ln()))
+        if ratio > 0.0 { Some(0.5 * (ratio.ln() - ((self.bins - 1) as f64).max(1.0).ln())) } else { None }
     }
     #[inline(always)]
     fn limited<P: Real>(&self, logit: P) -> P {
@@ -228,8 +242,14 @@ impl SplineOptions {
         }
     }
 
+    /// A slope from its raw parameter.
+    #[inline(always)]
+    fn slope<P: Real>(&self, raw: P) -> P {
+        P::constant(self.min_derivative) + softplus(raw)
+    }
+
     /// Parameters to widths, heights and slopes.
-    #[inline]
+    #[inline(always)]
     pub fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         let k = self.bins;
         let (widths, rest) = prepared.split_at_mut(k);
@@ -242,13 +262,12 @@ impl SplineOptions {
         shares(heights, self.min_height);
 
         let raw = &params[self.widths() + self.heights()..];
-        let slope = |b: P| P::constant(self.min_derivative) + softplus(b);
         if self.fixed() {
             slopes[0] = P::constant(self.fix_boundary_derivatives);
             slopes[k] = slopes[0];
         } else {
-            slopes[0] = slope(raw[0]);
-            slopes[k] = slope(raw[self.last_slope()]);
+            slopes[0] = self.slope(raw[0]);
+            slopes[k] = if self.periodic { slopes[0] } else { self.slope(raw[self.last_slope()]) };
         }
         if self.smooth_second_derivative {
             let inner = smooth_slope(k, [widths[0], widths[1], heights[0], heights[1], slopes[0], slopes[k]]);
@@ -256,13 +275,13 @@ impl SplineOptions {
         } else {
             let first = usize::from(!self.fixed());
             for (d, b) in slopes[1..k].iter_mut().zip(&raw[first..]) {
-                *d = slope(*b);
+                *d = self.slope(*b);
             }
         }
     }
 
     /// Cotangents of [`SplineOptions::prepare`].
-    #[inline]
+    #[inline(always)]
     pub fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let k = self.bins;
         let (widths, rest) = prepared.split_at(k);
@@ -273,33 +292,49 @@ impl SplineOptions {
         // What the inner slopes of a smooth spline add, by the order of the arguments of `smooth_slope`.
         let mut added = [P::zero(); 6];
         if self.smooth_second_derivative {
-            let cot = cot_slopes[1..k].iter().fold(P::zero(), |sum, c| sum + *c);
+            let mut cot = P::zero();
+            for of_knot in &cot_slopes[1..k] {
+                cot += *of_knot;
+            }
             let at = [widths[0], widths[1], heights[0], heights[1], slopes[0], slopes[k]];
-            let inner = smooth_slope(k, core::array::from_fn(|i| Dual::<P, 6>::input(at[i], i)));
-            added = inner.grad.map(|g| g * cot);
-        }
-
-        let raw = self.widths() + self.heights();
-        let mut slope = |place: usize, cot: P| cot_params[raw + place] += cot * logistic(params[raw + place]);
-        if !self.fixed() {
-            slope(0, cot_slopes[0] + added[4]);
-            slope(self.last_slope(), cot_slopes[k] + added[5]);
-        }
-        if !self.smooth_second_derivative {
-            let first = usize::from(!self.fixed());
-            for (i, cot) in cot_slopes[1..k].iter().enumerate() {
-                slope(first + i, *cot);
+            let mut inputs = [Dual::<P, 6>::fixed(P::zero()); 6];
+            for i in 0..6 {
+                inputs[i] = Dual::input(at[i], i);
+            }
+            let inner = smooth_slope(k, inputs);
+            for i in 0..6 {
+                added[i] = inner.grad[i] * cot;
             }
         }
 
-        let cot_width = |bin: usize| if bin < 2 { cot_widths[bin] + added[bin] } else { cot_widths[bin] };
-        let cot_height = |bin: usize| if bin < 2 { cot_heights[bin] + added[2 + bin] } else { cot_heights[bin] };
-        let mean_width = shares_mean(widths, self.min_width, cot_width);
-        let mean_height = shares_mean(heights, self.min_height, cot_height);
+        let raw = self.widths() + self.heights();
+        if !self.fixed() {
+            let last = raw + self.last_slope();
+            cot_params[raw] += (cot_slopes[0] + added[4]) * logistic(params[raw]);
+            cot_params[last] += (cot_slopes[k] + added[5]) * logistic(params[last]);
+        }
+        if !self.smooth_second_derivative {
+            let first = raw + usize::from(!self.fixed());
+            for (i, cot) in cot_slopes[1..k].iter().enumerate() {
+                cot_params[first + i] += *cot * logistic(params[first + i]);
+            }
+        }
+
+        let mut mean_width = shares_mean(widths, self.min_width, cot_widths);
+        let mut mean_height = shares_mean(heights, self.min_height, cot_heights);
+        for bin in 0..k.min(2) {
+            mean_width += self.of_mean(widths[bin], self.min_width) * added[bin];
+            mean_height += self.of_mean(heights[bin], self.min_height) * added[2 + bin];
+        }
         for bin in 0..k {
-            let mut cot = (widths[bin] - P::constant(self.min_width)) * (cot_width(bin) - mean_width);
+            let (mut cot, mut up) = (cot_widths[bin] - mean_width, cot_heights[bin] - mean_height);
+            if bin < 2 {
+                cot += added[bin];
+                up += added[2 + bin];
+            }
+            cot *= widths[bin] - P::constant(self.min_width);
             cot *= self.limited_derivative(self.width_logit(params, bin));
-            let mut up = (heights[bin] - P::constant(self.min_height)) * (cot_height(bin) - mean_height);
+            up *= heights[bin] - P::constant(self.min_height);
             up *= self.limited_derivative(self.height_logit(params, bin));
             if self.independent_width_height_parametrization {
                 cot += up;
@@ -311,6 +346,12 @@ impl SplineOptions {
                 cot_params[i] += up;
             }
         }
+    }
+
+    /// How much of the mean in [`shares_mean`] a cotangent of this share makes.
+    #[inline(always)]
+    fn of_mean<P: Real>(&self, share: P, least: f64) -> P {
+        (share - P::constant(least)).scale(1.0 / (1.0 - least * self.bins as f64))
     }
 
     /// The spline.
@@ -332,166 +373,203 @@ impl SplineOptions {
         cot: MappedCot<R>,
         cot_prepared: &mut [R],
     ) -> Ends<R> {
-        self.map_vjp(prepared, at, cot, cot_prepared, false)
+        let target = self.direct(prepared, at).to;
+        self.map_vjp(prepared, [at, target], cot, cot_prepared, false)
     }
-    /// Cotangents of [`SplineOptions::inverse`] at the point `at` that it was given.
+    /// The spline or its inverse.
     #[inline(always)]
-    pub fn inverse_vjp<R: Real, P: Lift<R>>(
-        &self,
-        prepared: &[P],
-        at: Ends<R>,
-        cot: MappedCot<R>,
-        cot_prepared: &mut [R],
-    ) -> Ends<R> {
-        self.map_vjp(prepared, at, cot, cot_prepared, true)
-    }
+    pub fn map<R: Real, P: Lift<R>>(&self, prepared: &[P], at: Ends<R>, inverse: bool) -> Mapped<R> {
+        let at = at.inside();
+        let bin = self.bin(prepared, at.low, inverse);
+        let over_sizes = (bin.size * bin.out_size).quick_recip();
+        let steep = bin.out_size.square() * over_sizes;
+        let per_slope = if inverse { steep } else { bin.size.square() * over_sizes };
+        let (share, rest) = bin.shares(at, bin.out_size * over_sizes);
+        let (a, b) = (bin.slope_low * per_slope, bin.slope_high * per_slope);
 
-    #[inline(always)]
-    fn map<R: Real, P: Lift<R>>(&self, prepared: &[P], at: Ends<R>, inverse: bool) -> Mapped<R> {
-        let seen = Seen::from(at);
-        let bin = self.bin(prepared, &seen, inverse);
-        let (t, a, b) = bin.arguments(seen.near, inverse);
-        let piece = if inverse { piece_inverse(t, a, b) } else { piece_direct(t, a, b) };
+        let (part, behind, slope, piece);
+        if inverse {
+            // For the shares p and q = 1 - p: with B = q a - p b it is q r^2 + B r - p = 0 for r = t / s. Both are found without cancellation.
+            let linear = rest * a - share * b;
+            let root = (linear.square() + (share * rest).scale(4.0)).sqrt();
+            let falling = linear.lt(R::zero());
+            let before = R::select(falling, root - linear, share + share);
+            let after = R::select(falling, rest + rest, linear + root);
+            let all = before + after;
+            let over = (all * root).quick_recip();
+            let over_all = over * root;
+            (part, behind) = (before * over_all, after * over_all);
+            piece = Piece::new(part, behind, a, b);
+            // By the implicit function theorem dt / dp = den / root.
+            slope = piece.den * (over * all);
+        } else {
+            piece = Piece::new(share, rest, a, b);
+            let over = piece.den.quick_recip();
+            (part, behind) = (share * piece.up * over, rest * piece.down * over);
+            slope = piece.steepness * over.square();
+        }
 
-        let near = bin.out_start + bin.out_size * piece.part;
-        let far = bin.out_beyond + bin.out_size * piece.rest;
-        let steep = bin.out_size / bin.size;
-        let outer = bin.outer();
-        let near_ratio = R::select(outer, steep * piece.over, near / R::select(outer, R::one(), seen.near));
+        let to = Ends { low: bin.out_start + bin.out_size * part, high: bin.out_beyond + bin.out_size * behind };
+        // In the bin at an end its ratio is what is left when the distance is taken out: up / den, or down / den. Elsewhere distances are not small.
+        let (low, high) = if inverse {
+            ((piece.den, piece.up), (piece.den, piece.down))
+        } else {
+            ((piece.up, piece.den), (piece.down, piece.den))
+        };
+        let (above_low, below_low) = (R::select(bin.first, steep * low.0, to.low), R::select(bin.first, low.1, at.low));
+        let (above_high, below_high) =
+            (R::select(bin.last, steep * high.0, to.high), R::select(bin.last, high.1, at.high));
+        let over = (below_low * below_high).quick_recip();
         Mapped {
-            to: seen.place(near, far),
-            ratio: seen.place(near_ratio, far / seen.far),
-            ln: (steep * piece.slope).ln(),
+            to,
+            ratio: Ends { low: above_low * (below_high * over), high: above_high * (below_low * over) },
+            ln: (steep * slope).ln(),
         }
     }
 
+    /// Cotangents of [`SplineOptions::map`], given the point before and after the spline itself: returns those of the two distances of what
+    /// was mapped, adds those of the prepared numbers.
+    ///
+    /// With x and y the two distances from the lower end, y = y0 + h part(t, a, b), t = (x - x0) / w, a = d0 w / h and b = d1 w / h.
     #[inline(always)]
-    fn map_vjp<R: Real, P: Lift<R>>(
+    pub fn map_vjp<R: Real, P: Lift<R>>(
         &self,
         prepared: &[P],
-        at: Ends<R>,
+        [base, target]: [Ends<R>; 2],
         cot: MappedCot<R>,
         cot_prepared: &mut [R],
         inverse: bool,
     ) -> Ends<R> {
-        let seen = Seen::from(at);
-        let bin = self.bin(prepared, &seen, inverse);
-        let (t, a, b) = bin.arguments(seen.near, inverse);
-        let (td, ad, bd) = (Dual::<R, 3>::input(t, 0), Dual::input(a, 1), Dual::input(b, 2));
-        let piece = if inverse { piece_inverse(td, ad, bd) } else { piece_direct(td, ad, bd) };
+        let zero = R::zero();
+        let base = base.inside();
+        let bin = self.bin(prepared, base.low, false);
+        let over_sizes = (bin.size * bin.out_size).quick_recip();
+        let (over_size, over_out) = (bin.out_size * over_sizes, bin.size * over_sizes);
+        let per_slope = bin.size.square() * over_sizes;
+        let (t, s) = bin.shares(base, over_size);
+        let (a, b) = (bin.slope_low * per_slope, bin.slope_high * per_slope);
+        let piece = Piece::new(t, s, a, b);
+        let above = piece.steepness;
+        let over = (piece.den * above).quick_recip();
+        let (over_den, over_above) = (over * above, over * piece.den);
 
-        // Backwards through `map`; `size` and `out_size` are those of the bin along the argument and along the result.
-        let (mut cot_near, mut cot_far) = seen.take(cot.to);
-        let (cot_near_ratio, cot_far_ratio) = seen.take(cot.ln_ratio);
-        let outer = bin.outer();
-        let near = bin.out_start + bin.out_size * piece.part.value;
-        let far = bin.out_beyond + bin.out_size * piece.rest.value;
-
-        cot_far += cot_far_ratio / far;
-        let cot_at_far = -cot_far_ratio / seen.far;
-        // ln ratio = ln(out_size / size) + ln over in the outer bin, ln(near / at) in the others.
-        let in_outer = R::select(outer, cot_near_ratio, R::zero());
-        let in_inner = R::select(outer, R::zero(), cot_near_ratio);
-        cot_near += in_inner / R::select(outer, R::one(), near);
-        let mut cot_at_near = -in_inner / R::select(outer, R::one(), seen.near);
-
-        let steepness = in_outer + cot.ln;
-        let mut cot_size = -steepness / bin.size;
-        let mut cot_out_size = steepness / bin.out_size + cot_near * piece.part.value + cot_far * piece.rest.value;
-        let cot_part = cot_near * bin.out_size;
-        let cot_rest = cot_far * bin.out_size;
-        let cot_over = in_outer / piece.over.value;
-        let cot_slope = cot.ln / piece.slope.value;
-        let [cot_t, cot_a, cot_b]: [R; 3] = core::array::from_fn(|i| {
-            cot_part * piece.part.grad[i]
-                + cot_rest * piece.rest.grad[i]
-                + cot_over * piece.over.grad[i]
-                + cot_slope * piece.slope.grad[i]
-        });
-
-        // t = (at - start) / size; a = slope * width / height.
-        cot_at_near += cot_t / bin.size;
-        let cot_start = -cot_t / bin.size;
-        cot_size -= cot_t * t / bin.size;
-        let flatness = cot_a * a + cot_b * b;
-        let per_slope = if inverse { bin.out_size / bin.size } else { bin.size / bin.out_size };
-        if inverse {
-            cot_size -= flatness / bin.size;
-            cot_out_size += flatness / bin.out_size;
-        } else {
-            cot_size += flatness / bin.size;
-            cot_out_size -= flatness / bin.out_size;
+        // Logarithms are those of the spline itself; the inverse has the opposite ones.
+        let cot_ln = if inverse { -cot.ln } else { cot.ln };
+        // ln(above / den^2) by t, a, b.
+        let one = R::one();
+        let den_t = (t - s) * (R::constant(2.0) - (a + b)) * over_den;
+        let (bent, mixed) = ((t * (b - one) + s * (one - a)) * over_above, t * s * over_den);
+        let mut by_t = (cot_ln + cot_ln) * (bent - den_t);
+        let mut by_a = cot_ln * (s * s * over_above - mixed - mixed);
+        let mut by_b = cot_ln * (t * t * over_above - mixed - mixed);
+        let mut steepness = cot_ln;
+        let (mut by_base, mut by_target) = (zero, zero);
+        if let Some(Ends { low, high }) = cot.ln_ratio {
+            // ln ratio = ln(h / w) + ln(up / den), or ln(h / w) + ln(down / den), in the bin at the end, ln(y / x) elsewhere.
+            let (low, high) = if inverse { (-low, -high) } else { (low, high) };
+            let (outer_low, outer_high) = (R::select(bin.first, low, zero), R::select(bin.last, high, zero));
+            let both = outer_low + outer_high;
+            let (up, down) = (outer_low / piece.up, outer_high / piece.down);
+            by_t += up * (one - a) + down * (b - one) - both * den_t;
+            by_a += up * s - both * mixed;
+            by_b += down * t - both * mixed;
+            steepness += both;
+            let inner = Ends { low: R::select(bin.first, zero, low), high: R::select(bin.last, zero, high) };
+            by_base = -bin.tilt(inner, base);
+            by_target = bin.tilt(inner, target);
         }
+        by_base += by_t * over_size;
+
+        // The cotangents of x and y, and the one that the parameters in y have: the inverse is dx = (dy - dy of the parameters) / slope.
+        let cot_to = cot.to.low - cot.to.high;
+        let slope = above * over_den.square();
+        let (cot_at, cot_target);
+        if inverse {
+            let through = (cot_to + by_base) * (bin.size * over_out) * (piece.den.square() * over_above);
+            (cot_at, cot_target) = (through + by_target, -through);
+        } else {
+            cot_target = cot_to + by_target;
+            cot_at = cot_target * (bin.out_size * over_size) * slope + by_base;
+        }
+
+        let cot_part = cot_target * bin.out_size;
+        let (part, rest) = (t * piece.up * over_den, s * piece.down * over_den);
+        let cot_t = cot_part * slope + by_t;
+        let cot_a = cot_part * mixed * rest + by_a;
+        let cot_b = by_b - cot_part * mixed * part;
+        let flatness = cot_a * a + cot_b * b;
         let parts = Bin {
-            start: cot_start,
-            size: cot_size,
-            out_start: cot_near,
-            out_size: cot_out_size,
-            out_beyond: cot_far,
-            slope_near: cot_a * per_slope,
-            slope_far: cot_b * per_slope,
+            start: -cot_t * over_size,
+            size: (flatness - steepness - cot_t * t) * over_size,
+            out_start: cot_target,
+            out_size: cot_target * part + (steepness - flatness) * over_out,
+            slope_low: cot_a * per_slope,
+            slope_high: cot_b * per_slope,
+            ..bin
         };
-        self.bin_vjp(prepared, &seen, parts, cot_prepared, inverse);
-        seen.place(cot_at_near, cot_at_far)
+        self.bin_vjp(prepared, base.low, parts, cot_prepared);
+        Ends { low: cot_at, high: zero }
     }
 
-    /// The bin that a point is in, counted from its nearer end.
+    /// The bin that a point at this distance from the lower end is in.
     #[inline(always)]
-    fn bin<R: Real, P: Lift<R>>(&self, prepared: &[P], seen: &Seen<R>, inverse: bool) -> Bin<R> {
+    fn bin<R: Real, P: Lift<R>>(&self, prepared: &[P], low: R, inverse: bool) -> Bin<R> {
         let (from, to, slopes) = self.split(prepared, inverse);
         let mut bin = Bin {
             start: R::zero(),
-            size: seen.pick(from, 0),
+            size: from[0].lift(),
+            beyond: R::zero(),
             out_start: R::zero(),
-            out_size: seen.pick(to, 0),
+            out_size: to[0].lift(),
             out_beyond: R::zero(),
-            slope_near: seen.pick(slopes, 0),
-            slope_far: seen.pick(slopes, 1),
+            slope_low: slopes[0].lift(),
+            slope_high: slopes[1].lift(),
+            first: R::Mask::splat(true),
+            last: R::Mask::splat(self.bins == 1),
         };
         let (mut edge, mut out_edge) = (bin.size, bin.out_size);
         for i in 1..self.bins {
-            let (size, out_size) = (seen.pick(from, i), seen.pick(to, i));
-            let here = edge.le(seen.near);
+            let (size, out_size) = (from[i].lift(), to[i].lift());
+            let here = edge.le(low);
             bin.start = R::select(here, edge, bin.start);
             bin.size = R::select(here, size, bin.size);
+            bin.beyond = R::select(here, R::zero(), bin.beyond + size);
             bin.out_start = R::select(here, out_edge, bin.out_start);
             bin.out_size = R::select(here, out_size, bin.out_size);
             bin.out_beyond = R::select(here, R::zero(), bin.out_beyond + out_size);
-            bin.slope_near = R::select(here, seen.pick(slopes, i), bin.slope_near);
-            bin.slope_far = R::select(here, seen.pick(slopes, i + 1), bin.slope_far);
+            bin.slope_low = R::select(here, slopes[i].lift(), bin.slope_low);
+            bin.slope_high = R::select(here, slopes[i + 1].lift(), bin.slope_high);
+            if i == 1 {
+                bin.first = !here;
+            }
+            bin.last = here;
             edge += size;
             out_edge += out_size;
         }
         bin
     }
 
-    /// Cotangents of [`SplineOptions::bin`].
+    /// Adds cotangents of a bin's numbers, found by the spline itself, to those of the prepared numbers.
     #[inline(always)]
-    fn bin_vjp<R: Real, P: Lift<R>>(
-        &self,
-        prepared: &[P],
-        seen: &Seen<R>,
-        cot: Bin<R>,
-        cot_prepared: &mut [R],
-        inverse: bool,
-    ) {
+    fn bin_vjp<R: Real, P: Lift<R>>(&self, prepared: &[P], low: R, cot: Bin<R>, cot_prepared: &mut [R]) {
         let k = self.bins;
-        let (from, _, _) = self.split(prepared, inverse);
+        let (widths, _, _) = self.split(prepared, false);
         let (cot_widths, rest) = cot_prepared.split_at_mut(k);
         let (cot_heights, cot_slopes) = rest.split_at_mut(k);
-        let (cot_from, cot_to) = if inverse { (cot_heights, cot_widths) } else { (cot_widths, cot_heights) };
         let mut edge = R::zero();
+        let mut reached = R::Mask::splat(true);
         for i in 0..k {
-            let next = edge + seen.pick(from, i);
-            // Whether the point is in a later bin, or in this one, or in an earlier one. The last bin has no end.
-            let later = if i + 1 < k { next.le(seen.near) } else { R::Mask::splat(false) };
-            let reached = if i == 0 { R::Mask::splat(true) } else { edge.le(seen.near) };
-            let here = |this: R, before: R, beyond: R| R::select(later, before, R::select(reached, this, beyond));
-            seen.give(cot_from, i, here(cot.size, cot.start, R::zero()));
-            seen.give(cot_to, i, here(cot.out_size, cot.out_start, cot.out_beyond));
-            seen.give(cot_slopes, i, here(cot.slope_near, R::zero(), R::zero()));
-            seen.give(cot_slopes, i + 1, here(cot.slope_far, R::zero(), R::zero()));
-            edge = next;
+            edge += widths[i].lift();
+            // Whether the point is in a later bin, or in this one. The last bin has no end.
+            let later = if i + 1 < k { edge.le(low) } else { R::Mask::splat(false) };
+            let here = reached & !later;
+            add_where(later, cot.start, &mut cot_widths[i]);
+            add_where(here, cot.size, &mut cot_widths[i]);
+            add_where(later, cot.out_start, &mut cot_heights[i]);
+            add_where(here, cot.out_size, &mut cot_heights[i]);
+            add_where(here, cot.slope_low, &mut cot_slopes[i]);
+            add_where(here, cot.slope_high, &mut cot_slopes[i + 1]);
+            reached = later;
         }
     }
 
@@ -504,11 +582,20 @@ impl SplineOptions {
     }
 }
 
+/// Adds where the mask is set.
+#[inline(always)]
+fn add_where<R: Real>(mask: R::Mask, value: R, sum: &mut R) {
+    *sum = R::select(mask, *sum + value, *sum);
+}
+
 /// Logits to shares of the interval, none below `least`.
-#[inline]
+#[inline(always)]
 pub(super) fn shares<P: Real>(logits: &mut [P], least: f64) {
     let free = 1.0 - least * logits.len() as f64;
-    let largest = logits.iter().fold(logits[0], |m, a| m.max(*a));
+    let mut largest = logits[0];
+    for a in logits.iter().skip(1) {
+        largest = largest.max(*a);
+    }
     let mut sum = P::zero();
     for a in logits.iter_mut() {
         *a = (*a - largest).exp();
@@ -520,18 +607,21 @@ pub(super) fn shares<P: Real>(logits: &mut [P], least: f64) {
     }
 }
 
-/// The mean of cotangents that [`shares`] takes off each: a_i_bar = (share_i - least) (c_i - mean).
-#[inline]
-pub(super) fn shares_mean<P: Real>(shares: &[P], least: f64, cot: impl Fn(usize) -> P) -> P {
+/// Cotangents of [`shares`], from shares and their cotangents to those of the logits: a_i_bar = (share_i - least) (c_i - mean). Here the mean.
+#[inline(always)]
+pub(super) fn shares_mean<P: Real>(shares: &[P], least: f64, cots: &[P]) -> P {
     let free = 1.0 - least * shares.len() as f64;
-    let sum = shares.iter().enumerate().fold(P::zero(), |sum, (i, w)| sum + (*w - P::constant(least)) * cot(i));
+    let mut sum = P::zero();
+    for (share, cot) in shares.iter().zip(cots) {
+        sum += (*share - P::constant(least)) * *cot;
+    }
     sum.scale(1.0 / free)
 }
 
 /// The slope at the inner knots of a smooth spline: the positive root of d^2 - 2 A d - p = 0 that makes the second derivative continuous.
 ///
 /// Two bins: that of the one inner knot. Three bins, the third like the first and the two inner slopes the same.
-#[inline]
+#[inline(always)]
 fn smooth_slope<P: Real>(bins: usize, [w1, w2, h1, h2, first, last]: [P; 6]) -> P {
     let (half_sum, product) = if bins == 2 {
         let sum = h1 + h2;

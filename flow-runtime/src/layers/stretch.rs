@@ -152,7 +152,7 @@ impl Stretch {
             out[3] += cot_height * raw[3].exp();
             for (start, cot_logits) in [(0, &mut *cot_widths), (k, &mut *cot_heights)] {
                 let (share, cot) = (&spline[start..start + k], &cot_spline[start..start + k]);
-                let mean = shares_mean(share, LEAST, |i| cot[i]);
+                let mean = shares_mean(share, LEAST, cot);
                 for i in 0..k {
                     cot_logits[d * k + i] += (share[i] - P::constant(LEAST)) * (cot[i] - mean);
                 }
@@ -166,8 +166,7 @@ impl Stretch {
         let (frame, spline) = prepared.split_at(BOX);
         let (from, size, to, out_size) = sides::<R, P>(frame, back);
         let at = At::of(point, from, size);
-        let Mapped { to: inside, ln, .. } =
-            if back { self.spline().inverse(spline, at.ends) } else { self.spline().direct(spline, at.ends) };
+        let Mapped { to: inside, ln, .. } = self.spline().map(spline, at.ends, back);
         let slope = self.end_slope::<R, P>(spline, &at);
         let slope = if back { slope.recip() } else { slope };
         let outside = at.low | at.high;
@@ -197,16 +196,10 @@ impl Stretch {
         let cot_unit = cot_point * out_size;
 
         // Inside.
-        let cot = MappedCot {
-            to: Ends { low: inner(cot_unit), high: zero },
-            ln_ratio: Ends { low: zero, high: zero },
-            ln: inner(cot_ln),
-        };
-        let (mapped, cot_ends) = if back {
-            (self.spline().inverse(spline, at.ends), self.spline().inverse_vjp(spline, at.ends, cot, cot_spline))
-        } else {
-            (self.spline().direct(spline, at.ends), self.spline().direct_vjp(spline, at.ends, cot, cot_spline))
-        };
+        let cot = MappedCot { to: Ends { low: inner(cot_unit), high: zero }, ln_ratio: None, ln: inner(cot_ln) };
+        let mapped = self.spline().map(spline, at.ends, back);
+        let ways = if back { [mapped.to, at.ends] } else { [at.ends, mapped.to] };
+        let cot_ends = self.spline().map_vjp(spline, ways, cot, cot_spline, back);
 
         // Outside: unit = end + beyond g with g = slope or its reciprocal, ln g.
         let slope = self.end_slope::<R, P>(spline, &at);

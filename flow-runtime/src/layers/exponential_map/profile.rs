@@ -99,7 +99,7 @@ impl ExpMapType {
             ExpMapType::Splines => {
                 let cot = MappedCot {
                     to: Ends { low: cot_height, high: -cot_height },
-                    ln_ratio: Ends { low: R::zero(), high: R::zero() },
+                    ln_ratio: None,
                     ln: profile.slope * cot_slope,
                 };
                 let ends = SPLINE.direct_vjp(prepared, at, cot, cot_prepared);

@@ -73,6 +73,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     }
 
     /// Places of a letter's parameters and prepared numbers.
+    #[inline(always)]
     fn faded_range(letter: usize) -> (Range<usize>, Range<usize>) {
         let options = const { Self::OPTIONS.circular() };
         let (n, m) = (options.params(), options.prepared());
@@ -80,7 +81,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (from.0..from.0 + n, from.1..from.1 + m)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn faded_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
@@ -88,7 +89,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn faded_prepare_vjp<P: Real>(cot_prepared: &[P], cot_params: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
@@ -151,7 +152,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let mut cot_factor = R::zero();
         for letter in Self::order(Self::CIRCULARS, inverse).rev() {
             let (_, range) = Self::faded_range(letter);
-            let azimuth = scratch[Self::AZIMUTHS + letter + usize::from(inverse)];
+            let azimuth = scratch[Self::AZIMUTHS + letter];
             let cot = (cot_turned + cot_azimuth, cot_ln);
             let own = &mut cot_prepared[range.clone()];
             let (by_factor, by_azimuth) = options.turn_vjp(&prepared[range], factor, azimuth, inverse, cot, own);

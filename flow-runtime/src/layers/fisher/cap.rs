@@ -4,7 +4,7 @@ use crate::numeric::special::{exp_m1_over, ln_1p_over};
 use crate::numeric::{Real, Scalar};
 
 /// Distances below this are read as this where a logarithm or a quotient is taken: the smallest normal number with room above.
-#[inline]
+#[inline(always)]
 pub(super) fn floor<R: Real>() -> f64 {
     R::Scalar::TINY * 1e16
 }

@@ -148,10 +148,9 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         for letter in Self::order(Self::CIRCULARS, inverse).rev() {
             let of = letter * LETTER..(letter + 1) * LETTER;
             let (raw, cot_raw) = (&raw[of.clone()], &mut cot_raw[of]);
-            let Letter { turn: rotation, spline } = Letter::of(raw);
-            let azimuth = azimuths[letter + usize::from(inverse)];
-            // The rotation comes before the spline, or behind it.
-            let azimuth = if inverse { wrapped(azimuth - rotation) } else { azimuth };
+            let Letter { spline, .. } = Letter::of(raw);
+            // The rotation lies behind the spline.
+            let azimuth = azimuths[letter];
             let behind = cot_turned + cot_azimuth;
             let mut cot_spline = [R::zero(); SPLINE.prepared()];
             let (_, by_azimuth) =

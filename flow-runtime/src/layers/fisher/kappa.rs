@@ -37,7 +37,7 @@ impl KappaPrediction {
 }
 
 /// The length of a vector without over- or underflow, and the vector in units of it (zero for a vector of zeros).
-#[inline]
+#[inline(always)]
 fn length<P: Real>(v: &[P]) -> (P, [P; 3]) {
     let largest = v.iter().fold(P::zero(), |m, x| m.max(x.abs()));
     let none = largest.lt(P::constant(P::Scalar::TINY));
@@ -49,7 +49,7 @@ fn length<P: Real>(v: &[P]) -> (P, [P; 3]) {
 
 impl FisherOptions {
     /// 2 kappa from its own parameter (if it has one) or the rotation's.
-    #[inline]
+    #[inline(always)]
     pub(super) fn twice_kappa<P: Real>(&self, own: &[P], rotation: &[P]) -> P {
         let least = P::constant(self.min_kappa);
         if let Some((kind, from)) = self.kappa_prediction.of_rotation() {
@@ -70,7 +70,7 @@ impl FisherOptions {
     }
 
     /// Cotangents of [`FisherOptions::twice_kappa`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn twice_kappa_vjp<P: Real>(
         &self,
         own: &[P],

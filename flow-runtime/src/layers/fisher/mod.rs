@@ -151,11 +151,15 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let sign = R::constant(if Self::OPTIONS.inverse_z_scaling { 1.0 } else { -1.0 });
         let cot_near = cot.up * sign;
         let cot_squared = (cot.x * to.x + cot.y * to.y).scale(0.5);
-        let [by_log, by_twice]: [R; 2] = core::array::from_fn(|i| {
-            cot_near * scaled.near.grad[i]
-                + cot_squared * (scaled.near_ratio.grad[i] / near_ratio + scaled.far_ratio.grad[i] / far_ratio)
-                + cot.log_det * scaled.ln.grad[i]
-        });
+        let (by_near_ratio, by_far_ratio) = (cot_squared / near_ratio, cot_squared / far_ratio);
+        let mut by = [R::zero(); 2];
+        for i in 0..2 {
+            by[i] = cot_near * scaled.near.grad[i]
+                + by_near_ratio * scaled.near_ratio.grad[i]
+                + by_far_ratio * scaled.far_ratio.grad[i]
+                + cot.log_det * scaled.ln.grad[i];
+        }
+        let [by_log, by_twice] = by;
         cot_prepared[Self::KAPPA.1] += by_twice;
         PlaceCot {
             x: cot.x * stretch,
@@ -199,6 +203,9 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
     const PREPARED: usize = Self::END.1;
     const SCRATCH: usize = Self::SCRATCH;
     const NAME: &'static str = "f";
+    const WIDE: bool = !Self::CORRELATED
+        && Self::OPTIONS.kappa_prediction.has_own()
+        && matches!(Self::OPTIONS.rotation(), None | Some(FisherRotation::Householder | FisherRotation::Angles));
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -228,7 +235,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         if Self::CORRELATED { Self::initial_network(rng, around) } else { around.fill(0.0) }
     }
 
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
         if let Some(mode) = const { Self::OPTIONS.rotation() } {
@@ -243,7 +250,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
         let (cot_rotation, cot_own) = cot_params[..Self::VERTICAL.0].split_at_mut(Self::KAPPA.0);
@@ -254,14 +261,15 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         Self::OPTIONS.twice_kappa_vjp(own, rotation, cot_prepared[Self::KAPPA.1], cot_own, cot_rotation);
         Self::vertical_prepare_vjp(params, prepared, cot_prepared, cot_params);
         if Self::CORRELATED {
-            let weights = cot_params[Self::CIRCULAR.0..].iter_mut().zip(&cot_prepared[Self::CIRCULAR.1..]);
-            weights.for_each(|(bar, cot)| *bar += *cot);
+            for (bar, cot) in cot_params[Self::CIRCULAR.0..].iter_mut().zip(&cot_prepared[Self::CIRCULAR.1..]) {
+                *bar += *cot;
+            }
         } else {
             Self::faded_prepare_vjp(cot_prepared, cot_params);
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         Self::rotate(prepared, x, true);
         let mut at = Place::from_vector(x);
@@ -283,7 +291,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         x.copy_from_slice(&at.vector());
     }
 
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -291,26 +299,25 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let at = |scratch: &[R], place| Place::load(scratch, place);
         let mut bar = PlaceCot::from_vector(cot, cot_log_det);
         if Self::VERTICALS > 0 {
-            let (from, to) = (at(scratch, Self::AT_LIFTED), at(scratch, Self::AT_BASE));
+            let (from, to) = (Place::load(scratch, Self::AT_LIFTED), Place::load(scratch, Self::AT_BASE));
             bar = Self::vertical_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
         if Self::CIRCULARS > 0 {
-            let (from, to) = (at(scratch, Self::AT_TURNED), at(scratch, Self::AT_LIFTED));
+            let (from, to) = (Place::load(scratch, Self::AT_TURNED), Place::load(scratch, Self::AT_LIFTED));
             bar = Self::around_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
         if Self::TILTED {
-            bar = bar.tilted(&at(scratch, Self::AT_TURNED), false);
+            bar = bar.tilted(&Place::load(scratch, Self::AT_TURNED), false);
         }
-        let (from, to) = (at(scratch, Self::AT_SCALED), at(scratch, Self::AT_TILTED));
+        let (from, to) = (Place::load(scratch, Self::AT_SCALED), Place::load(scratch, Self::AT_TILTED));
         bar = Self::scaling_vjp(prepared, from, to, true, bar, cot_prepared);
         cot.copy_from_slice(&bar.vector(&from));
         Self::rotate_vjp(prepared, &mut from.vector(), true, cot, cot_prepared);
     }
 
-    #[inline]
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let mut at = Place::from_vector(z);
         at.store(scratch, Self::AT_BASE);
@@ -333,7 +340,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         R::Mask::splat(false)
     }
 
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -341,8 +348,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let at = |scratch: &[R], place| Place::load(scratch, place);
-        let (from, to) = (at(scratch, Self::AT_TILTED), at(scratch, Self::AT_SCALED));
+        let (from, to) = (Place::load(scratch, Self::AT_TILTED), Place::load(scratch, Self::AT_SCALED));
         let mut v = to.vector();
         Self::rotate(prepared, &mut v, false);
         Self::rotate_vjp(prepared, &mut v, false, cot, cot_prepared);
@@ -352,13 +358,13 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
             bar = bar.tilted(&from, true);
         }
         if Self::CIRCULARS > 0 {
-            let (from, to) = (at(scratch, Self::AT_LIFTED), at(scratch, Self::AT_TURNED));
+            let (from, to) = (Place::load(scratch, Self::AT_LIFTED), Place::load(scratch, Self::AT_TURNED));
             bar = Self::around_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
         if Self::VERTICALS > 0 {
-            let (from, to) = (at(scratch, Self::AT_BASE), at(scratch, Self::AT_LIFTED));
+            let (from, to) = (Place::load(scratch, Self::AT_BASE), Place::load(scratch, Self::AT_LIFTED));
             bar = Self::vertical_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
-        cot.copy_from_slice(&bar.vector(&at(scratch, Self::AT_BASE)));
+        cot.copy_from_slice(&bar.vector(&Place::load(scratch, Self::AT_BASE)));
     }
 }

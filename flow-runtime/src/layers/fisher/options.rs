@@ -31,6 +31,8 @@ pub struct VerticalChain(u128);
 
 impl VerticalChain {
     const RR: VerticalChain = VerticalChain(0x7272);
+    /// Letters at most: the bytes of the code.
+    pub(super) const MOST: usize = 16;
 
     /// From the bytes of the text, the first the lowest.
     pub const fn from_code(code: u128) -> VerticalChain {

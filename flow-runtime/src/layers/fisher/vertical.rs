@@ -3,21 +3,33 @@
 //! Levels hold the distances to the ends of the splines' interval, in units of its length.
 
 use super::place::{Place, PlaceCot};
-use super::{FisherFlow, FisherOptions};
+use super::{FisherFlow, FisherOptions, VerticalChain};
 use crate::layers::Options;
 use crate::layers::spline::{Ends, MappedCot};
 use crate::numeric::{Lift, Real};
 use core::ops::Range;
 
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
+    /// Where the parameters and the prepared numbers of each letter start, and where the last ones end.
+    const STARTS: [(usize, usize); VerticalChain::MOST + 1] = {
+        let mut starts = [(0, 0); VerticalChain::MOST + 1];
+        let mut letter = 0;
+        while letter <= Self::VERTICALS {
+            let (params, prepared) = Self::OPTIONS.vertical_numbers(letter);
+            starts[letter] = (Self::VERTICAL.0 + params, Self::VERTICAL.1 + prepared);
+            letter += 1;
+        }
+        starts
+    };
+
     /// Places of a letter's parameters and prepared numbers.
+    #[inline(always)]
     fn vertical_range(letter: usize) -> (Range<usize>, Range<usize>) {
-        let (from, to) = (Self::OPTIONS.vertical_numbers(letter), Self::OPTIONS.vertical_numbers(letter + 1));
-        let (params, prepared) = Self::VERTICAL;
-        (params + from.0..params + to.0, prepared + from.1..prepared + to.1)
+        let (from, to) = (Self::STARTS[letter], Self::STARTS[letter + 1]);
+        (from.0..to.0, from.1..to.1)
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn vertical_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::VERTICALS {
             if let Some(options) = Self::OPTIONS.vertical(letter) {
@@ -27,7 +39,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn vertical_prepare_vjp<P: Real>(
         params: &[P],
         prepared: &[P],
@@ -51,9 +63,9 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         inverse: bool,
         log_det: &mut R,
     ) -> Place<R> {
-        let (margin, width) = (R::constant(Self::MARGIN), R::constant(1.0 - 2.0 * Self::MARGIN));
+        let (margin, width) = (R::constant(Self::MARGIN), 1.0 - 2.0 * Self::MARGIN);
         let acts = Self::acts(&at);
-        let mut level = Ends { low: (at.low - margin) / width, high: (at.high - margin) / width };
+        let mut level = Ends { low: (at.low - margin).scale(1.0 / width), high: (at.high - margin).scale(1.0 / width) };
         let mut squared = R::one();
         let mut ln = R::zero();
         for letter in Self::order(Self::VERTICALS, inverse) {
@@ -61,17 +73,13 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let mapped = if inverse {
-                options.inverse(&prepared[range], level)
-            } else {
-                options.direct(&prepared[range], level)
-            };
+            let mapped = options.map(&prepared[range], level, inverse);
             level = mapped.to;
             squared *= mapped.ratio.low * mapped.ratio.high;
             ln += mapped.ln;
         }
         store(&mut scratch[Self::LEVELS..], if inverse { 0 } else { Self::VERTICALS }, level);
-        let mut to = Ends { low: margin + width * level.low, high: margin + width * level.high };
+        let mut to = Ends { low: margin + level.low.scale(width), high: margin + level.high.scale(width) };
         if Self::MARGIN > 0.0 {
             let one = R::one();
             let old = R::select(acts, at.low * at.high, one);
@@ -96,46 +104,43 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let (zero, half) = (R::zero(), R::constant(0.5));
-        let width = R::constant(1.0 - 2.0 * Self::MARGIN);
+        let width = 1.0 - 2.0 * Self::MARGIN;
         let acts = Self::acts(&at);
         let stretch = scratch[Self::STRETCH];
         let stretch = if inverse { stretch.recip() } else { stretch };
         let cot_squared = (cot.x * to.x + cot.y * to.y) * half;
         // ln stretch^2 is the sum of the logarithms of all ratios, or ln (low' high') - ln (low high) between margins.
-        let by_ratio = if Self::MARGIN > 0.0 { zero } else { cot_squared };
+        let by_ratio = if Self::MARGIN > 0.0 { None } else { Some(Ends { low: cot_squared, high: cot_squared }) };
         let mut cot_up = cot.up;
         let mut cot_old = zero;
         if Self::MARGIN > 0.0 {
-            let tilt = |p: &Place<R>| cot_squared * (p.high - p.low) / R::select(acts, p.low * p.high, R::one());
-            cot_up += tilt(&to);
-            cot_old = tilt(&at);
+            cot_up += cot_squared * (to.high - to.low) / R::select(acts, to.low * to.high, R::one());
+            cot_old = cot_squared * (at.high - at.low) / R::select(acts, at.low * at.high, R::one());
         }
-        let mut cot_level = Ends { low: R::select(acts, cot_up * width, zero), high: zero };
+        let mut cot_level = Ends { low: R::select(acts, cot_up.scale(width), zero), high: zero };
         let cot_ln = R::select(acts, cot.log_det, zero);
         for letter in Self::order(Self::VERTICALS, inverse).rev() {
             let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
-            let level = load(&scratch[Self::LEVELS..], letter + usize::from(inverse));
-            let mapped = MappedCot { to: cot_level, ln_ratio: Ends { low: by_ratio, high: by_ratio }, ln: cot_ln };
-            cot_level = if inverse {
-                options.inverse_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            } else {
-                options.direct_vjp(&prepared[range.clone()], level, mapped, &mut cot_prepared[range])
-            };
+            let base = load(&scratch[Self::LEVELS..], letter);
+            let target = load(&scratch[Self::LEVELS..], letter + 1);
+            let mapped = MappedCot { to: cot_level, ln_ratio: by_ratio, ln: cot_ln };
+            let own = &mut cot_prepared[range.clone()];
+            cot_level = options.map_vjp(&prepared[range], [base, target], mapped, own, inverse);
         }
-        let up = (cot_level.low - cot_level.high) / width - cot_old;
+        let up = (cot_level.low - cot_level.high).scale(1.0 / width) - cot_old;
         PlaceCot { x: cot.x * stretch, y: cot.y * stretch, up: R::select(acts, up, cot.up), ..cot }
     }
 }
 
-#[inline]
+#[inline(always)]
 fn store<R: Real>(list: &mut [R], place: usize, level: Ends<R>) {
     list[2 * place] = level.low;
     list[2 * place + 1] = level.high;
 }
 
-#[inline]
+#[inline(always)]
 fn load<R: Real>(list: &[R], place: usize) -> Ends<R> {
     Ends { low: list[2 * place], high: list[2 * place + 1] }
 }

@@ -142,12 +142,8 @@ impl ZenithLetter {
             ZenithLetter::Spline => {
                 let prepared = spline(raw);
                 let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
-                let cot = SPLINE.inverse_vjp(
-                    &prepared,
-                    ends(target),
-                    cot_mapped(base, cot, cot_ln, cot_ln_shrunk),
-                    &mut cot_prepared,
-                );
+                let cot = cot_mapped(base, cot, cot_ln, cot_ln_shrunk);
+                let cot = SPLINE.map_vjp(&prepared, [ends(base), ends(target)], cot, &mut cot_prepared, true);
                 SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
                 cot.low - cot.high
             }
@@ -173,12 +169,8 @@ impl ZenithLetter {
             ZenithLetter::Spline => {
                 let prepared = spline(raw);
                 let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
-                let cot = SPLINE.direct_vjp(
-                    &prepared,
-                    ends(base),
-                    cot_mapped(target, cot, cot_ln, cot_ln_shrunk),
-                    &mut cot_prepared,
-                );
+                let cot = cot_mapped(target, cot, cot_ln, cot_ln_shrunk);
+                let cot = SPLINE.map_vjp(&prepared, [ends(base), ends(target)], cot, &mut cot_prepared, false);
                 SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
                 cot.low - cot.high
             }
@@ -207,7 +199,7 @@ fn cot_mapped<R: Real>(to: &Height<R>, cot: R, cot_ln: R, cot_ln_shrunk: R) -> M
     // shrunk^2 is the product of both ratios.
     let half = cot_ln_shrunk.scale(0.5);
     let ends = Ends { low: R::select(north, cot, R::zero()), high: R::select(north, R::zero(), -cot) };
-    MappedCot { to: ends, ln_ratio: Ends { low: half, high: half }, ln: cot_ln }
+    MappedCot { to: ends, ln_ratio: Some(Ends { low: half, high: half }), ln: cot_ln }
 }
 
 /// One level.

@@ -1,124 +1,74 @@
 //! One bin of a spline: where a point lies in it, and the map within it.
 
 use super::Ends;
-use crate::numeric::{Lift, Real};
+use crate::numeric::Real;
 
-/// A point as seen from the end of the interval that it is nearer to.
-pub(super) struct Seen<R: Real> {
-    /// Distance to the nearer end.
-    pub(super) near: R,
-    /// Distance to the other.
-    pub(super) far: R,
-    /// Whether the nearer end is the upper one.
-    pub(super) turned: R::Mask,
-}
-
-impl<R: Real> Seen<R> {
-    /// Rounding may have carried a point outside: it is read as the end.
+impl<R: Real> Ends<R> {
+    /// Rounding may have carried a point outside: it is read as the end. NaN stays.
     #[inline(always)]
-    pub(super) fn from(at: Ends<R>) -> Self {
-        let inside = |d: R| R::select(d.lt(R::zero()), R::zero(), d);
-        let (low, high) = (inside(at.low), inside(at.high));
-        let turned = high.lt(low);
-        Seen { near: R::select(turned, high, low), far: R::select(turned, low, high), turned }
-    }
-    /// Values for the nearer and the other end, put back in place.
-    #[inline(always)]
-    pub(super) fn place(&self, near: R, far: R) -> Ends<R> {
-        Ends { low: R::select(self.turned, far, near), high: R::select(self.turned, near, far) }
-    }
-    /// Values of the nearer and the other end.
-    #[inline(always)]
-    pub(super) fn take(&self, ends: Ends<R>) -> (R, R) {
-        (R::select(self.turned, ends.high, ends.low), R::select(self.turned, ends.low, ends.high))
-    }
-    /// Number `index` of a list, counted from the nearer end.
-    #[inline(always)]
-    pub(super) fn pick<P: Lift<R>>(&self, list: &[P], index: usize) -> R {
-        R::select(self.turned, list[list.len() - 1 - index].lift(), list[index].lift())
-    }
-    /// Adds to number `index` of a list, counted from the nearer end.
-    #[inline(always)]
-    pub(super) fn give(&self, list: &mut [R], index: usize, value: R) {
-        let mirrored = list.len() - 1 - index;
-        list[index] += R::select(self.turned, R::zero(), value);
-        list[mirrored] += R::select(self.turned, value, R::zero());
+    pub(super) fn inside(self) -> Self {
+        Ends { low: R::zero().max(self.low), high: R::zero().max(self.high) }
     }
 }
 
-/// A bin, counted from the end that the point is nearer to; or cotangents of these numbers.
-pub(super) struct Bin<R> {
-    /// Distance of its nearer knot from the nearer end, along the argument.
+/// A bin; or cotangents of its numbers.
+#[derive(Clone, Copy)]
+pub(super) struct Bin<R: Real> {
+    /// Distance of its lower knot from the lower end, along the argument.
     pub(super) start: R,
     /// Its size along the argument.
     pub(super) size: R,
-    /// Distance of its nearer knot from the nearer end, along the result.
+    /// Distance of its upper knot from the upper end, along the argument.
+    pub(super) beyond: R,
+    /// Distance of its lower knot from the lower end, along the result.
     pub(super) out_start: R,
     /// Its size along the result.
     pub(super) out_size: R,
-    /// Distance of its farther knot from the farther end, along the result.
+    /// Distance of its upper knot from the upper end, along the result.
     pub(super) out_beyond: R,
-    /// dy/dx of the spline at the nearer knot, whichever direction is taken.
-    pub(super) slope_near: R,
-    /// dy/dx at the farther knot.
-    pub(super) slope_far: R,
+    /// dy/dx of the spline at the lower knot, whichever direction is taken.
+    pub(super) slope_low: R,
+    /// dy/dx at the upper knot.
+    pub(super) slope_high: R,
+    /// Whether it is the bin at the lower end.
+    pub(super) first: R::Mask,
+    /// Whether it is the bin at the upper end.
+    pub(super) last: R::Mask,
 }
 
 impl<R: Real> Bin<R> {
-    /// Place within the bin, and the end slopes in units of the mean slope.
+    /// The shares of the bin that lie before and behind a point: the one on the side of the nearer end is the precise one.
     #[inline(always)]
-    pub(super) fn arguments(&self, near: R, inverse: bool) -> (R, R, R) {
-        let t = (near - self.start) / self.size;
-        let t = R::select(t.lt(R::zero()), R::zero(), R::select(t.gt(R::one()), R::one(), t));
-        let per_slope = if inverse { self.out_size / self.size } else { self.size / self.out_size };
-        (t, self.slope_near * per_slope, self.slope_far * per_slope)
+    pub(super) fn shares(&self, at: Ends<R>, over_size: R) -> (R, R) {
+        let turned = at.high.lt(at.low);
+        let near = R::select(turned, at.high - self.beyond, at.low - self.start) * over_size;
+        let near = R::one().min(R::zero().max(near));
+        let other = R::one() - near;
+        (R::select(turned, other, near), R::select(turned, near, other))
     }
-    /// Whether the bin begins at the end of the interval.
+    /// The derivative of cot_low ln low + cot_high ln high along low, where the cotangent of an end that the bin is at is zero.
     #[inline(always)]
-    pub(super) fn outer(&self) -> R::Mask {
-        self.start.le(R::zero())
+    pub(super) fn tilt(&self, cot: Ends<R>, at: Ends<R>) -> R {
+        cot.low / R::select(self.first, R::one(), at.low) - cot.high / R::select(self.last, R::one(), at.high)
     }
 }
 
-/// A point within the unit square of a bin.
+/// The map within a bin at the shares t and s = 1 - t, for the end slopes a and b: what its formulas are made of.
 pub(super) struct Piece<R> {
-    /// Share of the bin that lies before it.
-    pub(super) part: R,
-    /// Share of the bin that lies behind it.
-    pub(super) rest: R,
-    /// part / argument.
-    pub(super) over: R,
-    /// d part / d argument.
-    pub(super) slope: R,
+    /// t^2 + s^2 + (a + b) t s.
+    pub(super) den: R,
+    /// t + a s: part = t up / den.
+    pub(super) up: R,
+    /// s + b t: rest = s down / den.
+    pub(super) down: R,
+    /// b t^2 + 2 t s + a s^2: d part / dt = steepness / den^2.
+    pub(super) steepness: R,
 }
 
-/// d part / dt at t and s = 1 - t.
-#[inline(always)]
-pub(super) fn piece_slope<R: Real>(t: R, s: R, a: R, b: R) -> R {
-    let (tt, ts, ss) = (t * t, t * s, s * s);
-    (b * tt + ts + ts + a * ss) / (tt + ss + (a + b) * ts).square()
-}
-
-#[inline(always)]
-pub(super) fn piece_direct<R: Real>(t: R, a: R, b: R) -> Piece<R> {
-    let s = R::one() - t;
-    let den = t * t + s * s + (a + b) * t * s;
-    let over = (t + a * s) / den;
-    Piece { part: t * over, rest: s * (s + b * t) / den, over, slope: piece_slope(t, s, a, b) }
-}
-
-/// The way back from the share p: with q = 1 - p and B = q a - p b, q r^2 + B r - p = 0 for r = t / s.
-#[inline(always)]
-pub(super) fn piece_inverse<R: Real>(p: R, a: R, b: R) -> Piece<R> {
-    let q = R::one() - p;
-    let linear = q * a - p * b;
-    let root = (linear.square() + (p * q).scale(4.0)).sqrt();
-    // t : s, and t / p, each without cancellation. Where B < 0, p > 0.
-    let falling = linear.lt(R::zero());
-    let before = R::select(falling, root - linear, p + p);
-    let behind = R::select(falling, q + q, linear + root);
-    let all = before + behind;
-    let (t, s) = (before / all, behind / all);
-    let over = R::select(falling, t / R::select(falling, p, R::one()), R::constant(2.0) / all);
-    Piece { part: t, rest: s, over, slope: piece_slope(t, s, a, b).recip() }
+impl<R: Real> Piece<R> {
+    #[inline(always)]
+    pub(super) fn new(t: R, s: R, a: R, b: R) -> Self {
+        let (up, down, ts) = (t + a * s, s + b * t, t * s);
+        Piece { den: t * up + s * down, up, down, steepness: b * t * t + ts + ts + a * s * s }
+    }
 }

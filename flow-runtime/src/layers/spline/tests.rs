@@ -54,6 +54,17 @@ fn close(a: f64, b: f64, tolerance: f64) -> bool {
 fn map(options: &SplineOptions, prepared: &[f64], at: Ends<f64>, inverse: bool) -> Mapped<f64> {
     if inverse { options.inverse(prepared, at) } else { options.direct(prepared, at) }
 }
+/// Cotangents of the inverse at a point.
+fn inverse_vjp<R: Real>(
+    options: &SplineOptions,
+    prepared: &[R],
+    at: Ends<R>,
+    cot: MappedCot<R>,
+    cot_prepared: &mut [R],
+) -> Ends<R> {
+    let base = options.inverse(prepared, at).to;
+    options.map_vjp(prepared, [base, at], cot, cot_prepared, true)
+}
 
 #[test]
 fn parameters_are_counted_as_published() {
@@ -139,12 +150,12 @@ fn derivatives_equal_differences() {
 
                 let cot = MappedCot {
                     to: Ends { low: weights[0], high: weights[1] },
-                    ln_ratio: Ends { low: weights[2], high: weights[3] },
+                    ln_ratio: Some(Ends { low: weights[2], high: weights[3] }),
                     ln: weights[4],
                 };
                 let mut cot_prepared = vec![0.0; options.prepared()];
                 let ends = if inverse {
-                    options.inverse_vjp(&prepared, at(low), cot, &mut cot_prepared)
+                    inverse_vjp(options, &prepared, at(low), cot, &mut cot_prepared)
                 } else {
                     options.direct_vjp(&prepared, at(low), cot, &mut cot_prepared)
                 };
@@ -183,11 +194,14 @@ fn derivatives_are_finite_and_continuous_at_the_ends() {
         let prepared = prepared(options, &params);
         for inverse in [true, false] {
             let one = |start: Ends<f64>| {
-                let cot =
-                    MappedCot { to: Ends { low: 0.3, high: -0.8 }, ln_ratio: Ends { low: 1.1, high: 0.7 }, ln: -0.4 };
+                let cot = MappedCot {
+                    to: Ends { low: 0.3, high: -0.8 },
+                    ln_ratio: Some(Ends { low: 1.1, high: 0.7 }),
+                    ln: -0.4,
+                };
                 let mut cot_prepared = vec![0.0; options.prepared()];
                 let ends = if inverse {
-                    options.inverse_vjp(&prepared, start, cot, &mut cot_prepared)
+                    inverse_vjp(options, &prepared, start, cot, &mut cot_prepared)
                 } else {
                     options.direct_vjp(&prepared, start, cot, &mut cot_prepared)
                 };
@@ -218,16 +232,16 @@ fn lanes_with_their_own_parameters_agree_with_single_points() {
     let start = Ends { low: R::from_fn(|l| points[l]), high: R::from_fn(|l| 1.0 - points[l]) };
     let there = PLAIN.inverse(&prep, start);
     let both = |v: f64| Ends { low: v, high: -2.0 * v };
-    let cot = MappedCot { to: both(0.3), ln_ratio: both(0.7), ln: 0.9 };
+    let cot = MappedCot { to: both(0.3), ln_ratio: Some(both(0.7)), ln: 0.9 };
     let wide = |e: Ends<f64>| Ends { low: R::splat(e.low), high: R::splat(e.high) };
     let mut cot_prep = vec![R::from_fn(|_| 0.0); PLAIN.prepared()];
-    let wide_cot = MappedCot { to: wide(cot.to), ln_ratio: wide(cot.ln_ratio), ln: R::splat(cot.ln) };
-    let ends = PLAIN.inverse_vjp(&prep, start, wide_cot, &mut cot_prep);
+    let wide_cot = MappedCot { to: wide(cot.to), ln_ratio: cot.ln_ratio.map(wide), ln: R::splat(cot.ln) };
+    let ends = inverse_vjp(&PLAIN, &prep, start, wide_cot, &mut cot_prep);
     for l in 0..4 {
         let prepared = prepared(&PLAIN, &rows[l]);
         let single = PLAIN.inverse(&prepared, at(points[l]));
         let mut cot_single = vec![0.0; PLAIN.prepared()];
-        let single_ends = PLAIN.inverse_vjp(&prepared, at(points[l]), cot, &mut cot_single);
+        let single_ends = inverse_vjp(&PLAIN, &prepared, at(points[l]), cot, &mut cot_single);
         assert!(close(there.to.low.lane(l), single.to.low, 1e-15) && close(there.ln.lane(l), single.ln, 1e-15));
         assert!(close(ends.low.lane(l), single_ends.low, 1e-14) && close(ends.high.lane(l), single_ends.high, 1e-14));
         for (a, b) in cot_prep.iter().zip(&cot_single) {
@@ -249,9 +263,13 @@ fn nothing_breaks_at_extreme_parameters() {
                 assert!((0.0..=1.0 + 1e-15).contains(&m.to.low), "{options:?} {params:?} {low}: {m:?}");
                 assert!((0.0..=1.0 + 1e-15).contains(&m.to.high), "{options:?} {params:?} {low}: {m:?}");
                 assert!(m.ln.is_finite(), "{options:?} {params:?} {low}: {m:?}");
-                let cot = MappedCot { to: m.to, ln_ratio: at(0.4), ln: 1.0 };
+                let cot = MappedCot { to: m.to, ln_ratio: Some(at(0.4)), ln: 1.0 };
                 let mut cot_prepared = vec![0.0; options.prepared()];
-                let ends = options.map_vjp(&prepared, at(low), cot, &mut cot_prepared, inverse);
+                let ends = if inverse {
+                    inverse_vjp(options, &prepared, at(low), cot, &mut cot_prepared)
+                } else {
+                    options.direct_vjp(&prepared, at(low), cot, &mut cot_prepared)
+                };
                 let mut cot_params = vec![0.0; options.params()];
                 options.prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
                 assert!(ends.low.is_finite() && ends.high.is_finite());
