@@ -65,7 +65,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let generated = self.push(&weights, &features.data, base, repeat, coordinates)?;
         let rows = conditions * repeat;
         let (given, shapes) = ((features.data, features.give), (shape(rows), (rows,)));
-        self.record(weights, generated, given, repeat, shapes, coordinates, features.tape)
+        self.record((weights, generated), given, repeat, shapes, coordinates, features.tape)
     }
 
     fn log_prob_on_tape<const M: usize, FB>(
