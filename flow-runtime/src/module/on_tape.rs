@@ -15,7 +15,7 @@ use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape, Tensor};
 
 /// An unconditional flow with a tape that records into gradients: what differentiable estimators take.
 ///
-/// A conditional flow gets its tape with its features: `pdf.given(features.traced(gradients))`.
+/// A conditional flow gets its tape with its features, `pdf.given(features.traced(gradients))`, or beside them, `pdf.given(features)?.on_tape(gradients)`.
 #[must_use = "a density on a tape is used once: sample from it, or evaluate it"]
 pub struct OnTape<'a, S, W, E: Element> {
     flow: &'a Flow<S, W, E, Cpu>,
