@@ -1,11 +1,12 @@
 //! Evaluation and generation of batches.
 
-use super::blocks::{At, Blocks, Model, RowFault, Workspace};
+use super::blocks::{Blocks, RowFault};
 use super::log_mean::LogMean;
 use super::run::{
     Coordinates, Edge, Job, Number, Rows, TASK, Task, WHOLE, before, blocks_of, fill, in_tasks, leave_point, scatter,
     zeros,
 };
+use super::workspace::{At, Model, Workspace};
 use crate::layers::PENALTIES;
 use crate::numeric::{Lift, Pack, WithPack};
 use core::marker::PhantomData;

@@ -3,12 +3,13 @@
 //!
 //! A head of its own stands after the last block, `(.., (Block, (LogMeanHead<H>, ())))`.
 
-use super::blocks::{
-    At, Block, Blocks, LogMeanSummary, Model, Sizes, Summary, Totals, Workspace, condition, condition_vjp,
-};
+use super::blocks::{Block, Blocks};
+use super::condition::{condition, condition_vjp};
 use super::conditioner::{Free, Given, Head, Inner, Predicted};
 use super::network::Network;
 use super::outer::Outer;
+use super::summary::{LogMeanSummary, Summary};
+use super::workspace::{At, Model, Sizes, Totals, Workspace};
 use crate::layers::Chain;
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Pack, Real, Scalar};

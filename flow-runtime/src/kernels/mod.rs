@@ -3,6 +3,7 @@
 
 mod batch;
 mod blocks;
+mod condition;
 mod conditioner;
 mod ends;
 mod gradients;
@@ -14,10 +15,12 @@ mod pool;
 mod product;
 mod run;
 mod single;
+mod summary;
+mod workspace;
 
 pub use batch::{evaluate, evaluate_part, evaluate_penalised, generate, log_mean, undo};
 pub(crate) use blocks::admit;
-pub use blocks::{At, Block, BlockSummary, Blocks, LogMeanSummary, RowFault, Summary};
+pub use blocks::{Block, Blocks, RowFault};
 pub use conditioner::{Free, Given, Head, Inner, Predicted};
 pub use gradients::{
     base_vjp, evaluate_part_and_vjp, evaluate_part_vjp, evaluate_penalised_vjp, evaluate_vjp, generate_vjp,
@@ -32,3 +35,5 @@ pub use outer::Outer;
 pub use pool::Pool;
 pub use run::{Coordinates, Job, Number, PullBack, Wanted};
 pub use single::Evaluator;
+pub use summary::{BlockSummary, LogMeanSummary, Summary};
+pub use workspace::At;

@@ -3,9 +3,11 @@
 //!
 //! The outputs of the outer network lie beside the given features, and the blocks take theirs from there one after the other.
 
-use super::blocks::{At, Blocks, Model, Summary, Totals, Workspace};
+use super::blocks::Blocks;
 use super::linear::Shared;
 use super::network::Network;
+use super::summary::Summary;
+use super::workspace::{At, Model, Sizes, Totals, Workspace};
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -66,7 +68,7 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
     const NEEDS_F64: Option<&'static str> = B::NEEDS_F64;
     const OUTER: usize = N::OUT;
 
-    fn sizes(at: At, sizes: &mut super::blocks::Sizes) {
+    fn sizes(at: At, sizes: &mut Sizes) {
         const {
             assert!(
                 N::OUT == B::GIVEN && N::IN == F,

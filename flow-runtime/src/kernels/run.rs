@@ -3,8 +3,9 @@
 //! The cut depends on the number of rows alone and partial sums are added in the order of the rows, so that results do
 //! not depend on the number of threads.
 
-use super::blocks::{Blocks, RowFault, Workspace, load, store};
+use super::blocks::{Blocks, RowFault};
 use super::pool::Pool;
+use super::workspace::{Workspace, load, store};
 use crate::numeric::{Lift, Pack, Scalar, Work};
 use core::ops::Range;
 use rayon::prelude::*;

@@ -1,8 +1,9 @@
 //! One point at a time.
 
-use super::blocks::{At, Blocks, Model, RowFault, Workspace};
+use super::blocks::{Blocks, RowFault};
 use super::log_mean::LogMean;
 use super::run::{Edge, Job, Number, leave_point};
+use super::workspace::{At, Model, Workspace};
 use core::marker::PhantomData;
 
 /// One point at a time, without threads and without allocation: weights prepared once, one workspace.

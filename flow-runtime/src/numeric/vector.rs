@@ -150,19 +150,19 @@ pub(super) mod tanh {
 
 /// erfc x = e^(-x^2) P(t) / (1 + 2 x) with t = (x - 3) / (x + 3) for x >= 0, and 2 - erfc(-x) below (M. M. Shepherd and J. G. Laframboise, Math. Comp. 36 (1981)
 /// 249). P interpolates (1 + 2 x) e^(x^2) erfc x, which stays between 1 and 1.3, at the Chebyshev points of t for x up to 28, where erfc has long been zero; it
-/// errs by 5e-17. All that is taken at the first 26 bits a of x, whose square is exact; from there three terms of Taylor's series lead to
+/// errs by 5e-17. All that is taken at the multiple a of 2^-20 next to x, whose square and sums are exact; from there three terms of Taylor's series lead to
 /// x = a + h: erfc x = erfc a - 2 / sqrt(pi) e^(-a^2) (h - a h^2 + (2 a^2 - 1) h^3 / 3). For all x.
 pub(super) mod erfc {
     use super::*;
     use core::f64::consts::FRAC_2_SQRT_PI;
     const END: f64 = 28.0;
-    /// 2^27 + 1: a product with it takes the first 26 bits of a number.
-    const SPLIT: f64 = 134_217_729.0;
+    /// 1.5 * 2^32: adding it rounds a number to a multiple of 2^-20.
+    const COARSE: f64 = 6_442_450_944.0;
 
     #[inline(always)]
     pub(in crate::numeric) fn formula<V: Register>(x: V) -> V {
         let size = between(x.abs(), 0.0, END);
-        let a = size.scale(SPLIT) - (size.scale(SPLIT) - size);
+        let a = (size + V::constant(COARSE)) - V::constant(COARSE);
         let (h, square) = (size - a, a * a);
         let t = (a - V::constant(3.0)) / (a + V::constant(3.0));
         let even = [
@@ -190,10 +190,10 @@ pub(super) mod erfc {
             9.186_243_026_143_847e-8,
             -8.500_119_502_115_306e-9,
         ];
-        // The first two terms apart: they are nearly all of the sum.
+        // The first two terms apart: they are nearly all of the sum. The second is such that erfc 0 is 1.
         let z = t * t;
         let series = t.mul_add(polynomial(z, odd), polynomial(z, even));
-        let series = series.mul_add(t, V::constant(-0.135_621_106_124_580_7));
+        let series = series.mul_add(t, V::constant(-0.135_621_106_124_580_72));
         let series = series.mul_add(t, V::constant(1.253_008_058_269_729_6));
         let bend = square.mul_add(V::constant(2.0 / 3.0), V::constant(-1.0 / 3.0));
         let beyond = h * h.mul_add(h.mul_add(bend, -a), V::one()).scale(FRAC_2_SQRT_PI);
@@ -340,7 +340,7 @@ pub(super) mod atan2 {
         ];
         let odd = [
             1.999_999_999_999_55e-1,
-            1.111_111_101_490_921_9e-1,
+            1.111_111_101_490_922e-1,
             7.692_182_863_309_697e-2,
             5.858_108_856_106_755e-2,
             3.922_560_559_586_107e-2,

@@ -1,0 +1,230 @@
+//! The space a block of points is worked in, and where its numbers are.
+
+use super::blocks::{Blocks, RowFault, admit};
+use super::conditioner::Head;
+use super::network::Network;
+use crate::layers::PENALTIES;
+use crate::numeric::{Pack, Scalar};
+
+/// Where a block's numbers start, in each of the arrays that hold them side by side.
+#[derive(Clone, Copy, Debug)]
+pub struct At {
+    /// Number of given features, and of what an outer network makes of them.
+    pub features: usize,
+    /// Where the numbers made for each point start that no earlier block has taken.
+    pub given: usize,
+    /// Embedded coordinates of earlier manifolds.
+    pub embed: usize,
+    /// Intrinsic (and base) coordinates of earlier manifolds.
+    pub dim: usize,
+    /// Weights of earlier blocks.
+    pub weights: usize,
+    /// Prepared numbers of earlier blocks with shared parameters.
+    pub shared: usize,
+    /// Number of earlier blocks.
+    pub index: usize,
+}
+
+impl At {
+    /// The first block of a flow with this many features.
+    pub const fn start<B: Blocks>(features: usize) -> At {
+        At { features: features + B::OUTER, given: 0, embed: 0, dim: 0, weights: 0, shared: 0, index: 0 }
+    }
+}
+
+/// What is the same for all points of a call: weights, and the prepared numbers of shared parameters.
+#[derive(Clone, Copy)]
+pub struct Model<'a, T> {
+    /// All weights, block after block.
+    pub weights: &'a [T],
+    /// Prepared numbers of the blocks with shared parameters.
+    pub shared: &'a [T],
+}
+
+/// Gradients that a run of blocks adds up.
+pub struct Totals<T, R> {
+    /// By the weights of networks.
+    pub weights: Vec<T>,
+    /// By shared prepared numbers, lane by lane.
+    pub shared: Vec<R>,
+}
+
+/// The space one block of points is worked in; reused from block to block.
+pub struct Workspace<T, R> {
+    /// Points side by side.
+    pub width: usize,
+    /// How many of them are meant; those after them repeat the last.
+    pub points: usize,
+    /// Rows of features, then of embedded coordinates.
+    pub inputs: Vec<T>,
+    /// Cotangents of `inputs`.
+    pub cot_inputs: Vec<T>,
+    /// Base coordinates.
+    pub base: Vec<T>,
+    /// The log-density, or its part so far.
+    pub log_prob: Vec<T>,
+    /// Cotangents of `log_prob`.
+    pub cot_log_prob: Vec<T>,
+    /// Rows of what a fit may penalise, where it is asked for.
+    pub penalties: Vec<T>,
+    /// Cotangents of `penalties`.
+    pub cot_penalties: Vec<T>,
+    /// Rows of cotangents of `base`; empty where there are none.
+    pub cot_base: Vec<T>,
+    pub(super) net_input: Vec<T>,
+    pub(super) cot_net_input: Vec<T>,
+    pub(super) activations: Vec<T>,
+    pub(super) cot_activations: Vec<T>,
+    pub(super) params: Vec<T>,
+    pub(super) cot_params: Vec<T>,
+    /// Parameters of one point, and their cotangents.
+    pub(super) single: Vec<T>,
+    /// Activations of an outer network.
+    pub(super) outer: Vec<T>,
+    /// Space for their cotangents.
+    pub(super) cot_outer: Vec<T>,
+    pub(super) temp: Vec<T>,
+    pub(super) lane_params: Vec<R>,
+    pub(super) lane_cot_params: Vec<R>,
+    pub(super) lane_prepared: Vec<R>,
+    pub(super) lane_cot_prepared: Vec<R>,
+    pub(super) lane_scratch: Vec<R>,
+    pub(super) lane_base: Vec<R>,
+    pub(super) point: Vec<R>,
+    pub(super) cot_point: Vec<R>,
+    /// Whether somebody asks for gradients by the given features.
+    pub wants_features: bool,
+    /// The first fault met: lane within the block, and what.
+    pub fault: Option<(usize, RowFault)>,
+    /// The manifolds, from and to, whose log-densities evaluation adds up; the others are only read.
+    pub counted: [usize; 2],
+}
+
+/// The largest sizes over all blocks, for the workspace.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Sizes {
+    pub(super) dim: usize,
+    pub(super) embed: usize,
+    pub(super) net_input: usize,
+    pub(super) activations: usize,
+    pub(super) params: usize,
+    pub(super) outer: usize,
+    pub(super) prepared: usize,
+    pub(super) scratch: usize,
+    pub(super) temp: usize,
+}
+
+impl Sizes {
+    /// Takes in what a head needs that reads `rows` numbers.
+    pub(super) fn head<H: Head>(&mut self, rows: usize) {
+        self.net_input = self.net_input.max(rows);
+        self.activations = self.activations.max(H::ACTIVATIONS);
+        self.params = self.params.max(H::PARAMS);
+        self.temp = self.temp.max(H::TEMP);
+    }
+
+    /// Takes in what an outer network needs.
+    pub(super) fn outer<N: Network>(&mut self) {
+        self.outer = self.outer.max(N::ACTIVATIONS);
+        self.temp = self.temp.max(N::TEMP);
+    }
+}
+
+impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
+    /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
+    #[inline(always)]
+    pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
+        // Whatever is computed begins here, whichever way a flow came by its number type.
+        const { admit::<B, T>() }
+        let mut sizes = Sizes::default();
+        B::sizes(At::start::<B>(features), &mut sizes);
+        let rows = features + B::OUTER + B::EMBED;
+        let zero = T::narrow(0.0);
+        let block = |rows: usize| vec![zero; rows * width];
+        let cot_block = |rows: usize| vec![zero; if for_gradients { rows * width } else { 0 }];
+        let lanes = |n: usize| vec![R::zero(); n];
+        let cot_lanes = |n: usize| vec![R::zero(); if for_gradients { n } else { 0 }];
+        Workspace {
+            width,
+            points: width,
+            inputs: block(rows),
+            cot_inputs: cot_block(rows),
+            base: block(B::DIM),
+            log_prob: block(1),
+            cot_log_prob: cot_block(1),
+            penalties: block(PENALTIES),
+            cot_penalties: cot_block(PENALTIES),
+            cot_base: Vec::new(),
+            net_input: block(sizes.net_input),
+            cot_net_input: cot_block(sizes.net_input),
+            activations: block(sizes.activations),
+            cot_activations: cot_block(sizes.activations),
+            params: block(sizes.params),
+            cot_params: cot_block(sizes.params),
+            single: vec![zero; sizes.params],
+            outer: block(sizes.outer),
+            cot_outer: cot_block(sizes.outer),
+            temp: block(sizes.temp),
+            lane_params: lanes(sizes.params),
+            lane_cot_params: cot_lanes(sizes.params),
+            lane_prepared: lanes(sizes.prepared),
+            lane_cot_prepared: cot_lanes(sizes.prepared),
+            lane_scratch: lanes(sizes.scratch),
+            lane_base: lanes(sizes.dim),
+            point: lanes(sizes.embed),
+            cot_point: cot_lanes(sizes.embed),
+            wants_features: true,
+            fault: None,
+            counted: [0, usize::MAX],
+        }
+    }
+
+    /// Whether lanes repeat a single point.
+    pub(super) fn is_single(&self) -> bool {
+        self.points == 1 && self.width > 1
+    }
+
+    pub(super) fn counts(&self, at: At) -> bool {
+        (self.counted[0]..self.counted[1]).contains(&at.index)
+    }
+}
+
+impl<T: Scalar, R> Workspace<T, R> {
+    /// The last of `count` outputs of a head, into `log_prob`.
+    pub(super) fn last_to_log_prob(&mut self, count: usize) {
+        let width = self.width;
+        self.log_prob[..width].copy_from_slice(&self.params[(count - 1) * width..][..width]);
+    }
+
+    /// Cotangents of `log_prob` as those of the last of `count` outputs of a head; the others have none.
+    pub(super) fn log_prob_to_last(&mut self, count: usize) {
+        let width = self.width;
+        self.cot_params[..(count - 1) * width].fill(T::narrow(0.0));
+        self.cot_params[(count - 1) * width..][..width].copy_from_slice(&self.cot_log_prob[..width]);
+    }
+}
+
+/// Reads rows of a block into lanes, `R::LANES` points from number `first` on.
+#[inline(always)]
+pub fn load<T: Scalar, R: Pack<Scalar = T>>(rows: &[T], width: usize, first: usize, lanes: &mut [R]) {
+    for (i, lane) in lanes.iter_mut().enumerate() {
+        *lane = R::read(&rows[i * width + first..]);
+    }
+}
+
+/// Writes lanes into rows of a block.
+#[inline(always)]
+pub fn store<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+    for (i, lane) in lanes.iter().enumerate() {
+        lane.write(&mut rows[i * width + first..]);
+    }
+}
+
+/// Adds lanes to rows of a block.
+#[inline(always)]
+pub(super) fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+    for (i, lane) in lanes.iter().enumerate() {
+        let row = &mut rows[i * width + first..];
+        (R::read(row) + *lane).write(row);
+    }
+}
