@@ -511,7 +511,10 @@ impl SplineOptions {
             ..bin
         };
         self.bin_vjp(prepared, base.low, parts, cot_prepared);
-        Ends { low: cot_at, high: zero }
+        // By the distance to the nearer end of what was mapped: what follows may use the other one for something that is not small.
+        let at = if inverse { target } else { base };
+        let turned = at.high.lt(at.low);
+        Ends { low: R::select(turned, zero, cot_at), high: R::select(turned, -cot_at, zero) }
     }
 
     /// The bin that a point at this distance from the lower end is in.
