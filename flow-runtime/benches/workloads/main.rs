@@ -154,8 +154,8 @@ fn conditional(clock: &mut dyn Clock, mut pdf: Built<W2, f64>, points: &[f64], f
         let start = pdf.flat_weights();
         let mut steps = Steps::new(start.clone());
         clock.time("W2.train", batch, &mut || {
-            let given = black_box(&given).clone().traced(pdf.alloc_grads());
-            let loss = -pdf.given(given).unwrap().log_prob(black_box(&x)).unwrap().mean::<(), _>();
+            let density = pdf.given(black_box(&given)).unwrap().on_tape(pdf.alloc_grads()).unwrap();
+            let loss = -density.log_prob(black_box(&x)).unwrap().mean::<(), _>();
             let gradient = flat_gradient(&pdf, &mut loss.backward()).unwrap();
             steps.adam.update(&mut steps.state, &mut steps.values, &gradient, 1.0);
             pdf.set_flat_weights(&steps.values).unwrap();

@@ -90,6 +90,8 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
         let cot_earlier = &mut after[..rows * width];
         return H::pull(given, width, earlier, activations, cot_activations, cot_params, cot_earlier, cot_given, temp);
     }
+    // Features alone, and nobody asks for their gradient.
+    let is_unread = at.embed == 0 && !space.wants_features;
     let weights = &model.weights[at.weights..][..H::WEIGHTS];
     let cot_weights = &mut totals.weights[at.weights..][..H::WEIGHTS];
     if is_single {
@@ -97,7 +99,7 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
             *cot = row[0];
         }
         let (activations, cot_activations) = (&activations[..H::ACTIVATIONS], &mut cot_activations[..H::ACTIVATIONS]);
-        let (input, cot_input) = (&net_input[..rows], &mut cot_net_input[..rows]);
+        let (input, cot_input) = (&net_input[..rows], &mut cot_net_input[..if is_unread { 0 } else { rows }]);
         cot_input.fill(T::narrow(0.0));
         let cot_params = &space.single[..H::PARAMS];
         H::pull(weights, 1, input, activations, cot_activations, cot_params, cot_input, cot_weights, temp);
@@ -114,8 +116,9 @@ pub(super) fn condition_vjp<H: Head, T: Scalar, R: Pack<Scalar = T>>(
         cot_net_input[..rows * width].fill(T::narrow(0.0));
         (&net_input[..rows * width], &mut cot_net_input[..rows * width])
     };
+    let cot_input = if is_unread { &mut [] } else { cot_input };
     H::pull(weights, width, input, activations, cot_activations, cot_params, cot_input, cot_weights, temp);
-    if !prefix {
+    if !prefix && !is_unread {
         let (own, earlier) = cot_net_input[..rows * width].split_at(H::FEATURES.1 * width);
         accumulate(&mut cot_inputs[H::FEATURES.0 * width..], own);
         accumulate(&mut cot_inputs[at.features * width..], earlier);

@@ -39,7 +39,7 @@ pub trait Head: Send + Sync + 'static {
         params: &mut [T],
         temp: &mut [T],
     );
-    /// Cotangents of [`Head::apply`], added to those of input and weights.
+    /// Cotangents of [`Head::apply`], added to those of input and weights. An empty `cot_input` asks for none.
     #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
     fn pull<T: Scalar>(
         weights: &[T],

@@ -93,7 +93,8 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
                 Partial { weights, shared, features, points, log_prob }
             })
             .collect();
-        let work = DifferentiateTask::<B, T, P> { job, point_columns, model, pull, flow: PhantomData };
+        let wants_features = wanted.features;
+        let work = DifferentiateTask::<B, T, P> { job, point_columns, wants_features, model, pull, flow: PhantomData };
         in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
         let mut partials = partials.into_iter();
         let (mut weights, mut cot_shared) = match partials.next() {
@@ -123,6 +124,7 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
 struct DifferentiateTask<'a, 'p, 'q, B, T, P> {
     job: Job<'a, T>,
     point_columns: usize,
+    wants_features: bool,
     model: Model<'a, T>,
     pull: P,
     flow: PhantomData<fn(&'p (), &'q ()) -> B>,
@@ -151,6 +153,7 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
         let mut totals = Totals { weights: job.room(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
         for (first, count) in blocks_of(start, len) {
             space.begin(job, first, count);
+            space.wants_features = self.wants_features;
             let points = &mut part.points[(first - start) * self.point_columns..];
             self.pull.pull(self.model, [first, count], space, edge, &mut totals, points);
             if let Some(fault) = space.failed(first, count) {

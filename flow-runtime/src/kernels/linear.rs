@@ -21,7 +21,7 @@ pub trait Linear: Send + Sync + 'static {
 
     /// out += W input.
     fn add<W: Weighing, T: Scalar>(weights: &[T], width: usize, input: &[T], out: &mut [T], temp: &mut [T]);
-    /// Adds to the cotangents of the weights, and to those of the input.
+    /// Adds to the cotangents of the weights, and to those of the input unless `cot_input` is empty.
     fn pull<W: Weighing, T: Scalar>(
         weights: &[T],
         width: usize,

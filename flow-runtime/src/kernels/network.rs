@@ -46,7 +46,7 @@ pub trait Network: Send + Sync + 'static {
         out: &mut [T],
         temp: &mut [T],
     );
-    /// Cotangents of [`Network::apply`], added to those of input and weights. `cot_activations` is space to work in.
+    /// Cotangents of [`Network::apply`], added to those of input and weights. `cot_activations` is space to work in; an empty `cot_input` asks for none.
     #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
     fn pull<W: Weighing, T: Scalar>(
         weights: &[T],
@@ -563,7 +563,8 @@ impl<const READS: usize, A: Linear, B: Linear, Rest: Rungs> Rungs for (Rung<READ
         cot_read.fill(T::narrow(0.0));
         A::pull::<W, T>(a, width, read, cot_hidden, cot_read, cot_a, temp);
         let given = if READS == BOTH { (A::IN - B::OUT) * width } else { 0 };
-        for (bar, cot) in cot_input[..given].iter_mut().chain(cot_sum).zip(cot_read) {
+        let (by_input, by_sum) = cot_read.split_at(given);
+        for (bar, cot) in cot_input.iter_mut().zip(by_input).chain(cot_sum.iter_mut().zip(by_sum)) {
             *bar += *cot;
         }
     }

@@ -164,7 +164,7 @@ pub(super) fn add<T: Scalar>(weights: &[T], [rows, columns]: [usize; 2], width: 
     T::widest(Product { left, depth: columns, right: &right, right_row, out, columns: width });
 }
 
-/// cot_input += W^T cot_out.
+/// cot_input += W^T cot_out; nothing where nobody asks for it (`cot_input` is empty).
 pub(super) fn add_transposed<T: Scalar>(
     weights: &[T],
     [rows, columns]: [usize; 2],
@@ -172,6 +172,9 @@ pub(super) fn add_transposed<T: Scalar>(
     cot_out: &[T],
     cot_input: &mut [T],
 ) {
+    if cot_input.is_empty() {
+        return;
+    }
     if width == 1 {
         // One row of results, lanes along the rows of the weights.
         let left = Left { numbers: cot_out, row: rows, column: 1 };

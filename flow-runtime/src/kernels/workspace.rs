@@ -92,6 +92,8 @@ pub struct Workspace<T, R> {
     pub(super) lane_base: Vec<R>,
     pub(super) point: Vec<R>,
     pub(super) cot_point: Vec<R>,
+    /// Whether somebody asks for gradients by the given features.
+    pub wants_features: bool,
     /// The first fault met: lane within the block, and what.
     pub fault: Option<(usize, RowFault)>,
     /// The manifolds, from and to, whose log-densities evaluation adds up; the others are only read.
@@ -171,6 +173,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             lane_base: lanes(sizes.dim),
             point: lanes(sizes.embed),
             cot_point: cot_lanes(sizes.embed),
+            wants_features: true,
             fault: None,
             counted: [0, usize::MAX],
         }

@@ -122,7 +122,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
     const OWN_PARAMS: usize = if Self::SMOOTH { Self::CIRCULAR.params() } else { Self::SPLINE.params() };
     const OWN_PREPARED: usize = if Self::SMOOTH { Self::CIRCULAR.prepared() } else { Self::SPLINE.prepared() };
 
-    #[inline]
+    #[inline(always)]
     fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
         if Self::SMOOTH {
             Self::CIRCULAR.prepare(params, prepared);
@@ -130,7 +130,7 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
             Self::SPLINE.prepare(params, prepared);
         }
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         if Self::SMOOTH {
             Self::CIRCULAR.prepare_vjp(cot_prepared, cot_params);
@@ -174,6 +174,7 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
     const PREPARED: usize = circle::rotation::<Self>() + Self::OWN_PREPARED;
     const SCRATCH: usize = circle::SCRATCH;
     const NAME: &'static str = "o";
+    const WIDE: bool = true;
 
     fn options() -> String {
         Opts::VALUE.written()
@@ -189,19 +190,19 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
         params.fill(if Self::SMOOTH { 0.0 } else { START });
         circle::initial_rotation::<Self, G>(rng, params);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         circle::prepare::<Self, P>(params, prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
         circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
     }
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
@@ -211,11 +212,11 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
     ) {
         circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
-    #[inline]
+    #[inline(always)]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
     }
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],

@@ -201,10 +201,7 @@ impl SplineOptions {
     #[inline(always)]
     fn height_at(&self, bin: usize) -> Option<usize> {
         let bin = if self.symmetric() && bin == 2 { 0 } else { bin };
-        match bin.checked_sub(self.fixed_heights()) {
-            Some(i) => Some(self.widths() + i),
-            None => None,
-        }
+        bin.checked_sub(self.fixed_heights()).map(|i| self.widths() + i)
     }
     #[inline(always)]
     fn width_logit<P: Real>(&self, params: &[P], bin: usize) -> P {

@@ -1,7 +1,7 @@
 //! Spheres of three and more dimensions. Embedded coordinates are unit vectors.
 
 use super::Manifold;
-use super::sphere::{finite, ln_sin, project, project_vjp, unit, wrap};
+use super::sphere::{dot, finite, ln_sin, project, project_vjp, unit, wrap};
 use crate::numeric::root::monotone_root;
 use crate::numeric::special::{mills, normal_cdf};
 use crate::numeric::{Real, Scalar};
@@ -70,7 +70,11 @@ fn radii<R: Real>(v: &[R]) -> [R; MOST] {
 /// The length of a vector of any dimension.
 #[inline(always)]
 fn length<R: Real>(v: &[R]) -> R {
-    v.iter().fold(R::zero(), |sum, x| hypot(sum, *x))
+    let mut length = R::zero();
+    for x in v {
+        length = hypot(length, *x);
+    }
+    length
 }
 
 #[inline(always)]
@@ -100,6 +104,7 @@ fn area(dim: usize) -> f64 {
 /// dr / d alpha = (|v| / r)^(D-1) e^(r^2/2) K,      K = A_{D-1} / A_D 2^(D/2-1) Gamma(D/2),      A_D the area of the sphere
 /// ```
 /// d alpha = |v| dh - h d|v|, and across v lengths grow by r / |v|, which is K^(1/D) at the south pole.
+#[inline(always)]
 pub(super) fn polar_base_vjp<R: Real>(target: &[R], base: &[R], cot_base: &[R], cot_target: &mut [R]) {
     let dim = base.len();
     let (v, h) = (&target[..dim], target[dim]);
@@ -108,7 +113,7 @@ pub(super) fn polar_base_vjp<R: Real>(target: &[R], base: &[R], cot_base: &[R], 
     let at_south = rho.lt(R::constant(R::Scalar::EPSILON.sqrt())) & h.lt(R::zero());
     let growth = R::select(at_south, R::constant(constant.powf(1.0 / dim as f64)), r / rho);
     let slope = (r.square().scale(0.5) - growth.ln().scale((dim - 1) as f64)).exp().scale(constant);
-    let along = v.iter().zip(cot_base).fold(R::zero(), |sum, (x, c)| sum + *x * *c) / rho;
+    let along = dot(v, cot_base) / rho;
     let radial = -along * (h * slope + growth) / rho;
     for ((bar, x), cot) in cot_target.iter_mut().zip(v).zip(cot_base) {
         *bar += growth * *cot + *x * radial;

@@ -32,14 +32,14 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     /// Distances from the lower and the upper end, in units of the length.
     #[inline(always)]
     pub(crate) fn shares<R: Real>(x: R) -> [R; 2] {
-        let [low, high] = Self::BOUNDS.map(R::constant);
-        [x - low, high - x].map(|distance| distance.scale(1.0 / Self::LENGTH))
+        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
+        [(x - low).scale(1.0 / Self::LENGTH), (high - x).scale(1.0 / Self::LENGTH)]
     }
 
     /// The point at these distances, from the one that is more precise.
     #[inline(always)]
     pub(crate) fn at_shares<R: Real>([from_low, from_high]: [R; 2]) -> R {
-        let [low, high] = Self::BOUNDS.map(R::constant);
+        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
         let nearer = from_low.le(from_high);
         Self::inside(R::select(nearer, low + from_low.scale(Self::LENGTH), high - from_high.scale(Self::LENGTH)))
     }
@@ -47,7 +47,7 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     /// Points outside to the end; NaN stays.
     #[inline(always)]
     fn inside<R: Real>(x: R) -> R {
-        let [low, high] = Self::BOUNDS.map(R::constant);
+        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
         R::select(x.lt(low), low, R::select(x.gt(high), high, x))
     }
 }
@@ -56,56 +56,57 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
 impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, HIGH_BITS> {
     const DIM: usize = 1;
     const EMBED: usize = 1;
+    const WIDE: bool = true;
     const UNIFORM: bool = true;
 
     fn notation() -> String {
         let [low, high] = Self::BOUNDS;
         if [low, high] == [0.0, 1.0] { "i1".into() } else { format!("i1[{low}, {high}]") }
     }
-    #[inline]
+    #[inline(always)]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
         embedded[0] = Self::inside(intrinsic[0]);
     }
     // Of a point that counts as an end, the derivatives are those of the end.
-    #[inline]
+    #[inline(always)]
     fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         cot_intrinsic[0] += cot_embedded[0];
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = embedded[0];
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] += cot_intrinsic[0];
     }
-    #[inline]
+    #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         embedded[0] = Self::inside(given[0]);
     }
-    #[inline]
+    #[inline(always)]
     fn project_vjp<R: Real>(_: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         cot_given[0] += cot_embedded[0];
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-Self::LENGTH.ln())
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
-    #[inline]
+    #[inline(always)]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         let [low, high] = Self::shares(target[0]);
         base[0] = normal_quantile(low, high);
     }
-    #[inline]
+    #[inline(always)]
     // dz / dp = 1 / phi(z).
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
         Self::to_base(target, &mut z);
         cot_target[0] += cot_base[0] * over_normal_density(z[0]).scale(1.0 / Self::LENGTH);
     }
-    #[inline]
+    #[inline(always)]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let (low, high) = normal_cdf(base[0]);
         target[0] = Self::at_shares([low, high]);

@@ -30,7 +30,7 @@ pub(super) fn unit(point: &[f64]) -> Option<String> {
 }
 
 #[inline(always)]
-fn dot<R: Real>(a: &[R], b: &[R]) -> R {
+pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
     let mut sum = R::zero();
     for (a, b) in a.iter().zip(b) {
         sum += *a * *b;
@@ -177,12 +177,13 @@ pub(crate) fn ln_sin<R: Real>(theta: R) -> (R, R) {
 impl Manifold for Sphere2 {
     const DIM: usize = 2;
     const EMBED: usize = 3;
+    const WIDE: bool = true;
     const UNIFORM: bool = true;
 
     fn notation() -> String {
         "s2".into()
     }
-    #[inline]
+    #[inline(always)]
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
@@ -191,7 +192,7 @@ impl Manifold for Sphere2 {
         embedded[2] = cos;
         *log_det += ln_sin(intrinsic[0]).0;
     }
-    #[inline]
+    #[inline(always)]
     fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
@@ -199,14 +200,14 @@ impl Manifold for Sphere2 {
         cot_intrinsic[0] += cos * radial - sin * cot_embedded[2] + cot_log_det * ln_sin(intrinsic[0]).1;
         cot_intrinsic[1] += sin * (cot_embedded[1] * cos_phi - cot_embedded[0] * sin_phi);
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let rho = (embedded[0].square() + embedded[1].square()).sqrt();
         intrinsic[0] = rho.atan2(embedded[2]);
         intrinsic[1] = wrap(embedded[1].atan2(embedded[0]));
         *log_det -= ln_sin(intrinsic[0]).0;
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let rho2 = (embedded[0].square() + embedded[1].square()).max(R::constant(R::Scalar::TINY));
         let rho = rho2.sqrt();
@@ -217,22 +218,22 @@ impl Manifold for Sphere2 {
         cot_embedded[1] += radial * embedded[1] + turn * embedded[0];
         cot_embedded[2] -= theta_bar * rho;
     }
-    #[inline]
+    #[inline(always)]
     fn project<R: Real>(given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
-    #[inline]
+    #[inline(always)]
     fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference<R: Real>(_: &[R]) -> R {
         R::constant(-(2.0 * TAU).ln())
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
     /// The south pole goes to the origin, the north pole to infinity (to about 37 in f64): r = sqrt(-2 ln((1 - z)/2)).
-    #[inline]
+    #[inline(always)]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
         // At the pole itself any direction is right; the smallest step along x keeps r finite.
         let least = R::constant((R::Scalar::TINY * 16.0).sqrt());
@@ -247,13 +248,13 @@ impl Manifold for Sphere2 {
         base[0] = x / short * long;
         base[1] = target[1] / short * long;
     }
-    #[inline]
+    #[inline(always)]
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut base = [R::zero(); 2];
         Self::to_base(target, &mut base);
         polar_base_vjp(target, &base, cot_base, cot_target);
     }
-    #[inline]
+    #[inline(always)]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
         let half = (base[0].square() + base[1].square()).scale(0.5);
         let h = (-half).exp();

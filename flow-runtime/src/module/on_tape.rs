@@ -15,7 +15,7 @@ use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape, Tensor};
 
 /// An unconditional flow with a tape that records into gradients: what differentiable estimators take.
 ///
-/// A conditional flow gets its tape with its features: `pdf.given(features.traced(gradients))`.
+/// A conditional flow gets its tape with its features, `pdf.given(features.traced(gradients))`, or beside them, `pdf.given(features)?.on_tape(gradients)`.
 #[must_use = "a density on a tape is used once: sample from it, or evaluate it"]
 pub struct OnTape<'a, S, W, E: Element> {
     flow: &'a Flow<S, W, E, Cpu>,
@@ -65,7 +65,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let generated = self.push(&weights, &features.data, base, repeat, coordinates)?;
         let rows = conditions * repeat;
         let (given, shapes) = ((features.data, features.give), (shape(rows), (rows,)));
-        self.record(weights, generated, given, repeat, shapes, coordinates, features.tape)
+        self.record((weights, generated), given, repeat, shapes, coordinates, features.tape)
     }
 
     fn log_prob_on_tape<const M: usize, FB>(

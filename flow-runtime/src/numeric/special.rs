@@ -57,8 +57,10 @@ pub fn exp_m1_over<R: Real>(t: R) -> R {
 /// The standard normal CDF and its complement at z, each to full relative precision.
 #[inline(always)]
 pub fn normal_cdf<R: Real>(z: R) -> (R, R) {
-    let s = z.scale(core::f64::consts::FRAC_1_SQRT_2);
-    ((-s).erfc().scale(0.5), s.erfc().scale(0.5))
+    // The smaller of the two: what is left of one is precise as well.
+    let least = z.abs().scale(core::f64::consts::FRAC_1_SQRT_2).erfc().scale(0.5);
+    let (negative, rest) = (z.lt(R::zero()), R::one() - least);
+    (R::select(negative, least, rest), R::select(negative, rest, least))
 }
 
 /// 1 / phi(z), the derivative of the normal quantile where it is z.

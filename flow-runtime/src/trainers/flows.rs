@@ -262,8 +262,7 @@ where
         let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
         let trainer = trainer.data([features.as_flattened(), points.as_flattened()]);
         trainer.run(self, points.len(), |flow, rows, gradients| {
-            let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
-            flow.given(rows_of(features, rows)?.traced(gradients))?.log_prob(x)
+            flow.given(rows_of(features, rows)?)?.on_tape(gradients)?.log_prob(rows_of(points, rows)?)
         })
     }
 
@@ -283,8 +282,7 @@ where
     {
         let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
         trainer.run_stream(self, stream, validation, |flow, rows, gradients| {
-            let x: Tensor<_, E, Cpu, NoneTape> = tensor_of(&rows.points)?;
-            flow.given(tensor_of(&rows.features)?.traced(gradients))?.log_prob(x)
+            flow.given(tensor_of(&rows.features)?)?.on_tape(gradients)?.log_prob(tensor_of(&rows.points)?)
         })
     }
 

@@ -1,5 +1,6 @@
 //! Flows with given features: `given`, and the densities it returns.
 
+use super::operations::tape_of;
 use super::{Conditional, Coordinates, Evaluation, Flow, Many, Single};
 use crate::error::Error;
 use crate::kernels::Blocks;
@@ -10,7 +11,7 @@ use crate::module::samples::{Detached, Regularised, Sample, TracedSample};
 use crate::module::weights::Weights;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, Shape};
-use dfdx::tensor::{Cpu, NoneTape, OwnedTape, Tape, Tensor};
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape, Tensor};
 use rand::Rng;
 
 impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
@@ -113,9 +114,33 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     }
 }
 
-impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
-    GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
+impl<'a, Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element, FB: Dim>
+    GivenFlow<'a, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
 {
+    /// The same density on a tape that records into `gradients`: by the weights, not by the features. Features that come from an encoder bring their tape with them.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::flow;
+    ///
+    /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : gt + f | cond 2), f64>();
+    /// let (features, x) = ([[0.3, -1.0]; 8], [[0.3, 1.1, 4.0]; 8]);
+    /// let loss = pdf.given(&features)?.on_tape(pdf.alloc_grads())?.log_prob(&x)?.mean().negate();
+    /// let gradients = loss.backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn on_tape(
+        self,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<GivenFlow<'a, Conditional<Tag, F, N, M, B>, W, E, FB, OwnedTape<E, Cpu>>, Error> {
+        let Rows { data, batch, .. } = self.features;
+        Ok(GivenFlow { flow: self.flow, features: Rows { data, batch, tape: tape_of(gradients)?, give: None } })
+    }
+
     /// ln p, with the base points and their log-density.
     ///
     /// # Errors

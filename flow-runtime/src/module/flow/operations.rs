@@ -290,14 +290,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     ) -> Result<TracedSample<S::Tag, Sh, L, E, C>, Error> {
         let weights = self.weights_for_tape();
         let generated = self.generate(&weights, &features, repeat, coordinates, rng)?;
-        self.record(weights, generated, (features, give_features), repeat, shapes, coordinates, tape)
+        self.record((weights, generated), (features, give_features), repeat, shapes, coordinates, tape)
     }
 
     /// Puts generated points, their log-densities and the weights they were generated with on a tape.
     pub(in crate::module) fn record<Tag, Sh: Shape, L: Shape, C>(
         &self,
-        weights: Lent<E>,
-        (rows, densities): Pushed<E>,
+        (weights, (rows, densities)): (Lent<E>, Pushed<E>),
         (features, give_features): (Vec<E>, Option<GiveBack<E>>),
         repeat: usize,
         shapes: (Sh, L),

@@ -332,3 +332,21 @@ fn one_point_is_a_row_of_a_batch() {
     }
     sums.into_iter().zip(by_weights).for_each(|(a, b)| close(a, b));
 }
+
+#[test]
+fn a_tape_beside_the_features_gives_the_same_gradients_of_the_weights() {
+    let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+    excited(&mut pdf);
+    let features = [[0.3, -1.2, 0.8], [1.1, 0.2, -0.4], [0.0, 0.5, 2.0]];
+    let x = [[0.3, -0.8, 1.1, 4.0], [1.2, 0.1, 2.2, 0.3], [-0.4, 0.9, 0.2, 6.0]];
+    let by_weights = |mut gradients| crate::trainers::flat_gradient(&pdf, &mut gradients).unwrap();
+    for rows in [1, 3] {
+        let (given, x) = (&features[..rows], &x[..rows]);
+        let alone = pdf.given(given).unwrap().on_tape(pdf.alloc_grads()).unwrap();
+        let alone = alone.log_prob(x).unwrap().sum::<(), _>().backward();
+        let f = Cpu::default().tensor_from_vec(given.concat(), (rows, Const::<3>));
+        let with_features = pdf.given(f.traced(pdf.alloc_grads())).unwrap();
+        let with_features = with_features.log_prob(x).unwrap().sum::<(), _>().backward();
+        assert_eq!(by_weights(alone), by_weights(with_features));
+    }
+}
