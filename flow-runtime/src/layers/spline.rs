@@ -495,11 +495,17 @@ impl SplineOptions {
         let cot_a = cot_part * mixed * rest + by_a;
         let cot_b = by_b - cot_part * mixed * part;
         let flatness = cot_a * a + cot_b * b;
+        // All sizes together are 1, so that any number may be added to the cotangents of all. Counted from the nearer end they are small where the
+        // cotangent of the point is as large as its distance is small.
+        let turned = base.high.lt(base.low);
+        let along = cot_t * over_size;
         let parts = Bin {
-            start: -cot_t * over_size,
-            size: (flatness - steepness - cot_t * t) * over_size,
-            out_start: cot_target,
-            out_size: cot_target * part + (steepness - flatness) * over_out,
+            start: R::select(turned, zero, -along),
+            size: (flatness - steepness) * over_size + along * R::select(turned, s, -t),
+            beyond: R::select(turned, along, zero),
+            out_start: R::select(turned, zero, cot_target),
+            out_size: cot_target * R::select(turned, -rest, part) + (steepness - flatness) * over_out,
+            out_beyond: R::select(turned, -cot_target, zero),
             slope_low: cot_a * per_slope,
             slope_high: cot_b * per_slope,
             ..bin
@@ -560,10 +566,8 @@ impl SplineOptions {
             // Whether the point is in a later bin, or in this one. The last bin has no end.
             let later = if i + 1 < k { edge.le(low) } else { R::Mask::splat(false) };
             let here = reached & !later;
-            add_where(later, cot.start, &mut cot_widths[i]);
-            add_where(here, cot.size, &mut cot_widths[i]);
-            add_where(later, cot.out_start, &mut cot_heights[i]);
-            add_where(here, cot.out_size, &mut cot_heights[i]);
+            cot_widths[i] += R::select(here, cot.size, R::select(later, cot.start, cot.beyond));
+            cot_heights[i] += R::select(here, cot.out_size, R::select(later, cot.out_start, cot.out_beyond));
             add_where(here, cot.slope_low, &mut cot_slopes[i]);
             add_where(here, cot.slope_high, &mut cot_slopes[i + 1]);
             reached = later;
