@@ -8,7 +8,7 @@ use super::pool::Pool;
 use super::workspace::{Workspace, load, store};
 use crate::numeric::{Lift, Pack, Scalar, Work};
 use core::ops::Range;
-use rayon::prelude::*;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The numbers a flow computes with: `f32` and `f64`.
 pub trait Number: Scalar {}
@@ -235,28 +235,50 @@ impl<R: Pack, K: Task<R>> Work for OfRows<'_, R, K> {
     }
 }
 
-/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. A thread keeps its space from
-/// task to task.
+/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. The calling thread works along, so
+/// that nothing waits for another to wake up, and each thread keeps its space from task to task.
 pub(super) fn in_tasks<R: Pack, K: Task<R>>(
     rows: usize,
     size: usize,
     parts: Vec<K::Part>,
     task: &K,
 ) -> Result<(), RowFault> {
-    let space = || {
+    let threads = if parts.len() <= 1 { 1 } else { rayon::current_num_threads().min(parts.len()) };
+    let queue = Mutex::new(parts.into_iter().enumerate());
+    let lowest: Mutex<Option<RowFault>> = Mutex::new(None);
+    let work = || {
         let width = block_width::<R>(rows.min(size));
-        let space = Workspace::new::<K::Flow>(task.features(), width, K::GRADIENTS);
-        (space, Edge::new::<K::Flow>(width))
+        let mut space = (Workspace::new::<K::Flow>(task.features(), width, K::GRADIENTS), Edge::new::<K::Flow>(width));
+        // The guard of the queue is gone before the task begins.
+        let next = || lock(&queue).next();
+        while let Some((index, part)) = next() {
+            let first = index * size;
+            let rows = [first, (rows - first).min(size)];
+            if let Err(fault) = R::run(OfRows { task, space: &mut space, rows, part }) {
+                let mut lowest = lock(&lowest);
+                if lowest.is_none_or(|known| fault.row < known.row) {
+                    *lowest = Some(fault);
+                }
+            }
+        }
     };
-    let go = |space: &mut (Workspace<R::Scalar, R>, Edge<R::Scalar, R>), (index, part): (usize, K::Part)| {
-        let first = index * size;
-        R::run(OfRows { task, space, rows: [first, (rows - first).min(size)], part })
-    };
-    if parts.len() <= 1 {
-        return parts.into_iter().enumerate().try_for_each(|part| go(&mut space(), part));
+    if threads == 1 {
+        work();
+    } else {
+        rayon::in_place_scope(|scope| {
+            for _ in 1..threads {
+                scope.spawn(|_| work());
+            }
+            work();
+        });
     }
-    let results: Vec<_> = parts.into_par_iter().enumerate().map_init(space, go).collect();
-    results.into_iter().collect()
+    let fault = *lock(&lowest);
+    fault.map_or(Ok(()), Err)
+}
+
+/// Takes a lock; what these guard is whole also where another thread panicked.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Lanes for the blocks of a task: a whole number of packs.
