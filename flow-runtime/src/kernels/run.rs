@@ -235,8 +235,8 @@ impl<R: Pack, K: Task<R>> Work for OfRows<'_, R, K> {
     }
 }
 
-/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. The calling thread works along, so
-/// that nothing waits for another to wake up, and each thread keeps its space from task to task.
+/// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. Each thread takes the next task when it
+/// is done with one, and keeps its space.
 pub(super) fn in_tasks<R: Pack, K: Task<R>>(
     rows: usize,
     size: usize,
@@ -265,7 +265,8 @@ pub(super) fn in_tasks<R: Pack, K: Task<R>>(
     if threads == 1 {
         work();
     } else {
-        rayon::in_place_scope(|scope| {
+        // The calling thread sleeps meanwhile: working along it would share its processor with the thread that it wakes, as schedulers go.
+        rayon::scope(|scope| {
             for _ in 1..threads {
                 scope.spawn(|_| work());
             }
