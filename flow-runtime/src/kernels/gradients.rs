@@ -192,7 +192,7 @@ pub fn evaluate_vjp<B: Blocks, T: Number>(
     evaluate_part_vjp::<B, T>(job, wanted, WHOLE, points, cot_log_prob)
 }
 
-/// [`evaluate_vjp`] of [`evaluate_part`].
+/// [`evaluate_vjp`] of [`evaluate_part`](super::evaluate_part).
 pub fn evaluate_part_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
     wanted: Wanted,
@@ -204,7 +204,7 @@ pub fn evaluate_part_vjp<B: Blocks, T: Number>(
     evaluate_all_vjp::<B, T, false>(job, wanted, part, points, cot, &mut [])
 }
 
-/// [`evaluate_part`], and on the same way the gradients of the sum of the log-densities.
+/// [`evaluate_part`](super::evaluate_part), and on the same way the gradients of the sum of the log-densities.
 pub fn evaluate_part_and_vjp<B: Blocks, T: Number>(
     job: Job<'_, T>,
     wanted: Wanted,

@@ -109,14 +109,23 @@ pub(super) fn zeros<T: Scalar>(n: usize) -> Vec<T> {
 
 /// Copies rows `first..first + count` into a block, column by column; lanes beyond `count` repeat the last row.
 pub(super) fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize; 3], width: usize, block: &mut [T]) {
-    for lane in 0..width {
-        let point = first + lane.min(count - 1);
-        // A division takes longer than all the rest.
-        let row = if repeat == 1 { point } else { point / repeat };
-        let numbers = &from.data[row * from.columns..][..from.columns];
-        for (x, out) in numbers.iter().zip(block[lane..].iter_mut().step_by(width)) {
-            *out = *x;
+    let columns = from.columns;
+    if repeat > 1 {
+        for lane in 0..width {
+            let row = (first + lane.min(count - 1)) / repeat;
+            for (column, x) in from.data[row * columns..][..columns].iter().enumerate() {
+                block[column * width + lane] = *x;
+            }
         }
+        return;
+    }
+    let rows = &from.data[first * columns..][..count * columns];
+    for (column, out) in block.chunks_exact_mut(width).take(columns).enumerate() {
+        let (meant, beyond) = out.split_at_mut(count);
+        for (x, row) in meant.iter_mut().zip(rows.chunks_exact(columns)) {
+            *x = row[column];
+        }
+        beyond.fill(meant[count - 1]);
     }
 }
 
