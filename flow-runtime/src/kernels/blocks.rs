@@ -324,7 +324,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         }
         let mut log_prob = R::zero();
         if !PENALISED {
-            C::inverse_log_det(prepared, point, &mut log_prob, scratch, 0, fault);
+            C::evaluate::<R, P, false>(prepared, point, &mut log_prob, scratch, 0, fault);
             return (log_prob + ends::log_reference::<R, M>(point), penalties);
         }
         C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
@@ -345,7 +345,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         if PENALISED {
             C::inverse_penalised_vjp(prepared, scratch, cot_point, cot_log_prob, cot_penalties, cot_prepared);
         } else if Self::skips_base(with_base) {
-            C::inverse_log_det_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
+            C::evaluate_vjp::<R, P, false>(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         } else {
             C::inverse_vjp(prepared, scratch, cot_point, cot_log_prob, cot_prepared);
         }

@@ -184,8 +184,9 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]);
     /// See [`Layer::prepare_vjp`].
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]);
-    /// Evaluation: the last letter first. `first` is the place of the chain's first letter.
-    fn inverse<R: Pack, P: Lift<R>>(
+    /// Evaluation: the last letter first. `first` is the place of the chain's first letter. Unless the base-side point is asked for (`BASE`), the first letter
+    /// takes [`Layer::inverse_log_det`].
+    fn evaluate<R: Pack, P: Lift<R>, const BASE: bool>(
         prepared: &[P],
         x: &mut [R],
         log_det: &mut R,
@@ -193,6 +194,26 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         first: usize,
         fault: &mut Option<Fault>,
     );
+    /// Its cotangents.
+    fn evaluate_vjp<R: Pack, P: Lift<R>, const BASE: bool>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    );
+    /// Target side to base side.
+    #[inline(always)]
+    fn inverse<R: Pack, P: Lift<R>>(
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        first: usize,
+        fault: &mut Option<Fault>,
+    ) {
+        Self::evaluate::<R, P, true>(prepared, x, log_det, scratch, first, fault);
+    }
     /// [`inverse`](Chain::inverse) of the letters in `part` alone, counted as places are: from the point after them to the point before them.
     fn inverse_part<R: Pack, P: Lift<R>>(
         prepared: &[P],
@@ -204,30 +225,16 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         fault: &mut Option<Fault>,
     );
     /// See [`Layer::inverse_vjp`].
+    #[inline(always)]
     fn inverse_vjp<R: Pack, P: Lift<R>>(
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
-    );
-    /// [`inverse`](Chain::inverse) with [`Layer::inverse_log_det`] in the first letter.
-    fn inverse_log_det<R: Pack, P: Lift<R>>(
-        prepared: &[P],
-        x: &mut [R],
-        log_det: &mut R,
-        scratch: &mut [R],
-        first: usize,
-        fault: &mut Option<Fault>,
-    );
-    /// Its cotangents.
-    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_prepared: &mut [R],
-    );
+    ) {
+        Self::evaluate_vjp::<R, P, true>(prepared, scratch, cot, cot_log_det, cot_prepared);
+    }
     /// See [`Layer::inverse_penalised`].
     fn inverse_penalised<R: Pack, P: Lift<R>>(
         prepared: &[P],
@@ -285,7 +292,17 @@ impl<M: Manifold> Chain<M> for () {
     #[inline(always)]
     fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
     #[inline(always)]
-    fn inverse<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R], _: usize, _: &mut Option<Fault>) {}
+    fn evaluate<R: Pack, P: Lift<R>, const BASE: bool>(
+        _: &[P],
+        _: &mut [R],
+        _: &mut R,
+        _: &mut [R],
+        _: usize,
+        _: &mut Option<Fault>,
+    ) {
+    }
+    #[inline(always)]
+    fn evaluate_vjp<R: Pack, P: Lift<R>, const BASE: bool>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     #[inline(always)]
     fn inverse_part<R: Pack, P: Lift<R>>(
         _: &[P],
@@ -297,20 +314,6 @@ impl<M: Manifold> Chain<M> for () {
         _: &mut Option<Fault>,
     ) {
     }
-    #[inline(always)]
-    fn inverse_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
-    #[inline(always)]
-    fn inverse_log_det<R: Pack, P: Lift<R>>(
-        _: &[P],
-        _: &mut [R],
-        _: &mut R,
-        _: &mut [R],
-        _: usize,
-        _: &mut Option<Fault>,
-    ) {
-    }
-    #[inline(always)]
-    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
     #[inline(always)]
     fn inverse_penalised<R: Pack, P: Lift<R>>(
         _: &[P],
@@ -388,7 +391,7 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
     }
 
     #[inline(always)]
-    fn inverse<R: Pack, P: Lift<R>>(
+    fn evaluate<R: Pack, P: Lift<R>, const BASE: bool>(
         prepared: &[P],
         x: &mut [R],
         log_det: &mut R,
@@ -396,11 +399,41 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
         first: usize,
         fault: &mut Option<Fault>,
     ) {
-        let (head, tail) = prepared.split_at(H::PREPARED);
-        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (prepared, tail) = prepared.split_at(H::PREPARED);
+        let (scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
         T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
-        R::run(Inverse::<M, H, R, P> { prepared: head, x, log_det, scratch: head_scratch, of: PhantomData });
+        if BASE {
+            R::run(Inverse::<M, H, R, P> { prepared, x, log_det, scratch, of: PhantomData });
+        } else {
+            R::run(InverseLogDet::<M, H, R, P> { prepared, x, log_det, scratch, of: PhantomData });
+        }
         Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
+    }
+
+    #[inline(always)]
+    fn evaluate_vjp<R: Pack, P: Lift<R>, const BASE: bool>(
+        prepared: &[P],
+        scratch: &mut [R],
+        cot: &mut [R],
+        cot_log_det: R,
+        cot_prepared: &mut [R],
+    ) {
+        let (prepared, tail) = prepared.split_at(H::PREPARED);
+        let (scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
+        let (cot_prepared, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
+        if BASE {
+            R::run(InverseVjp::<M, H, R, P> { prepared, scratch, cot, cot_log_det, cot_prepared, of: PhantomData });
+        } else {
+            R::run(InverseLogDetVjp::<M, H, R, P> {
+                prepared,
+                scratch,
+                cot,
+                cot_log_det,
+                cot_prepared,
+                of: PhantomData,
+            });
+        }
+        T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
     }
 
     #[inline(always)]
@@ -420,66 +453,6 @@ impl<M: Manifold, H: Layer<M>, T: Chain<M>> Chain<M> for (H, T) {
             H::inverse(head, x, log_det, head_scratch);
             Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
         }
-    }
-
-    #[inline(always)]
-    fn inverse_vjp<R: Pack, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_prepared: &mut [R],
-    ) {
-        let (head, tail) = prepared.split_at(H::PREPARED);
-        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
-        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
-        R::run(InverseVjp::<M, H, R, P> {
-            prepared: head,
-            scratch: head_scratch,
-            cot,
-            cot_log_det,
-            cot_prepared: head_cot,
-            of: PhantomData,
-        });
-        T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
-    }
-
-    #[inline(always)]
-    fn inverse_log_det<R: Pack, P: Lift<R>>(
-        prepared: &[P],
-        x: &mut [R],
-        log_det: &mut R,
-        scratch: &mut [R],
-        first: usize,
-        fault: &mut Option<Fault>,
-    ) {
-        let (head, tail) = prepared.split_at(H::PREPARED);
-        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
-        T::inverse(tail, x, log_det, tail_scratch, first + 1, fault);
-        R::run(InverseLogDet::<M, H, R, P> { prepared: head, x, log_det, scratch: head_scratch, of: PhantomData });
-        Fault::note::<M, H, R>(fault, !(all_finite(x) & log_det.is_finite()), first, false);
-    }
-
-    #[inline(always)]
-    fn inverse_log_det_vjp<R: Pack, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_prepared: &mut [R],
-    ) {
-        let (head, tail) = prepared.split_at(H::PREPARED);
-        let (head_scratch, tail_scratch) = scratch.split_at_mut(H::SCRATCH);
-        let (head_cot, tail_cot) = cot_prepared.split_at_mut(H::PREPARED);
-        R::run(InverseLogDetVjp::<M, H, R, P> {
-            prepared: head,
-            scratch: head_scratch,
-            cot,
-            cot_log_det,
-            cot_prepared: head_cot,
-            of: PhantomData,
-        });
-        T::inverse_vjp(tail, tail_scratch, cot, cot_log_det, tail_cot);
     }
 
     #[inline(always)]

@@ -275,7 +275,7 @@ pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], toleran
     Err(broken::<M, C>(Law::LogDet, params, start, (off, tolerance), detail))
 }
 
-/// The log-determinant by [`Chain::inverse_log_det`], and its derivatives, against those by [`Chain::inverse`].
+/// The log-determinant by [`Chain::evaluate`] without the base, and its derivatives, against those by [`Chain::inverse`].
 fn log_det_alone<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64]) -> Result<(), Broken> {
     /// Both ways round alike.
     const ALIKE: f64 = 1e-11;
@@ -286,8 +286,15 @@ fn log_det_alone<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64]) -> Res
     C::inverse_vjp(&whole.prepared, &mut whole.scratch, cot, 1.0, by_prepared);
     alone.log_det = 0.0;
     let mut x = start.to_vec();
-    C::inverse_log_det(&alone.prepared, &mut x, &mut alone.log_det, &mut alone.scratch, 0, &mut alone.fault);
-    C::inverse_log_det_vjp(&alone.prepared, &mut alone.scratch, cot_alone, 1.0, by_prepared_alone);
+    C::evaluate::<f64, f64, false>(
+        &alone.prepared,
+        &mut x,
+        &mut alone.log_det,
+        &mut alone.scratch,
+        0,
+        &mut alone.fault,
+    );
+    C::evaluate_vjp::<f64, f64, false>(&alone.prepared, &mut alone.scratch, cot_alone, 1.0, by_prepared_alone);
     let told = |off: f64, detail: String| Err(broken::<M, C>(Law::LogDet, params, start, (off, ALIKE), detail));
     let off = (alone.log_det - whole.log_det).abs() / (1.0 + whole.log_det.abs());
     if beyond(off, ALIKE) {
