@@ -56,21 +56,19 @@ pub mod density;
 mod error;
 pub mod estimators;
 pub mod guide;
-pub mod kernels;
-pub mod layers;
-pub mod manifolds;
 pub mod module;
-pub mod numeric;
 #[cfg(feature = "plot")]
 pub mod plot;
 pub mod tabular;
-pub mod testing;
 pub mod trainers;
 
 /// The tensors, devices and modules that flows are built on, in the version they are built with.
 pub use dfdx;
 /// The random generators that sampling takes, in the version it takes them.
 pub use rand;
+
+/// The arithmetic, from the crate `flow-core`.
+pub use flow_core::{kernels, layers, manifolds, numeric, testing};
 
 pub use density::{Density, Stepwise, TracedDensity};
 pub use error::{Error, Place};

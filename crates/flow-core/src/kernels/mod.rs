@@ -19,7 +19,8 @@ mod summary;
 mod workspace;
 
 pub use batch::{evaluate, evaluate_part, evaluate_penalised, generate, log_mean, undo};
-pub(crate) use blocks::admit;
+#[doc(hidden)]
+pub use blocks::admit;
 pub use blocks::{Block, Blocks, RowFault};
 pub use conditioner::{Free, Given, Head, Inner, Predicted};
 pub use gradients::{
@@ -27,9 +28,11 @@ pub use gradients::{
     log_mean_vjp,
 };
 pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};
-pub(crate) use log_mean::START as LOG_MEAN_START;
+#[doc(hidden)]
+pub use log_mean::START as LOG_MEAN_START;
 pub use log_mean::{LogMean, LogMeanHead};
-pub(crate) use network::DAMPING;
+#[doc(hidden)]
+pub use network::DAMPING;
 pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
 pub use outer::Outer;
 pub use pool::Pool;

@@ -20,6 +20,7 @@ impl StateTensor {
     /// Tensors side by side in a flat parameter vector. Those without numbers are not stored and left out.
     ///
     /// ```
+    /// # extern crate flow_core as flow_runtime;
     /// use flow_runtime::layers::StateTensor;
     ///
     /// let tensors = StateTensor::list([("offsets", &[2]), ("angle_pars", &[1, 0]), ("kde_means", &[1, 10, 2])]);

@@ -31,7 +31,7 @@ pub struct RowFault {
 }
 
 /// Refuses, when a program is compiled, numbers in which a layer of the blocks is no good.
-pub(crate) const fn admit<B: Blocks, T: Scalar>() {
+pub const fn admit<B: Blocks, T: Scalar>() {
     if let Some(why) = B::NEEDS_F64 {
         let precise = if T::EPSILON <= f64::EPSILON { Some(()) } else { None };
         // What `expect` says begins where it is called; `panic!` with an argument points into the standard library.

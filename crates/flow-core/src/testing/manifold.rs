@@ -19,6 +19,7 @@ const ROOM: f64 = 100.0;
 /// - the points are accepted, and points that are not finite are refused with a reason.
 ///
 /// ```
+/// # extern crate flow_core as flow_runtime;
 /// use flow_runtime::manifolds::Sphere2;
 /// use flow_runtime::testing::{Laws, check_manifold};
 ///

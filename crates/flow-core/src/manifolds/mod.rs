@@ -16,7 +16,9 @@ pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
 pub use sphere::{Circle, Sphere2};
-pub(crate) use sphere::{half_squares, ln_sin};
+pub(crate) use sphere::half_squares;
+#[doc(hidden)]
+pub use sphere::ln_sin;
 
 use crate::numeric::Real;
 

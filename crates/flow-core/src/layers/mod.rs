@@ -150,7 +150,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     }
 
     /// The tensors that the flat parameter vector consists of, in its order: what the parameters are called where they are stored
-    /// ([`compat`](crate::compat)). A layer of your own need not say: it is one tensor `params`. The letters of the notation
+    /// (`flow_runtime::compat`). A layer of your own need not say: it is one tensor `params`. The letters of the notation
     /// have the names of jammy_flows.
     fn state() -> Vec<StateTensor> {
         StateTensor::list([("params", &[1, Self::PARAMS])])

@@ -162,10 +162,10 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
     (R::select(north, small, big), R::select(north, big, small))
 }
 
-/// ln sin(theta) with the sine kept above [`POLE`], and its derivative. The sine is held, not the angle: in `f32` no angle is as close
+/// ln sin(theta) with the sine kept above `POLE`, and its derivative. The sine is held, not the angle: in `f32` no angle is as close
 /// to pi.
 #[inline(always)]
-pub(crate) fn ln_sin<R: Real>(theta: R) -> (R, R) {
+pub fn ln_sin<R: Real>(theta: R) -> (R, R) {
     let (sin, cos) = theta.sin_cos();
     let least = R::constant(POLE);
     let free = sin.gt(least);

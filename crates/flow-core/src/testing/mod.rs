@@ -4,6 +4,7 @@
 //! Every letter of the notation passes the same laws.
 //!
 //! ```
+//! # extern crate flow_core as flow_runtime;
 //! use flow_runtime::layers::{Affine, Only};
 //! use flow_runtime::manifolds::Euclidean;
 //! use flow_runtime::testing::{Laws, check_layer};
