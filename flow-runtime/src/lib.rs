@@ -90,8 +90,8 @@ pub mod __private {
         Plain, Predicted, Rung, SUM, low_rank, low_rank_len,
     };
     pub use crate::layers::{
-        Affine, BoxFlow, Chain, CircleMoebius, CircleSpline, ContinuousFlow, ExponentialMap, First, FisherFlow,
-        Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation,
+        Affine, BoxFlow, ChainType, CircleMoebius, CircleSpline, ContinuousFlow, ExponentialMap, First, FisherFlow,
+        Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, Own,
         SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};

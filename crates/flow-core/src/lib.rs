@@ -16,5 +16,6 @@
 pub mod kernels;
 pub mod layers;
 pub mod manifolds;
+pub mod networks;
 pub mod numeric;
 pub mod testing;

@@ -106,7 +106,7 @@ pub fn argument(number: &TokenStream) -> TokenStream {
 fn block(density: &Density, place: usize, private: &TokenStream) -> TokenStream {
     let block = &density.blocks[place];
     let (space, chain) = (space(&block.space, private), chain(block, private));
-    let params = quote_spanned!(blame(&block.chain)=> <#chain as #private::Chain<#space>>::PARAMS);
+    let params = quote_spanned!(blame(&block.chain)=> <#chain as #private::ChainType<#space>>::PARAMS);
     let head = head(density, place, &params, private);
     quote!(#private::Block<#space, #chain, #head>)
 }
@@ -276,7 +276,7 @@ fn chain(block: &Block, private: &TokenStream) -> TokenStream {
     nest_at(
         blame(&block.chain),
         block.chain.iter().enumerate().map(|(place, layer)| match layer {
-            Layer::Own(layer) => quote!(#layer),
+            Layer::Own(layer) => quote_spanned!(layer.span()=> #private::Own<#layer>),
             Layer::Letter(row, span, chosen) => {
                 let name = Ident::new(row.type_name, *span);
                 let arguments = row.arguments.iter().map(|argument| match argument {

@@ -51,7 +51,7 @@ fn one_manifold_without_features_has_free_parameters() {
         "e1 : t",
         "Unconditional<(), { <Euclidean<1> as Manifold>::DIM }, { <Euclidean<1> as Manifold>::EMBED }, \
          (Block<Euclidean<1>, (Affine<1, Only, ()>, ()), \
-         Free<{ <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>>, ())>",
+         Free<{ <(Affine<1, Only, ()>, ()) as ChainType<Euclidean<1>>>::PARAMS }>>, ())>",
     );
 }
 
@@ -64,10 +64,10 @@ fn every_manifold_sees_the_features_and_the_manifolds_before_it() {
          { <Euclidean<3> as Manifold>::EMBED + <Sphere2 as Manifold>::EMBED }, \
          (Block<Euclidean<3>, (Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())), \
          Predicted<0, 32, Plain<(Dense<32, 64>, (Dense<64, 16>, ())), \
-         Dense<16, { <(Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())) as Chain<Euclidean<3>>>::PARAMS }>>>>, \
+         Dense<16, { <(Gaussianization<3, First, ()>, (Affine<3, Last, ()>, ())) as ChainType<Euclidean<3>>>::PARAMS }>>>>, \
          (Block<Sphere2, (SegmentedSphere<()>, ()), \
          Predicted<0, 32, Plain<(Dense<{ 32 + <Euclidean<3> as Manifold>::EMBED }, 64>, (Dense<64, 16>, ())), \
-         Dense<16, { <(SegmentedSphere<()>, ()) as Chain<Sphere2>>::PARAMS }>>>>, ()))>",
+         Dense<16, { <(SegmentedSphere<()>, ()) as ChainType<Sphere2>>::PARAMS }>>>>, ()))>",
     );
 }
 
@@ -83,7 +83,7 @@ fn lists_ranks_and_defaults() {
     let (x, y) =
         ("Identity<1, settings::x::add_offset<1u128, ()>>", "Orientation<settings::y::add_rotation<1u128, ()>>");
     let (x_params, y_params) =
-        (format!("<({x}, ()) as Chain<Euclidean<1>>>::PARAMS"), format!("<({y}, ()) as Chain<Circle>>::PARAMS"));
+        (format!("<({x}, ()) as ChainType<Euclidean<1>>>::PARAMS"), format!("<({y}, ()) as ChainType<Circle>>::PARAMS"));
     becomes(
         "e1 + s1 : x(add_offset = 1) + y(add_rotation = true) | cond (3, 5), hidden (8, 4-2), rank 2",
         &format!(
@@ -114,7 +114,7 @@ fn network(line: &str) -> String {
     let whole = compiled(line).unwrap();
     let from = whole.find("Predicted<").unwrap();
     // What a chain has for parameters is said elsewhere.
-    let params = "<(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS";
+    let params = "<(Affine<1, Only, ()>, ()) as ChainType<Euclidean<1>>>::PARAMS";
     whole[from..].replace(&format!("{{ {params} }}"), "P").replace(params, "P").strip_suffix(">, ())>").unwrap().into()
 }
 
@@ -171,7 +171,7 @@ fn log_means() {
         "{free}"
     );
     let joint = compiled("e1 + e1 : x + t | cond 3, poisson").unwrap();
-    assert!(joint.contains("Predicted<0, 3, Plain<(Dense<3, 128>, ()), Dense<128, { <(Identity<1, ()>, ()) as Chain<Euclidean<1>>>::PARAMS + 1 }>>, 1>"), "{joint}");
+    assert!(joint.contains("Predicted<0, 3, Plain<(Dense<3, 128>, ()), Dense<128, { <(Identity<1, ()>, ()) as ChainType<Euclidean<1>>>::PARAMS + 1 }>>, 1>"), "{joint}");
     let separate = compiled("e1 + e1 : t + t | cond (3, 2), poisson 16-8, highway 1").unwrap();
     assert!(separate.contains(
         "LogMeanHead<Predicted<0, 5, Beside<(Dense<5, 16>, (Dense<16, 8>, ())), Dense<8, 1>, Dense<5, 1>>>>"
@@ -187,7 +187,7 @@ fn every_parameter_from_outside() {
     let given = compiled("e1 + s1 : t + y(add_rotation = 1) | hidden 4, amortize").unwrap();
     assert!(given.starts_with("Conditional<(), Features<{ <(Block<"), "{given}");
     assert!(given.contains("as Blocks>::GIVEN }>"));
-    assert!(given.contains("Given<{ <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>"));
+    assert!(given.contains("Given<{ <(Affine<1, Only, ()>, ()) as ChainType<Euclidean<1>>>::PARAMS }>"));
     assert!(given.contains("Inner<Plain<(Dense<{ <Euclidean<1> as Manifold>::EMBED }, 4>, ())"));
     let outer = compiled("e1 : t | cond 2, amortize 6(rank = 2, highway = 1), poisson").unwrap();
     assert!(outer.starts_with("Conditional<(), Features<2>, "));
@@ -380,10 +380,10 @@ fn manifolds_of_the_users_own() {
         "[my::Torus] + e1 : [my::Shear] + t",
         "Unconditional<(), { <my::Torus as Manifold>::DIM + <Euclidean<1> as Manifold>::DIM }, \
          { <my::Torus as Manifold>::EMBED + <Euclidean<1> as Manifold>::EMBED }, \
-         (Block<my::Torus, (my::Shear, ()), Free<{ <(my::Shear, ()) as Chain<my::Torus>>::PARAMS }>>, \
+         (Block<my::Torus, (my::Shear, ()), Free<{ <(my::Shear, ()) as ChainType<my::Torus>>::PARAMS }>>, \
          (Block<Euclidean<1>, (Affine<1, Only, ()>, ()), \
          Predicted<0, 0, Plain<(Dense<{ <my::Torus as Manifold>::EMBED }, 128>, ()), \
-         Dense<128, { <(Affine<1, Only, ()>, ()) as Chain<Euclidean<1>>>::PARAMS }>>>>, ()))>",
+         Dense<128, { <(Affine<1, Only, ()>, ()) as ChainType<Euclidean<1>>>::PARAMS }>>>>, ()))>",
     );
     let named = compiled("struct P = angle@[my::Torus<2>] : [my::Shear]").unwrap();
     assert!(named.contains("fn angle(&self)-> Self::Part<{ <my::Torus<2> as Manifold>::DIM }, "), "{named}");

@@ -116,7 +116,7 @@ pub(crate) fn check_points<B: Blocks, E: Element>(points: &[E], coordinates: Coo
     let mut point = vec![0.0; columns];
     for (row, numbers) in points.chunks_exact(columns).enumerate() {
         point.iter_mut().zip(numbers).for_each(|(p, x)| *p = x.widen());
-        if let Some((manifold, message)) = B::check(&point, coordinates == Coordinates::Embedded, 0) {
+        if let Some((manifold, message)) = B::check(&point, coordinates == Coordinates::Embedded) {
             let Summary { blocks, .. } = summary::<B>();
             let notation = blocks.get(manifold).map(|b| b.manifold.clone()).unwrap_or_default();
             return Err(Error::Point { argument: "x", row, manifold, notation, message });

@@ -21,7 +21,7 @@ use std::sync::{Mutex, PoisonError};
 pub struct Frozen<S: Spec, E: Element> {
     weights: Vec<E>,
     shared: Vec<E>,
-    pool: Mutex<Vec<Evaluator<S::Blocks, E>>>,
+    pool: Mutex<Vec<Evaluator<E>>>,
     spec: PhantomData<fn() -> S>,
 }
 
@@ -40,10 +40,9 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// ```
     pub fn freeze(&self) -> Frozen<S, E> {
         let weights = self.flat_weights();
-        let mut shared = vec![E::default(); S::Blocks::SHARED];
-        S::Blocks::prepare_shared(&weights, &mut shared);
+        let shared = E::prepare_shared(kernels::Program::of::<S::Blocks>(S::Features::COUNT), &weights);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = (0..threads).map(|_| Evaluator::new(S::Features::COUNT)).collect();
+        let pool = (0..threads).map(|_| Evaluator::new::<S::Blocks>(S::Features::COUNT)).collect();
         Frozen { weights, shared, pool: Mutex::new(pool), spec: PhantomData }
     }
 }
@@ -94,10 +93,10 @@ feature_rows! {
 const ON_STACK: usize = 1024;
 
 impl<S: Spec, E: Element> Frozen<S, E> {
-    pub(super) fn with<O>(&self, work: impl FnOnce(&mut Evaluator<S::Blocks, E>) -> O) -> O {
+    pub(super) fn with<O>(&self, work: impl FnOnce(&mut Evaluator<E>) -> O) -> O {
         // A poisoned pool only means that some caller panicked elsewhere: its workspace is gone, the others are sound.
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut space = pooled.unwrap_or_else(|| Evaluator::new(S::Features::COUNT));
+        let mut space = pooled.unwrap_or_else(|| Evaluator::new::<S::Blocks>(S::Features::COUNT));
         let out = work(&mut space);
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(space);
         out
@@ -117,7 +116,7 @@ impl<S: Spec, E: Element> Frozen<S, E> {
 
     fn one<const N: usize>(&self, features: &[E], x: &[E; N]) -> Result<E, Error> {
         let point = x.map(|x| x.widen());
-        if S::Blocks::check(&point, false, 0).is_some() {
+        if S::Blocks::check(&point, false).is_some() {
             check_points::<S::Blocks, E>(x, Coordinates::Intrinsic)?;
         }
         check_features(features, S::Features::COUNT)?;

@@ -150,7 +150,7 @@ pub(crate) fn embed_rows<B: Blocks, E: Element>(points: &[E]) -> Vec<E> {
     let (mut from, mut to) = (vec![0.0; B::DIM], vec![0.0; B::EMBED]);
     for (row, out) in points.chunks_exact(B::DIM).zip(embedded.chunks_exact_mut(B::EMBED)) {
         from.iter_mut().zip(row).for_each(|(x, e)| *x = e.widen());
-        B::embed::<f64>(&from, &mut to, &mut 0.0);
+        B::embed(&from, &mut to, &mut 0.0);
         out.iter_mut().zip(&to).for_each(|(e, x)| *e = E::narrow(*x));
     }
     embedded
@@ -162,7 +162,7 @@ pub(crate) fn intrinsic_rows<B: Blocks, E: Element>(points: &[E]) -> Vec<E> {
     let (mut from, mut to) = (vec![0.0; B::EMBED], vec![0.0; B::DIM]);
     for (row, out) in points.chunks_exact(B::EMBED).zip(intrinsic.chunks_exact_mut(B::DIM)) {
         from.iter_mut().zip(row).for_each(|(x, e)| *x = e.widen());
-        B::intrinsic::<f64>(&from, &mut to, &mut 0.0);
+        B::intrinsic(&from, &mut to, &mut 0.0);
         out.iter_mut().zip(&to).for_each(|(e, x)| *e = E::narrow(*x));
     }
     intrinsic

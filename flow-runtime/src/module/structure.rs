@@ -4,7 +4,7 @@ use super::flow::{Flow, Spec};
 use super::named::Label;
 use super::points::FeatureSpec;
 use crate::kernels::{Block, BlockSummary, Blocks, Head, LogMeanHead, LogMeanSummary, Network, Outer, Summary};
-use crate::layers::{Chain, Letter};
+use crate::layers::{ChainType, Letter};
 use crate::manifolds::Manifold;
 use core::fmt::{self, Display};
 
@@ -43,7 +43,7 @@ impl Counts for () {
     const FIRST: Option<&'static Part> = None;
 }
 
-impl<M: Manifold, C: Chain<M>, H: Head, Rest: Counts> Counts for (Block<M, C, H>, Rest) {
+impl<M: Manifold, C: ChainType<M>, H: Head, Rest: Counts> Counts for (Block<M, C, H>, Rest) {
     const FIRST: Option<&'static Part> =
         Some(&Part { dim: M::DIM, embed: M::EMBED, layer_params: C::PARAMS, params: H::WEIGHTS, rest: Rest::FIRST });
 }

@@ -8,7 +8,7 @@ use crate::kernels::{
     Beside, Block, Blocks, DAMPING, Dense, Free, Given, Inner, LOG_MEAN_START, Ladder, LogMeanHead, LowRank, Outer,
     Plain, Predicted, Rung,
 };
-use crate::layers::Chain;
+use crate::layers::ChainType;
 use crate::manifolds::Manifold;
 use core::marker::PhantomData;
 use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection, TensorOptions};
@@ -107,10 +107,10 @@ pub trait Start: 'static {
 #[derive(Debug)]
 pub struct ChainStart<M, C>(PhantomData<fn() -> (M, C)>);
 
-impl<M: Manifold, C: Chain<M>> Start for ChainStart<M, C> {
+impl<M: Manifold, C: ChainType<M>> Start for ChainStart<M, C> {
     fn start(rng: &mut StdRng, numbers: &mut [f64]) {
         let (chain, extra) = numbers.split_at_mut(C::PARAMS);
-        C::initial(rng, chain);
+        C::chain().initial(rng, chain);
         extra.fill(LOG_MEAN_START);
     }
 }
@@ -503,7 +503,7 @@ pub trait BuildNetwork<I, E: Dtype, D: Device<E>> {
 impl<M, C, const P: usize, Rest, E: Dtype, D: Device<E>> BuildWeights<E, D> for (Block<M, C, Free<P>>, Rest)
 where
     M: Manifold,
-    C: Chain<M>,
+    C: ChainType<M>,
     Rest: BuildWeights<E, D>,
 {
     type Built = BlockWeights<FreeWeights<ChainStart<M, C>, P, E, D>, Rest::Built>;
@@ -513,7 +513,7 @@ impl<M, C, const FROM: usize, const COUNT: usize, N, const EXTRA: usize, Rest, E
     BuildWeights<E, D> for (Block<M, C, Predicted<FROM, COUNT, N, EXTRA>>, Rest)
 where
     M: Manifold,
-    C: Chain<M>,
+    C: ChainType<M>,
     N: BuildNetwork<ChainStart<M, C>, E, D>,
     Rest: BuildWeights<E, D>,
 {

@@ -118,12 +118,12 @@ where
             features: S::Features::COUNT,
             dim: S::Blocks::DIM,
             embed_dim: S::Blocks::EMBED,
-            check: |point, embedded| S::Blocks::check(point, embedded, 0),
-            embed: |point, embedded| S::Blocks::embed::<f64>(point, embedded, &mut 0.0),
+            check: |point, embedded| S::Blocks::check(point, embedded),
+            embed: |point, embedded| S::Blocks::embed(point, embedded, &mut 0.0),
             intrinsic: |given, point| {
                 let mut embedded = vec![0.0; S::Blocks::EMBED];
-                S::Blocks::project::<f64>(given, &mut embedded);
-                S::Blocks::intrinsic::<f64>(&embedded, point, &mut 0.0);
+                S::Blocks::project(given, &mut embedded);
+                S::Blocks::intrinsic(&embedded, point, &mut 0.0);
             },
         }
     }

@@ -5,7 +5,7 @@ use super::history::History;
 use super::trainer::Trainer;
 use crate::data::{Rows, Stream};
 use crate::error::Error;
-use crate::kernels::{At, Blocks, Coordinates, LogMean, LogMeanSummary, Summary};
+use crate::kernels::{Blocks, Coordinates, LogMean, LogMeanSummary, Summary};
 use crate::layers::Letter;
 use crate::module::{
     self, Conditional, Element, FeatureSpec, Features, Flow, Penalty, Spec, Traced, Unconditional, Weights, structure,
@@ -87,8 +87,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         module::check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
         let wide: Vec<f64> = points.iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();
-        let at = At::start::<S::Blocks>(<S::Features as FeatureSpec>::COUNT);
-        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), at, &wide, S::Blocks::DIM, &mut weights);
+        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), &wide, &mut weights);
         let weights: Vec<E> = weights.into_iter().map(E::narrow).collect();
         self.set_flat_weights(&weights)
     }

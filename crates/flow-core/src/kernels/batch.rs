@@ -1,39 +1,25 @@
 //! Evaluation and generation of batches.
 
-use super::blocks::{Blocks, RowFault};
-use super::log_mean::LogMean;
+use super::program::Program;
 use super::run::{
-    Coordinates, Edge, Job, Number, Rows, TASK, Task, WHOLE, before, blocks_of, fill, in_tasks, leave_point, scatter,
-    zeros,
+    Coordinates, Edge, Job, RowFault, Rows, RowsOf, TASK, Task, blocks_of, fill, in_tasks, leave_point, scatter,
 };
-use super::workspace::{At, Model, Workspace};
+use super::walk::{self, Asked};
+use super::workspace::{Model, Workspace};
 use crate::layers::PENALTIES;
-use crate::numeric::{Lift, Pack, WithPack};
+use crate::numeric::{Lift, Pack, Scalar, WithPack};
 use core::marker::PhantomData;
 use core::ops::Range;
 
-/// Some rows of a batch: those of a block.
-#[derive(Clone, Copy)]
-struct Stretch {
-    /// The first, counted from the start of the batch.
-    first: usize,
-    /// How many.
-    count: usize,
-    /// The first, counted from the start of the task.
-    at: usize,
-}
-
-/// What is done with the blocks of a batch, for any kind of pack. Implementations are `#[inline(always)]`, as those of [`Task::run`].
-trait Batch<T: Number>: Sync {
-    /// The flow.
-    type Flow: Blocks;
+/// What is done with the blocks of a batch, for any kind of pack. Implementations are `#[inline(always)]`.
+pub(super) trait Batch<T: Scalar>: Sync {
     /// Where the results of the rows of a task go.
     type Part: Send;
     /// Works on a block whose features are there; it may find a fault.
     fn work<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         part: &Self::Part,
@@ -43,7 +29,7 @@ trait Batch<T: Number>: Sync {
     fn leave<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &Workspace<T, R>,
         edge: &mut Edge<T, R>,
         part: &mut Self::Part,
@@ -53,39 +39,31 @@ trait Batch<T: Number>: Sync {
 
 /// What all blocks of a call share.
 #[derive(Clone, Copy)]
-struct Call<'a, T> {
+pub(super) struct Call<'a, T> {
+    program: &'a Program,
     job: Job<'a, T>,
     model: Model<'a, T>,
 }
 
-impl<T> Call<'_, T> {
-    fn start<B: Blocks>(&self) -> At {
-        At::start::<B>(self.job.feature_count)
-    }
-}
-
 /// A batch of rows with the parts of its tasks.
-struct Run<'a, T, K: Batch<T>>
-where
-    T: Number,
-{
+struct Run<'a, T: Scalar, K: Batch<T>> {
+    program: &'a Program,
     job: Job<'a, T>,
     rows: usize,
     parts: Vec<K::Part>,
     batch: K,
 }
 
-impl<T: Number, K: Batch<T>> WithPack<T> for Run<'_, T, K> {
+impl<T: Scalar, K: Batch<T>> WithPack<T> for Run<'_, T, K> {
     type Output = Result<(), RowFault>;
 
     fn call<R: Pack<Scalar = T>>(self) -> Self::Output
     where
         T: Lift<R>,
     {
-        let Run { job, rows, parts, batch } = self;
-        let mut shared = zeros(K::Flow::SHARED);
-        K::Flow::prepare_shared(job.weights, &mut shared);
-        let call = Call { job, model: Model { weights: job.weights, shared: &shared } };
+        let Run { program, job, rows, parts, batch } = self;
+        let shared = program.prepare_shared(job.weights);
+        let call = Call { program, job, model: Model { weights: job.weights, shared: &shared } };
         in_tasks::<R, _>(rows, TASK, parts, &RunTask { call, batch })
     }
 }
@@ -95,13 +73,12 @@ struct RunTask<'a, T, K> {
     batch: K,
 }
 
-impl<T: Number + Lift<R>, R: Pack<Scalar = T>, K: Batch<T>> Task<R> for RunTask<'_, T, K> {
-    type Flow = K::Flow;
+impl<T: Scalar + Lift<R>, R: Pack<Scalar = T>, K: Batch<T>> Task<R> for RunTask<'_, T, K> {
     type Part = K::Part;
     const GRADIENTS: bool = false;
 
-    fn features(&self) -> usize {
-        self.call.job.feature_count
+    fn program(&self) -> &Program {
+        self.call.program
     }
 
     #[inline(always)]
@@ -113,7 +90,7 @@ impl<T: Number + Lift<R>, R: Pack<Scalar = T>, K: Batch<T>> Task<R> for RunTask<
         mut part: K::Part,
     ) -> Result<(), RowFault> {
         for (first, count) in blocks_of(start, len) {
-            let rows = Stretch { first, count, at: first - start };
+            let rows = RowsOf { first, count, at: first - start };
             space.begin(&self.call.job, first, count);
             self.batch.work(&self.call, rows, space, edge, &part);
             if let Some(fault) = space.failed(first, count) {
@@ -123,56 +100,6 @@ impl<T: Number + Lift<R>, R: Pack<Scalar = T>, K: Batch<T>> Task<R> for RunTask<
         }
         Ok(())
     }
-}
-
-/// Log-density of each point, into `log_prob`; base coordinates into `base` unless that is empty.
-pub fn evaluate<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    points: &[T],
-    log_prob: &mut [T],
-    base: &mut [T],
-) -> Result<(), RowFault> {
-    evaluate_part::<B, T>(job, WHOLE, points, log_prob, base)
-}
-
-/// [`evaluate`] for some of the manifolds: the sum of ln p_k(x_k | x_0 .. x_{k-1}, features) over k in `part`. The points are whole
-/// ones; of the manifolds after `part` nothing is read, and base coordinates are those of `part` (zero elsewhere).
-///
-/// In intrinsic coordinates the log-determinant of all manifolds is added, so that a true part wants embedded ones.
-pub fn evaluate_part<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    part: Range<usize>,
-    points: &[T],
-    log_prob: &mut [T],
-    base: &mut [T],
-) -> Result<(), RowFault> {
-    evaluate_rows::<B, T, false>(job, part, points, log_prob, base, &mut [])
-}
-
-/// Log-density of each point and what a fit may penalise (rows of [`PENALTIES`] numbers).
-pub fn evaluate_penalised<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    points: &[T],
-    log_prob: &mut [T],
-    penalties: &mut [T],
-) -> Result<(), RowFault> {
-    evaluate_rows::<B, T, true>(job, WHOLE, points, log_prob, &mut [], penalties)
-}
-
-fn evaluate_rows<B: Blocks, T: Number, const PENALISED: bool>(
-    job: Job<'_, T>,
-    part: Range<usize>,
-    points: &[T],
-    log_prob: &mut [T],
-    base: &mut [T],
-    penalties: &mut [T],
-) -> Result<(), RowFault> {
-    let (rows, with_base) = (log_prob.len(), !base.is_empty());
-    let tasks = rows.div_ceil(TASK);
-    let (bases, penalties) = (parts_of(base, TASK * B::DIM, tasks), parts_of(penalties, TASK * PENALTIES, tasks));
-    let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
-    let batch = Evaluate::<B, T, PENALISED> { part, points, with_base, flow: PhantomData };
-    T::widest(Run { job, rows, parts, batch })
 }
 
 /// Parts of optional rows of results, one for each task: `None` where they are not asked for.
@@ -191,23 +118,54 @@ fn leave<T: Copy>(block: &[T], width: usize, columns: usize, count: usize, rows:
     }
 }
 
-/// Evaluation.
-struct Evaluate<'a, 'p, B, T, const PENALISED: bool> {
-    part: Range<usize>,
-    points: &'a [T],
-    with_base: bool,
-    flow: PhantomData<fn(&'p ()) -> B>,
+/// Where the results of an evaluation go, row after row. Those that are empty are not asked for.
+#[derive(Debug, Default)]
+pub struct Evaluated<'a, T> {
+    /// ln p of each point: always.
+    pub log_prob: &'a mut [T],
+    /// Base coordinates.
+    pub base: &'a mut [T],
+    /// Rows of [`PENALTIES`] numbers.
+    pub penalties: &'a mut [T],
 }
 
-impl<'p, B: Blocks, T: Number, const PENALISED: bool> Batch<T> for Evaluate<'_, 'p, B, T, PENALISED> {
-    type Flow = B;
+/// Log-density of each point, with base coordinates and penalties if they are asked for; `part` says of which manifolds: the
+/// result is the sum of ln p_k(x_k | x_0 .. x_{k-1}, features) over them.
+///
+/// The points are whole ones; of the manifolds after `part` nothing is read, and base coordinates are those of `part` (zero
+/// elsewhere). In intrinsic coordinates the log-determinant of all manifolds is added, so that a true part wants embedded ones.
+pub(super) fn evaluate<T: Scalar>(
+    program: &Program,
+    job: Job<'_, T>,
+    part: Range<usize>,
+    points: &[T],
+    out: Evaluated<'_, T>,
+) -> Result<(), RowFault> {
+    let Evaluated { log_prob, base, penalties } = out;
+    let (rows, asked) = (log_prob.len(), Asked { base: !base.is_empty(), penalties: !penalties.is_empty() });
+    let tasks = rows.div_ceil(TASK);
+    let bases = parts_of(base, TASK * program.dim, tasks);
+    let penalties = parts_of(penalties, TASK * PENALTIES, tasks);
+    let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
+    T::widest(Run { program, job, rows, parts, batch: Evaluate { part, points, asked, of: PhantomData } })
+}
+
+/// Evaluation.
+struct Evaluate<'a, 'p, T> {
+    part: Range<usize>,
+    points: &'a [T],
+    asked: Asked,
+    of: PhantomData<fn(&'p ())>,
+}
+
+impl<'p, T: Scalar> Batch<T> for Evaluate<'_, 'p, T> {
     type Part = (&'p mut [T], (Option<&'p mut [T]>, Option<&'p mut [T]>));
 
     #[inline(always)]
     fn work<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         _: &Self::Part,
@@ -215,24 +173,25 @@ impl<'p, B: Blocks, T: Number, const PENALISED: bool> Batch<T> for Evaluate<'_, 
         T: Lift<R>,
     {
         space.counted = [self.part.start, self.part.end];
-        space.enter::<B>(&call.job, self.points, rows.first, rows.count, edge);
-        B::evaluate::<T, R, PENALISED>(call.model, call.start::<B>(), space, self.with_base);
+        space.enter(call.program, &call.job, self.points, rows.first, rows.count, edge);
+        walk::evaluate(call.program, call.model, space, self.asked);
     }
 
     #[inline(always)]
     fn leave<R: Pack<Scalar = T>>(
         &self,
-        _: &Call<'_, T>,
-        Stretch { count, at, .. }: Stretch,
+        call: &Call<'_, T>,
+        RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         (log_prob, (base, penalties)): &mut Self::Part,
     ) where
         T: Lift<R>,
     {
+        let dim = call.program.dim;
         log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
         if let Some(base) = base {
-            leave(&space.base, space.width, B::DIM, count, &mut base[at * B::DIM..]);
+            leave(&space.base, space.width, dim, count, &mut base[at * dim..]);
         }
         if let Some(penalties) = penalties {
             leave(&space.penalties, space.width, PENALTIES, count, &mut penalties[at * PENALTIES..]);
@@ -241,57 +200,57 @@ impl<'p, B: Blocks, T: Number, const PENALISED: bool> Batch<T> for Evaluate<'_, 
 }
 
 /// Base coordinates to points, with the log-density of each.
-pub fn generate<B: Blocks, T: Number>(
+pub(super) fn generate<T: Scalar>(
+    program: &Program,
     job: Job<'_, T>,
     base: &[T],
     points: &mut [T],
     log_prob: &mut [T],
 ) -> Result<(), RowFault> {
-    let (rows, columns) = (log_prob.len(), job.coordinates.count::<B>());
+    let (rows, columns) = (log_prob.len(), job.coordinates.columns(program));
     let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * columns)).collect();
-    T::widest(Run { job, rows, parts, batch: Generate::<B, T> { base, flow: PhantomData } })
+    T::widest(Run { program, job, rows, parts, batch: Generate { base, of: PhantomData } })
 }
 
 /// Generation.
-struct Generate<'a, 'p, B, T> {
+struct Generate<'a, 'p, T> {
     base: &'a [T],
-    flow: PhantomData<fn(&'p ()) -> B>,
+    of: PhantomData<fn(&'p ())>,
 }
 
-impl<'p, B: Blocks, T: Number> Batch<T> for Generate<'_, 'p, B, T> {
-    type Flow = B;
+impl<'p, T: Scalar> Batch<T> for Generate<'_, 'p, T> {
     type Part = (&'p mut [T], &'p mut [T]);
 
     #[inline(always)]
     fn work<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &mut Workspace<T, R>,
         _: &mut Edge<T, R>,
         _: &Self::Part,
     ) where
         T: Lift<R>,
     {
-        let from = Rows { data: self.base, columns: B::DIM };
+        let from = Rows { data: self.base, columns: call.program.dim };
         fill(from, [rows.first, rows.count, 1], space.width, &mut space.base);
-        B::generate(call.model, call.start::<B>(), space);
+        walk::generate(call.program, call.model, space);
     }
 
     #[inline(always)]
     fn leave<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &Workspace<T, R>,
         edge: &mut Edge<T, R>,
         (log_prob, points): &mut Self::Part,
     ) where
         T: Lift<R>,
     {
-        let columns = call.job.coordinates.count::<B>();
+        let columns = call.job.coordinates.columns(call.program);
         for at in (0..space.width).step_by(R::LANES) {
-            leave_point::<B, T, _>(&call.job, space, edge, at);
+            leave_point(call.program, &call.job, space, edge, at);
             scatter(&edge.outer[..columns], at, rows.count, &mut points[rows.at * columns..]);
             for l in 0..R::LANES.min(rows.count.saturating_sub(at)) {
                 log_prob[rows.at + at + l] = edge.inner[0].lane(l);
@@ -300,10 +259,11 @@ impl<'p, B: Blocks, T: Number> Batch<T> for Generate<'_, 'p, B, T> {
     }
 }
 
-/// Undoes the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those with this manifold
-/// before the letters, and `log_prob` the log-determinant, with the reference density where the way ends at the base: then it is the
-/// log-density, by the surface measure, of the manifold after these letters, given those before it.
-pub fn undo<B: Blocks, T: Number>(
+/// Inverts the letters in `letters` of one manifold of embedded points, all others being where they are: `points` become those
+/// with this manifold before the letters, and `log_prob` the log-determinant, with the reference density where the way ends at
+/// the base: then it is the log-density, by the surface measure, of the manifold after these letters, given those before it.
+pub(super) fn inverse_through<T: Scalar>(
+    program: &Program,
     job: Job<'_, T>,
     manifold: usize,
     letters: &Range<usize>,
@@ -311,26 +271,26 @@ pub fn undo<B: Blocks, T: Number>(
     log_prob: &mut [T],
 ) -> Result<(), RowFault> {
     let (job, rows) = (Job { coordinates: Coordinates::Embedded, ..job }, log_prob.len());
-    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * B::EMBED)).collect();
-    T::widest(Run { job, rows, parts, batch: Undo::<B> { manifold, letters, flow: PhantomData } })
+    let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * program.embed)).collect();
+    let batch = InverseThrough { manifold, letters, of: PhantomData };
+    T::widest(Run { program, job, rows, parts, batch })
 }
 
-/// Undoing of letters.
-struct Undo<'a, 'p, B> {
+/// The inverse through some letters.
+struct InverseThrough<'a, 'p> {
     manifold: usize,
     letters: &'a Range<usize>,
-    flow: PhantomData<fn(&'p ()) -> B>,
+    of: PhantomData<fn(&'p ())>,
 }
 
-impl<'p, B: Blocks, T: Number> Batch<T> for Undo<'_, 'p, B> {
-    type Flow = B;
+impl<'p, T: Scalar> Batch<T> for InverseThrough<'_, 'p> {
     type Part = (&'p mut [T], &'p mut [T]);
 
     #[inline(always)]
     fn work<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        rows: Stretch,
+        rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         (_, points): &Self::Part,
@@ -338,60 +298,60 @@ impl<'p, B: Blocks, T: Number> Batch<T> for Undo<'_, 'p, B> {
         T: Lift<R>,
     {
         // The points of a task are its own: rows are counted from its start.
-        space.enter::<B>(&call.job, points, rows.at, rows.count, edge);
-        B::undo(call.model, call.start::<B>(), space, self.manifold, self.letters);
+        space.enter(call.program, &call.job, points, rows.at, rows.count, edge);
+        walk::inverse_through(call.program, call.model, space, self.manifold, self.letters);
     }
 
     #[inline(always)]
     fn leave<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        Stretch { count, at, .. }: Stretch,
+        RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         (log_prob, points): &mut Self::Part,
     ) where
         T: Lift<R>,
     {
+        let embed = call.program.embed;
         log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
-        let rows = &space.inputs[before::<B, T>(&call.job) * space.width..];
-        leave(rows, space.width, B::EMBED, count, &mut points[at * B::EMBED..]);
+        let rows = &space.inputs[call.program.before * space.width..];
+        leave(rows, space.width, embed, count, &mut points[at * embed..]);
     }
 }
 
 /// The logarithm of the mean count of each row of features (of one row, where nothing is given), into `log_mean`.
-pub fn log_mean<B: LogMean, T: Number>(job: Job<'_, T>, log_mean: &mut [T]) {
+pub(super) fn log_mean<T: Scalar>(program: &Program, job: Job<'_, T>, log_mean: &mut [T]) {
     let (rows, parts) = (log_mean.len(), log_mean.chunks_mut(TASK).collect());
-    let done = T::widest(Run { job, rows, parts, batch: LogMeans::<B>(PhantomData) });
+    let done = T::widest(Run { program, job, rows, parts, batch: LogMeans(PhantomData) });
     debug_assert!(done.is_ok(), "a network alone finds no fault");
 }
 
 /// Log-means.
-struct LogMeans<'p, B>(PhantomData<fn(&'p ()) -> B>);
+struct LogMeans<'p>(PhantomData<fn(&'p ())>);
 
-impl<'p, B: LogMean, T: Number> Batch<T> for LogMeans<'p, B> {
-    type Flow = B;
+impl<'p, T: Scalar> Batch<T> for LogMeans<'p> {
     type Part = &'p mut [T];
 
     #[inline(always)]
     fn work<R: Pack<Scalar = T>>(
         &self,
         call: &Call<'_, T>,
-        _: Stretch,
+        _: RowsOf,
         space: &mut Workspace<T, R>,
         _: &mut Edge<T, R>,
         _: &Self::Part,
     ) where
         T: Lift<R>,
     {
-        B::log_mean(call.model, call.start::<B>(), space);
+        walk::log_mean(call.program, call.model, space);
     }
 
     #[inline(always)]
     fn leave<R: Pack<Scalar = T>>(
         &self,
         _: &Call<'_, T>,
-        Stretch { count, at, .. }: Stretch,
+        RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         log_mean: &mut Self::Part,

@@ -1,233 +1,320 @@
-//! Where a chain's parameters come from: free numbers, a network that reads the given features and the earlier manifolds, or
-//! numbers made outside for each point, the weights of such a network among them.
+//! Where the parameters of a chain come from, and running it on the rows that it reads.
 
-use super::linear::{Each, Shared};
-use super::network::{Network, NetworkSummary};
-use crate::numeric::Scalar;
-use core::marker::PhantomData;
-use rand::Rng;
+use super::program::{Block, Program};
+use super::workspace::{Model, Totals, Workspace};
+use crate::networks::{OwnedMlp, WeightLayout};
+use crate::numeric::{Pack, Scalar};
+use core::ops::Range;
 
-/// Where a chain's parameters come from.
-pub trait Head: Send + Sync + 'static {
-    /// Length of the flat weights (the parameters themselves where they are free).
-    const WEIGHTS: usize;
-    /// Numbers made for each point outside of the block, which stand where weights would.
-    const GIVEN: usize;
-    /// Number of parameters made.
-    const PARAMS: usize;
-    /// How many of them, the last ones, are not the chain's: 1 for a log-mean.
-    const EXTRA: usize;
-    /// Whether all points share one parameter vector.
-    const SHARED: bool;
-    /// The given features read: the first, and how many.
-    const FEATURES: (usize, usize);
-    /// Rows of hidden activations.
-    const ACTIVATIONS: usize;
-    /// Rows of temporary space.
-    const TEMP: usize;
-
-    /// The network; `None` where the parameters are shared, or given.
-    fn network() -> Option<NetworkSummary>;
-
-    /// Network input to activations and parameters. Nothing where parameters are shared. `weights` are the flat ones, or rows of
-    /// given numbers.
-    fn apply<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &mut [T],
-        params: &mut [T],
-        temp: &mut [T],
-    );
-    /// Cotangents of [`Head::apply`], added to those of input and weights. An empty `cot_input` asks for none.
-    #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
-    fn pull<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_params: &[T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    );
-    /// The given numbers a fit starts from, all but the parameters themselves, which are the last of them.
-    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
-        let _ = (rng, given);
-    }
+/// The source of a block's parameters.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Conditioner {
+    /// Free parameters, shared by all points.
+    Free,
+    /// Parameters given for each point.
+    PerPoint,
+    /// A network that reads `count` given features from number `from` on, then the embedded coordinates of all earlier
+    /// manifolds.
+    Predicted {
+        /// The first feature read.
+        from: usize,
+        /// How many are read.
+        count: usize,
+        /// The network.
+        network: OwnedMlp,
+    },
+    /// A network that reads the embedded coordinates of all earlier manifolds and whose weights are given for each point
+    /// (layers.md 2.7).
+    HyperPredicted {
+        /// The network.
+        network: OwnedMlp,
+    },
 }
 
-/// Free parameters, shared by all points.
-pub struct Free<const PARAMS: usize>;
-
-impl<const P: usize> Head for Free<P> {
-    const WEIGHTS: usize = P;
-    const GIVEN: usize = 0;
-    const PARAMS: usize = P;
-    const EXTRA: usize = 0;
-    const SHARED: bool = true;
-    const FEATURES: (usize, usize) = (0, 0);
-    const ACTIVATIONS: usize = 0;
-    const TEMP: usize = 0;
-
-    fn network() -> Option<NetworkSummary> {
-        None
+impl Conditioner {
+    /// The network, where there is one.
+    pub fn network(&self) -> Option<&OwnedMlp> {
+        match self {
+            Conditioner::Predicted { network, .. } | Conditioner::HyperPredicted { network } => Some(network),
+            Conditioner::Free | Conditioner::PerPoint => None,
+        }
     }
-    fn apply<T: Scalar>(_: &[T], _: usize, _: &[T], _: &mut [T], _: &mut [T], _: &mut [T]) {}
-    fn pull<T: Scalar>(
-        _: &[T],
-        _: usize,
-        _: &[T],
-        _: &[T],
-        _: &mut [T],
-        _: &[T],
-        _: &mut [T],
-        _: &mut [T],
-        _: &mut [T],
-    ) {
-    }
-}
 
-/// Parameters that are given for each point.
-pub struct Given<const PARAMS: usize>;
-
-impl<const P: usize> Head for Given<P> {
-    const WEIGHTS: usize = 0;
-    const GIVEN: usize = P;
-    const PARAMS: usize = P;
-    const EXTRA: usize = 0;
-    const SHARED: bool = false;
-    const FEATURES: (usize, usize) = (0, 0);
-    const ACTIVATIONS: usize = 0;
-    const TEMP: usize = 0;
-
-    fn network() -> Option<NetworkSummary> {
-        None
+    /// Whether all points share the parameters.
+    pub fn is_free(&self) -> bool {
+        matches!(self, Conditioner::Free)
     }
-    fn apply<T: Scalar>(weights: &[T], _: usize, _: &[T], _: &mut [T], params: &mut [T], _: &mut [T]) {
-        params.copy_from_slice(weights);
+
+    /// Flat weights of its own, given how many numbers it makes.
+    pub fn weights(&self, outputs: usize) -> usize {
+        match self {
+            Conditioner::Free => outputs,
+            Conditioner::Predicted { network, .. } => network.mlp().params(),
+            Conditioner::PerPoint | Conditioner::HyperPredicted { .. } => 0,
+        }
     }
-    fn pull<T: Scalar>(
-        _: &[T],
-        _: usize,
-        _: &[T],
-        _: &[T],
-        _: &mut [T],
-        cot_params: &[T],
-        _: &mut [T],
-        cot_weights: &mut [T],
-        _: &mut [T],
-    ) {
-        for (bar, cot) in cot_weights.iter_mut().zip(cot_params) {
-            *bar += *cot;
+
+    /// Numbers that it takes for each point in place of weights.
+    pub fn given(&self, outputs: usize) -> usize {
+        match self {
+            Conditioner::Free | Conditioner::Predicted { .. } => 0,
+            Conditioner::PerPoint => outputs,
+            Conditioner::HyperPredicted { network } => network.mlp().params(),
+        }
+    }
+
+    /// Rows that it reads, given how many embedded coordinates come before.
+    pub(super) fn inputs(&self, earlier: usize) -> usize {
+        match self {
+            Conditioner::Free | Conditioner::PerPoint => 0,
+            Conditioner::Predicted { count, .. } => count + earlier,
+            Conditioner::HyperPredicted { .. } => earlier,
         }
     }
 }
 
-/// Parameters predicted by a network that reads `COUNT` given features from number `FROM` on, then the embedded coordinates of all
-/// earlier manifolds. With `EXTRA = 1` its last output is the logarithm of a mean count.
-pub struct Predicted<const FROM: usize, const COUNT: usize, N, const EXTRA: usize = 0>(PhantomData<N>);
+/// A conditioner with the places of what it reads and makes: of a block, or of a log-mean beside the density.
+#[derive(Clone, Copy)]
+pub(super) struct Head<'a> {
+    pub(super) conditioner: &'a Conditioner,
+    /// Embedded coordinates that it reads: those of earlier manifolds.
+    pub(super) earlier: usize,
+    /// Numbers that it makes.
+    pub(super) outputs: usize,
+    pub(super) weights: &'a Range<usize>,
+    pub(super) given: &'a Range<usize>,
+}
 
-impl<const FROM: usize, const COUNT: usize, N: Network, const EXTRA: usize> Head for Predicted<FROM, COUNT, N, EXTRA> {
-    const WEIGHTS: usize = N::WEIGHTS;
-    const GIVEN: usize = 0;
-    const PARAMS: usize = N::OUT;
-    const EXTRA: usize = EXTRA;
-    const SHARED: bool = false;
-    const FEATURES: (usize, usize) = (FROM, COUNT);
-    const ACTIVATIONS: usize = N::ACTIVATIONS;
-    const TEMP: usize = N::TEMP;
-
-    fn network() -> Option<NetworkSummary> {
-        Some(N::describe())
-    }
-    fn apply<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &mut [T],
-        params: &mut [T],
-        temp: &mut [T],
-    ) {
-        N::apply::<Shared, T>(weights, width, input, activations, params, temp);
-    }
-    fn pull<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_params: &[T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    ) {
-        N::pull::<Shared, T>(
-            weights,
-            width,
-            input,
-            activations,
-            cot_activations,
-            cot_params,
-            cot_input,
-            cot_weights,
-            temp,
-        );
+impl<'a> Head<'a> {
+    pub(super) fn of(block: &'a Block) -> Head<'a> {
+        Head {
+            conditioner: &block.conditioner,
+            earlier: block.embeds.start,
+            outputs: block.outputs(),
+            weights: &block.weights,
+            given: &block.given,
+        }
     }
 }
 
-/// Parameters predicted by a network that reads the embedded coordinates of all earlier manifolds and whose weights are given for each
-/// point (layers.md 2.7).
-pub struct Inner<N>(PhantomData<N>);
+/// The rows of the workspace that a network reads: given features, and earlier coordinates.
+fn rows_read(program: &Program, from: usize, count: usize, earlier: usize) -> [Range<usize>; 2] {
+    [from..from + count, program.before..program.before + earlier]
+}
 
-impl<N: Network> Head for Inner<N> {
-    const WEIGHTS: usize = 0;
-    const GIVEN: usize = N::WEIGHTS;
-    const PARAMS: usize = N::OUT;
-    const EXTRA: usize = 0;
-    const SHARED: bool = false;
-    const FEATURES: (usize, usize) = (0, 0);
-    const ACTIVATIONS: usize = N::ACTIVATIONS;
-    const TEMP: usize = N::TEMP;
+/// Runs a conditioner: its outputs into `space.params`. For one point the network runs once, not once in each lane.
+pub(super) fn condition<T: Scalar, R: Pack<Scalar = T>>(
+    program: &Program,
+    model: Model<'_, T>,
+    head: Head<'_>,
+    space: &mut Workspace<T, R>,
+) {
+    let (width, is_single) = (space.width, space.is_single());
+    let Workspace { inputs, net_input, activations, params, single, temp, .. } = space;
+    match head.conditioner {
+        Conditioner::Free => {}
+        Conditioner::PerPoint => {
+            let given = &inputs[head.given.start * width..head.given.end * width];
+            params[..given.len()].copy_from_slice(given);
+        }
+        Conditioner::HyperPredicted { network } => {
+            let given = &inputs[head.given.start * width..head.given.end * width];
+            let earlier = &inputs[program.before * width..][..head.earlier * width];
+            network.mlp().apply(
+                WeightLayout::PerPoint,
+                given,
+                width,
+                earlier,
+                &mut activations[..network.mlp().activations() * width],
+                &mut params[..head.outputs * width],
+                temp,
+            );
+        }
+        Conditioner::Predicted { from, count, network } => {
+            let (mlp, weights) = (network.mlp(), &model.weights[head.weights.clone()]);
+            let rows = count + head.earlier;
+            if is_single {
+                let [own, earlier] = rows_read(program, *from, *count, head.earlier);
+                for (x, row) in net_input.iter_mut().zip(own.chain(earlier)) {
+                    *x = inputs[row * width];
+                }
+                let single = &mut single[..head.outputs];
+                mlp.apply(
+                    WeightLayout::Shared,
+                    weights,
+                    1,
+                    &net_input[..rows],
+                    &mut activations[..mlp.activations()],
+                    single,
+                    temp,
+                );
+                for (row, x) in params.chunks_exact_mut(width).zip(single) {
+                    row.fill(*x);
+                }
+                return;
+            }
+            let input = if *from == 0 && *count == program.before {
+                &inputs[..rows * width]
+            } else {
+                let (own, earlier) = net_input[..rows * width].split_at_mut(count * width);
+                own.copy_from_slice(&inputs[from * width..][..count * width]);
+                earlier.copy_from_slice(&inputs[program.before * width..][..earlier.len()]);
+                &net_input[..rows * width]
+            };
+            let (activations, params) =
+                (&mut activations[..mlp.activations() * width], &mut params[..head.outputs * width]);
+            mlp.apply(WeightLayout::Shared, weights, width, input, activations, params, temp);
+        }
+    }
+}
 
-    fn network() -> Option<NetworkSummary> {
-        Some(N::describe())
+/// a += b, number by number.
+fn accumulate<T: Scalar>(into: &mut [T], from: &[T]) {
+    for (sum, x) in into.iter_mut().zip(from) {
+        *sum += *x;
     }
-    fn apply<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &mut [T],
-        params: &mut [T],
-        temp: &mut [T],
-    ) {
-        N::apply::<Each, T>(weights, width, input, activations, params, temp);
+}
+
+/// Cotangents of [`condition`] for those in `space.cot_params`, added to those of the rows it reads and of the weights.
+pub(super) fn condition_vjp<T: Scalar, R: Pack<Scalar = T>>(
+    program: &Program,
+    model: Model<'_, T>,
+    head: Head<'_>,
+    space: &mut Workspace<T, R>,
+    totals: &mut Totals<T, R>,
+) {
+    let (width, is_single, wants_features) = (space.width, space.is_single(), space.wants_features);
+    let Workspace { inputs, cot_inputs, net_input, cot_net_input, .. } = space;
+    let Workspace { activations, cot_activations, cot_params, single, temp, .. } = space;
+    let cot_params = &cot_params[..head.outputs * width];
+    match head.conditioner {
+        Conditioner::Free => {}
+        Conditioner::PerPoint => {
+            let cot_given = &mut cot_inputs[head.given.start * width..head.given.end * width];
+            accumulate(cot_given, cot_params);
+        }
+        Conditioner::HyperPredicted { network } => {
+            let given = &inputs[head.given.start * width..head.given.end * width];
+            let earlier = &inputs[program.before * width..][..head.earlier * width];
+            // The given numbers are features, and so come before the coordinates.
+            let (before, after) = cot_inputs.split_at_mut(program.before * width);
+            network.mlp().apply_vjp(
+                WeightLayout::PerPoint,
+                given,
+                width,
+                earlier,
+                &activations[..network.mlp().activations() * width],
+                &mut cot_activations[..network.mlp().activations() * width],
+                cot_params,
+                &mut after[..head.earlier * width],
+                &mut before[head.given.start * width..head.given.end * width],
+                temp,
+            );
+        }
+        Conditioner::Predicted { from, count, network } => {
+            let (mlp, weights) = (network.mlp(), &model.weights[head.weights.clone()]);
+            let cot_weights = &mut totals.weights[head.weights.clone()];
+            let rows = count + head.earlier;
+            // Features alone, and nobody asks for their gradient.
+            let is_unread = head.earlier == 0 && !wants_features;
+            if is_single {
+                for (cot, row) in single.iter_mut().zip(cot_params.chunks_exact(width)) {
+                    *cot = row[0];
+                }
+                let (input, cot_input) = (&net_input[..rows], &mut cot_net_input[..if is_unread { 0 } else { rows }]);
+                cot_input.fill(T::narrow(0.0));
+                let single = &single[..head.outputs];
+                let shared = WeightLayout::Shared;
+                mlp.apply_vjp(
+                    shared,
+                    weights,
+                    1,
+                    input,
+                    &activations[..mlp.activations()],
+                    &mut cot_activations[..mlp.activations()],
+                    single,
+                    cot_input,
+                    cot_weights,
+                    temp,
+                );
+                let [own, earlier] = rows_read(program, *from, *count, head.earlier);
+                for (cot, row) in cot_input.iter().zip(own.chain(earlier)) {
+                    cot_inputs[row * width] += *cot;
+                }
+                return;
+            }
+            let is_prefix = *from == 0 && *count == program.before;
+            let (input, cot_input) = if is_prefix {
+                (&inputs[..rows * width], &mut cot_inputs[..rows * width])
+            } else {
+                cot_net_input[..rows * width].fill(T::narrow(0.0));
+                (&net_input[..rows * width], &mut cot_net_input[..rows * width])
+            };
+            let cot_input = if is_unread { &mut [] } else { cot_input };
+            mlp.apply_vjp(
+                WeightLayout::Shared,
+                weights,
+                width,
+                input,
+                &activations[..mlp.activations() * width],
+                &mut cot_activations[..mlp.activations() * width],
+                cot_params,
+                cot_input,
+                cot_weights,
+                temp,
+            );
+            if !is_prefix && !is_unread {
+                let (own, earlier) = cot_net_input[..rows * width].split_at(count * width);
+                accumulate(&mut cot_inputs[from * width..], own);
+                accumulate(&mut cot_inputs[program.before * width..], earlier);
+            }
+        }
     }
-    fn pull<T: Scalar>(
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_params: &[T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    ) {
-        N::pull::<Each, T>(
-            weights,
-            width,
-            input,
-            activations,
-            cot_activations,
-            cot_params,
-            cot_input,
-            cot_weights,
-            temp,
-        );
-    }
-    fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
-        N::initial(rng, given);
-    }
+}
+
+/// Runs the network that makes all parameters: its outputs follow the features.
+pub(super) fn apply_hyper<T: Scalar, R: Pack<Scalar = T>>(
+    program: &Program,
+    model: Model<'_, T>,
+    space: &mut Workspace<T, R>,
+) {
+    let Some(hyper) = &program.hyper else { return };
+    let width = space.width;
+    let (features, made) = space.inputs.split_at_mut(program.features * width);
+    let mlp = hyper.network.mlp();
+    let (weights, made) = (&model.weights[hyper.weights.clone()], &mut made[..mlp.outputs() * width]);
+    mlp.apply(
+        WeightLayout::Shared,
+        weights,
+        width,
+        features,
+        &mut space.hyper[..mlp.activations() * width],
+        made,
+        &mut space.temp,
+    );
+}
+
+/// Cotangents of [`apply_hyper`].
+pub(super) fn apply_hyper_vjp<T: Scalar, R: Pack<Scalar = T>>(
+    program: &Program,
+    model: Model<'_, T>,
+    space: &mut Workspace<T, R>,
+    totals: &mut Totals<T, R>,
+) {
+    let Some(hyper) = &program.hyper else { return };
+    let width = space.width;
+    let mlp = hyper.network.mlp();
+    let (cot_features, cot_made) = space.cot_inputs.split_at_mut(program.features * width);
+    mlp.apply_vjp(
+        WeightLayout::Shared,
+        &model.weights[hyper.weights.clone()],
+        width,
+        &space.inputs[..program.features * width],
+        &space.hyper[..mlp.activations() * width],
+        &mut space.cot_hyper[..mlp.activations() * width],
+        &cot_made[..mlp.outputs() * width],
+        cot_features,
+        &mut totals.weights[hyper.weights.clone()],
+        &mut space.temp,
+    );
 }

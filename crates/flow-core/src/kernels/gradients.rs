@@ -1,14 +1,13 @@
 //! Gradients of batches: cotangents of what evaluation and generation give.
 
-use super::blocks::{Blocks, RowFault};
-use super::log_mean::LogMean;
+use super::program::Program;
 use super::run::{
-    BLOCK, Coordinates, Edge, Job, Number, PullBack, TASK, Task, WHOLE, Wanted, before, blocks_of, in_tasks, scatter,
-    zeros,
+    BLOCK, Coordinates, Edge, Job, PullBack, RowFault, TASK, Task, Wanted, blocks_of, in_tasks, scatter, zeros,
 };
-use super::workspace::{At, Model, Totals, Workspace, load, store};
+use super::walk::{self, Asked};
+use super::workspace::{Model, Totals, Workspace, load, store};
 use crate::layers::PENALTIES;
-use crate::numeric::{Lift, Pack, WithPack};
+use crate::numeric::{Lift, Pack, Scalar, WithPack};
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -40,10 +39,11 @@ fn shares<T>(rows: &mut [T], columns: usize, task: usize, tasks: usize) -> Vec<&
 }
 
 /// What a gradient does with a block of points.
-trait Pull<T: Number>: Sync {
+trait Pull<T: Scalar>: Sync {
     /// Adds the cotangents of `count` points from number `first` on to the totals, and writes those of the points themselves.
     fn pull<R: Pack<Scalar = T>>(
         &self,
+        program: &Program,
         model: Model<'_, T>,
         rows: [usize; 2],
         space: &mut Workspace<T, R>,
@@ -55,7 +55,8 @@ trait Pull<T: Number>: Sync {
 }
 
 /// Runs `pull` on each block of each task and adds the gradients in the order of the rows, for any kind of pack.
-struct Differentiate<'a, B, T, P> {
+struct Differentiate<'a, T, P> {
+    program: &'a Program,
     job: Job<'a, T>,
     rows: usize,
     wanted: Wanted,
@@ -63,19 +64,17 @@ struct Differentiate<'a, B, T, P> {
     /// The log-densities that the pull leaves, where they are asked for.
     log_prob: &'a mut [T],
     pull: P,
-    flow: PhantomData<fn() -> B>,
 }
 
-impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P> {
+impl<T: Scalar, P: Pull<T>> WithPack<T> for Differentiate<'_, T, P> {
     type Output = Result<PullBack<T>, RowFault>;
 
     fn call<R: Pack<Scalar = T>>(self) -> Self::Output
     where
         T: Lift<R>,
     {
-        let Differentiate { job, rows, wanted, point_columns, log_prob, pull, .. } = self;
-        let mut shared = zeros(B::SHARED);
-        B::prepare_shared(job.weights, &mut shared);
+        let Differentiate { program, job, rows, wanted, point_columns, log_prob, pull } = self;
+        let shared = program.prepare_shared(job.weights);
         let model = Model { weights: job.weights, shared: &shared };
         let task = gradient_task(rows);
         let tasks = rows.div_ceil(task);
@@ -94,12 +93,12 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
             })
             .collect();
         let wants_features = wanted.features;
-        let work = DifferentiateTask::<B, T, P> { job, point_columns, wants_features, model, pull, flow: PhantomData };
+        let work = DifferentiateTask { program, job, point_columns, wants_features, model, pull, of: PhantomData };
         in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
         let mut partials = partials.into_iter();
         let (mut weights, mut cot_shared) = match partials.next() {
             Some(first) => (first.weights, first.shared),
-            None => (zeros(B::WEIGHTS), zeros(B::SHARED)),
+            None => (zeros(program.weights), zeros(program.shared)),
         };
         for part in partials {
             weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
@@ -108,7 +107,7 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
                 pool.put(part.weights);
             }
         }
-        B::prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
+        program.prepare_shared_vjp(job.weights, &shared, &cot_shared, &mut weights);
         if job.repeat > 1 && feature_columns > 0 {
             let mut features = zeros(job.features.len());
             for (row, cot) in by_row.chunks_exact(feature_columns).enumerate() {
@@ -121,24 +120,22 @@ impl<B: Blocks, T: Number, P: Pull<T>> WithPack<T> for Differentiate<'_, B, T, P
     }
 }
 
-struct DifferentiateTask<'a, 'p, 'q, B, T, P> {
+struct DifferentiateTask<'a, 'p, 'q, T, P> {
+    program: &'a Program,
     job: Job<'a, T>,
     point_columns: usize,
     wants_features: bool,
     model: Model<'a, T>,
     pull: P,
-    flow: PhantomData<fn(&'p (), &'q ()) -> B>,
+    of: PhantomData<fn(&'p (), &'q ())>,
 }
 
-impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>> Task<R>
-    for DifferentiateTask<'_, 'p, 'q, B, T, P>
-{
-    type Flow = B;
+impl<'p, 'q: 'p, T: Scalar + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>> Task<R> for DifferentiateTask<'_, 'p, 'q, T, P> {
     type Part = &'p mut Partial<'q, T>;
     const GRADIENTS: bool = true;
 
-    fn features(&self) -> usize {
-        self.job.feature_count
+    fn program(&self) -> &Program {
+        self.program
     }
 
     #[inline(always)]
@@ -150,12 +147,13 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
         part: Self::Part,
     ) -> Result<(), RowFault> {
         let job = &self.job;
-        let mut totals = Totals { weights: job.room(B::WEIGHTS), shared: vec![R::zero(); B::SHARED] };
+        let mut totals =
+            Totals { weights: job.room(self.program.weights), shared: vec![R::zero(); self.program.shared] };
         for (first, count) in blocks_of(start, len) {
             space.begin(job, first, count);
             space.wants_features = self.wants_features;
             let points = &mut part.points[(first - start) * self.point_columns..];
-            self.pull.pull(self.model, [first, count], space, edge, &mut totals, points);
+            self.pull.pull(self.program, self.model, [first, count], space, edge, &mut totals, points);
             if let Some(fault) = space.failed(first, count) {
                 return Err(fault);
             }
@@ -168,7 +166,7 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
         }
         part.weights = totals.weights;
         // A loop, not an iterator's closure: that would be a function without the processor's features.
-        part.shared = zeros(B::SHARED);
+        part.shared = zeros(self.program.shared);
         for (sum, lanes) in part.shared.iter_mut().zip(&totals.shared) {
             *sum = lanes.sum_lanes();
         }
@@ -177,80 +175,24 @@ impl<'p, 'q: 'p, B: Blocks, T: Number + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>
 }
 
 /// Loads cotangents of the log-density; lanes beyond `count` get zero, so that they add nothing.
-fn load_cot<T: Number, R>(space: &mut Workspace<T, R>, cot_log_prob: &[T], first: usize, count: usize) {
+fn load_cot<T: Scalar, R>(space: &mut Workspace<T, R>, cot_log_prob: &[T], first: usize, count: usize) {
     space.cot_log_prob.fill(T::narrow(0.0));
     space.cot_log_prob[..count].copy_from_slice(&cot_log_prob[first..first + count]);
 }
 
-/// Gradients of sum_i cot_i log p(x_i).
-pub fn evaluate_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    wanted: Wanted,
-    points: &[T],
-    cot_log_prob: &[T],
-) -> Result<PullBack<T>, RowFault> {
-    evaluate_part_vjp::<B, T>(job, wanted, WHOLE, points, cot_log_prob)
-}
-
-/// [`evaluate_vjp`] of [`evaluate_part`](super::evaluate_part).
-pub fn evaluate_part_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    wanted: Wanted,
-    part: Range<usize>,
-    points: &[T],
-    cot_log_prob: &[T],
-) -> Result<PullBack<T>, RowFault> {
-    let cot = Cotangents { log_prob: cot_log_prob, penalties: &[], base: &[] };
-    evaluate_all_vjp::<B, T, false>(job, wanted, part, points, cot, &mut [])
-}
-
-/// [`evaluate_part`](super::evaluate_part), and on the same way the gradients of the sum of the log-densities.
-pub fn evaluate_part_and_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    wanted: Wanted,
-    part: Range<usize>,
-    points: &[T],
-    log_prob: &mut [T],
-) -> Result<PullBack<T>, RowFault> {
-    let ones = vec![T::narrow(1.0); log_prob.len()];
-    let cot = Cotangents { log_prob: &ones, penalties: &[], base: &[] };
-    evaluate_all_vjp::<B, T, false>(job, wanted, part, points, cot, log_prob)
-}
-
-/// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i)).
-pub fn evaluate_penalised_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    wanted: Wanted,
-    points: &[T],
-    cot_log_prob: &[T],
-    cot_penalties: &[T],
-) -> Result<PullBack<T>, RowFault> {
-    let cot = Cotangents { log_prob: cot_log_prob, penalties: cot_penalties, base: &[] };
-    evaluate_all_vjp::<B, T, true>(job, wanted, WHOLE, points, cot, &mut [])
-}
-
-/// Gradients of sum_ik cot_ik z_k(x_i) over the base coordinates z of the points.
-pub fn base_vjp<B: Blocks, T: Number>(
-    job: Job<'_, T>,
-    wanted: Wanted,
-    points: &[T],
-    cot_base: &[T],
-) -> Result<PullBack<T>, RowFault> {
-    let none = zeros(cot_base.len() / B::DIM);
-    let cot = Cotangents { log_prob: &none, penalties: &[], base: cot_base };
-    evaluate_all_vjp::<B, T, false>(job, wanted, WHOLE, points, cot, &mut [])
-}
-
 /// Cotangents of what evaluation gives for each row; empty where it has none.
-#[derive(Clone, Copy)]
-struct Cotangents<'a, T> {
-    log_prob: &'a [T],
-    penalties: &'a [T],
-    base: &'a [T],
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Cotangents<'a, T> {
+    /// Of ln p: always.
+    pub log_prob: &'a [T],
+    /// Of the penalties.
+    pub penalties: &'a [T],
+    /// Of the base coordinates.
+    pub base: &'a [T],
 }
 
 /// Rows of cotangents from number `first` on, side by side; lanes beyond `count` get zero.
-fn load_rows<T: Number>(rows: &[T], columns: usize, [first, count, width]: [usize; 3], block: &mut [T]) {
+fn load_rows<T: Scalar>(rows: &[T], columns: usize, [first, count, width]: [usize; 3], block: &mut [T]) {
     block.fill(T::narrow(0.0));
     for (lane, row) in rows.chunks_exact(columns).skip(first).take(count).enumerate() {
         for (column, cot) in row.iter().enumerate() {
@@ -259,7 +201,10 @@ fn load_rows<T: Number>(rows: &[T], columns: usize, [first, count, width]: [usiz
     }
 }
 
-fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
+/// Gradients of sum_i (cot_i log p(x_i) + sum_k cot_ik penalty_k(x_i) + sum_k cot_ik z_k(x_i)) over penalties and base coordinates
+/// z of the points, as far as they have cotangents. Leaves the log-densities in `log_prob` unless that is empty.
+pub(super) fn evaluate_vjp<T: Scalar>(
+    program: &Program,
     job: Job<'_, T>,
     wanted: Wanted,
     part: Range<usize>,
@@ -267,30 +212,30 @@ fn evaluate_all_vjp<B: Blocks, T: Number, const PENALISED: bool>(
     cot: Cotangents<'_, T>,
     log_prob: &mut [T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate::<B, T, _> {
+    T::widest(Differentiate {
+        program,
         job,
         rows: cot.log_prob.len(),
         wanted,
-        point_columns: job.coordinates.count::<B>(),
+        point_columns: job.coordinates.columns(program),
         log_prob,
-        pull: PullEvaluation::<B, T, PENALISED> { job, part, points, cot, flow: PhantomData },
-        flow: PhantomData,
+        pull: PullEvaluation { job, part, points, cot },
     })
 }
 
 /// Cotangents of evaluation.
-struct PullEvaluation<'a, B, T, const PENALISED: bool> {
+struct PullEvaluation<'a, T> {
     job: Job<'a, T>,
     part: Range<usize>,
     points: &'a [T],
     cot: Cotangents<'a, T>,
-    flow: PhantomData<fn() -> B>,
 }
 
-impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_, B, T, PENALISED> {
+impl<T: Scalar> Pull<T> for PullEvaluation<'_, T> {
     #[inline(always)]
     fn pull<R: Pack<Scalar = T>>(
         &self,
+        program: &Program,
         model: Model<'_, T>,
         [first, count]: [usize; 2],
         space: &mut Workspace<T, R>,
@@ -301,34 +246,34 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
         T: Lift<R>,
     {
         let job = &self.job;
-        let columns = job.coordinates.count::<B>();
+        let columns = job.coordinates.columns(program);
+        let asked = Asked { base: !self.cot.base.is_empty(), penalties: !self.cot.penalties.is_empty() };
         space.counted = [self.part.start, self.part.end];
-        space.enter::<B>(job, self.points, first, count, edge);
+        space.enter(program, job, self.points, first, count, edge);
         load_cot(space, self.cot.log_prob, first, count);
-        if PENALISED {
-            let at = [first, count, space.width];
+        let at = [first, count, space.width];
+        if asked.penalties {
             load_rows(self.cot.penalties, PENALTIES, at, &mut space.cot_penalties);
         }
-        if !self.cot.base.is_empty() {
-            let at = [first, count, space.width];
-            space.cot_base.resize(B::DIM * space.width, T::narrow(0.0));
-            load_rows(self.cot.base, B::DIM, at, &mut space.cot_base);
+        if asked.base {
+            space.cot_base.resize(program.dim * space.width, T::narrow(0.0));
+            load_rows(self.cot.base, program.dim, at, &mut space.cot_base);
         }
-        B::evaluate_vjp::<T, R, PENALISED>(model, At::start::<B>(job.feature_count), space, totals);
+        walk::evaluate_vjp(program, model, space, totals, asked);
         if cot_points.is_empty() {
             return;
         }
         let width = space.width;
         for at in (0..width).step_by(R::LANES) {
             load(&edge.rows, width, at, &mut edge.outer[..columns]);
-            load(&space.cot_inputs[before::<B, T>(job) * width..], width, at, &mut edge.cot_inner);
+            load(&space.cot_inputs[program.before * width..], width, at, &mut edge.cot_inner);
             let mut cot = [R::zero()];
             load(&space.cot_log_prob, width, at, &mut cot);
             let (outer, cot_outer) = (&edge.outer[..columns], &mut edge.cot_outer[..columns]);
             cot_outer.fill(R::zero());
             match job.coordinates {
-                Coordinates::Intrinsic => B::embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
-                Coordinates::Embedded => B::project_vjp(outer, &edge.cot_inner, cot_outer),
+                Coordinates::Intrinsic => program.embed_vjp(outer, &edge.cot_inner, cot[0], cot_outer),
+                Coordinates::Embedded => program.project_vjp(outer, &edge.cot_inner, cot_outer),
             }
             scatter(cot_outer, at, count, cot_points);
         }
@@ -336,37 +281,38 @@ impl<B: Blocks, T: Number, const PENALISED: bool> Pull<T> for PullEvaluation<'_,
 }
 
 /// Gradients of sum_i (cot_points_i . x_i + cot_log_prob_i log p(x_i)) over generated points x_i, by weights and features.
-pub fn generate_vjp<B: Blocks, T: Number>(
+pub(super) fn generate_vjp<T: Scalar>(
+    program: &Program,
     job: Job<'_, T>,
     wants_features: bool,
     points: &[T],
     cot_points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate::<B, T, _> {
+    T::widest(Differentiate {
+        program,
         job,
         rows: cot_log_prob.len(),
         wanted: Wanted { features: wants_features, points: false },
         point_columns: 0,
         log_prob: &mut [],
-        pull: PullGeneration::<B, T> { job, points, cot_points, cot_log_prob, flow: PhantomData },
-        flow: PhantomData,
+        pull: PullGeneration { job, points, cot_points, cot_log_prob },
     })
 }
 
 /// Cotangents of generation.
-struct PullGeneration<'a, B, T> {
+struct PullGeneration<'a, T> {
     job: Job<'a, T>,
     points: &'a [T],
     cot_points: &'a [T],
     cot_log_prob: &'a [T],
-    flow: PhantomData<fn() -> B>,
 }
 
-impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
+impl<T: Scalar> Pull<T> for PullGeneration<'_, T> {
     #[inline(always)]
     fn pull<R: Pack<Scalar = T>>(
         &self,
+        program: &Program,
         model: Model<'_, T>,
         [first, count]: [usize; 2],
         space: &mut Workspace<T, R>,
@@ -377,8 +323,8 @@ impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
         T: Lift<R>,
     {
         let job = &self.job;
-        let columns = job.coordinates.count::<B>();
-        space.enter::<B>(job, self.points, first, count, edge);
+        let columns = job.coordinates.columns(program);
+        space.enter(program, job, self.points, first, count, edge);
         load_cot(space, self.cot_log_prob, first, count);
         let width = space.width;
         for at in (0..width).step_by(R::LANES) {
@@ -388,7 +334,7 @@ impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
                     if here(l) { self.cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
                 });
             }
-            load(&space.inputs[before::<B, T>(job) * width..], width, at, &mut edge.inner);
+            load(&space.inputs[program.before * width..], width, at, &mut edge.inner);
             let mut cot_log_prob = [R::zero()];
             load(&space.cot_log_prob, width, at, &mut cot_log_prob);
             edge.cot_inner.fill(R::zero());
@@ -396,44 +342,44 @@ impl<B: Blocks, T: Number> Pull<T> for PullGeneration<'_, B, T> {
                 // The density by intrinsic coordinates is that by area over |d intrinsic / d embedded|.
                 Coordinates::Intrinsic => {
                     let cot_outer = &edge.cot_outer[..columns];
-                    B::intrinsic_vjp(&edge.inner, cot_outer, -cot_log_prob[0], &mut edge.cot_inner);
+                    program.intrinsic_vjp(&edge.inner, cot_outer, -cot_log_prob[0], &mut edge.cot_inner);
                 }
                 Coordinates::Embedded => edge.cot_inner.copy_from_slice(&edge.cot_outer[..columns]),
             }
-            store(&edge.cot_inner, &mut space.cot_inputs[before::<B, T>(job) * width..], width, at);
+            store(&edge.cot_inner, &mut space.cot_inputs[program.before * width..], width, at);
         }
-        B::generate_vjp(model, At::start::<B>(job.feature_count), space, totals);
+        walk::generate_vjp(program, model, space, totals);
     }
 }
 
 /// Gradients of sum_i cot_i ln lambda_i, by weights and features.
-pub fn log_mean_vjp<B: LogMean, T: Number>(
+pub(super) fn log_mean_vjp<T: Scalar>(
+    program: &Program,
     job: Job<'_, T>,
     wants_features: bool,
     cot_log_mean: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate::<B, T, _> {
+    T::widest(Differentiate {
+        program,
         job,
         rows: cot_log_mean.len(),
         wanted: Wanted { features: wants_features, points: false },
         point_columns: 0,
         log_prob: &mut [],
-        pull: PullLogMean::<B, T> { job, cot_log_mean, flow: PhantomData },
-        flow: PhantomData,
+        pull: PullLogMean { cot_log_mean },
     })
 }
 
 /// Cotangents of a log-mean.
-struct PullLogMean<'a, B, T> {
-    job: Job<'a, T>,
+struct PullLogMean<'a, T> {
     cot_log_mean: &'a [T],
-    flow: PhantomData<fn() -> B>,
 }
 
-impl<B: LogMean, T: Number> Pull<T> for PullLogMean<'_, B, T> {
+impl<T: Scalar> Pull<T> for PullLogMean<'_, T> {
     #[inline(always)]
     fn pull<R: Pack<Scalar = T>>(
         &self,
+        program: &Program,
         model: Model<'_, T>,
         [first, count]: [usize; 2],
         space: &mut Workspace<T, R>,
@@ -444,6 +390,6 @@ impl<B: LogMean, T: Number> Pull<T> for PullLogMean<'_, B, T> {
         T: Lift<R>,
     {
         load_cot(space, self.cot_log_mean, first, count);
-        B::log_mean_vjp(model, At::start::<B>(self.job.feature_count), space, totals);
+        walk::log_mean_vjp(program, model, space, totals);
     }
 }

@@ -3,17 +3,25 @@
 //! The cut depends on the number of rows alone and partial sums are added in the order of the rows, so that results do
 //! not depend on the number of threads.
 
-use super::blocks::{Blocks, RowFault};
 use super::pool::Pool;
+use super::program::Program;
+use super::types::Blocks;
 use super::workspace::{Workspace, load, store};
+use crate::layers::Fault;
 use crate::numeric::{Lift, Pack, Scalar, Work};
 use core::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The numbers a flow computes with: `f32` and `f64`.
-pub trait Number: Scalar {}
-impl Number for f32 {}
-impl Number for f64 {}
+/// What went wrong with a point, and where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RowFault {
+    /// The row.
+    pub row: usize,
+    /// The manifold, counted from 0.
+    pub manifold: usize,
+    /// The layer, and what happened; `None`: the parameters themselves are not finite.
+    pub layer: Option<Fault>,
+}
 
 /// Points in a block: as many as keep a block's parameters and activations in cache.
 pub(super) const BLOCK: usize = 64;
@@ -36,6 +44,14 @@ impl Coordinates {
         match self {
             Coordinates::Intrinsic => B::DIM,
             Coordinates::Embedded => B::EMBED,
+        }
+    }
+
+    /// Numbers a point of a program.
+    pub(super) fn columns(self, program: &Program) -> usize {
+        match self {
+            Coordinates::Intrinsic => program.dim,
+            Coordinates::Embedded => program.embed,
         }
     }
 }
@@ -91,16 +107,22 @@ pub struct Wanted {
     pub points: bool,
 }
 
+/// Some rows of a batch: those of a block.
+#[derive(Clone, Copy)]
+pub(super) struct RowsOf {
+    /// The first, counted from the start of the batch.
+    pub(super) first: usize,
+    /// How many.
+    pub(super) count: usize,
+    /// The first, counted from the start of the task.
+    pub(super) at: usize,
+}
+
 /// A rows-by-columns view into a slice of rows.
 #[derive(Clone, Copy)]
 pub(super) struct Rows<'a, T> {
     pub(super) data: &'a [T],
     pub(super) columns: usize,
-}
-
-/// Rows of a block before the coordinates: given features, and what an outer network makes of them.
-pub(super) fn before<B: Blocks, T>(job: &Job<'_, T>) -> usize {
-    job.feature_count + B::OUTER
 }
 
 pub(super) fn zeros<T: Scalar>(n: usize) -> Vec<T> {
@@ -129,7 +151,7 @@ pub(super) fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize;
     }
 }
 
-impl<T: Number, R: Pack<Scalar = T>> Workspace<T, R>
+impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R>
 where
     T: Lift<R>,
 {
@@ -146,25 +168,26 @@ where
 
     /// Points of the given coordinates into the embedded rows; adds the log-determinant to the log-density.
     #[inline(always)]
-    pub(super) fn enter<B: Blocks>(
+    pub(super) fn enter(
         &mut self,
+        program: &Program,
         job: &Job<'_, T>,
         points: &[T],
         first: usize,
         count: usize,
         lanes: &mut Edge<T, R>,
     ) {
-        let columns = job.coordinates.count::<B>();
+        let columns = job.coordinates.columns(program);
         let width = self.width;
         fill(Rows { data: points, columns }, [first, count, 1], width, &mut lanes.rows);
         for at in (0..width).step_by(R::LANES) {
             load(&lanes.rows, width, at, &mut lanes.outer[..columns]);
             let mut log_det = [R::zero()];
             match job.coordinates {
-                Coordinates::Intrinsic => B::embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
-                Coordinates::Embedded => B::project(&lanes.outer[..columns], &mut lanes.inner),
+                Coordinates::Intrinsic => program.embed(&lanes.outer[..columns], &mut lanes.inner, &mut log_det[0]),
+                Coordinates::Embedded => program.project(&lanes.outer[..columns], &mut lanes.inner),
             }
-            store(&lanes.inner, &mut self.inputs[before::<B, T>(job) * width..], width, at);
+            store(&lanes.inner, &mut self.inputs[program.before * width..], width, at);
             store(&log_det, &mut self.log_prob, width, at);
         }
     }
@@ -196,28 +219,26 @@ pub(super) struct Edge<T, R> {
 
 impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
     #[inline(always)]
-    pub(super) fn new<B: Blocks>(width: usize) -> Self {
-        let outer = B::DIM.max(B::EMBED);
+    pub(super) fn new(program: &Program, width: usize) -> Self {
+        let outer = program.dim.max(program.embed);
         Edge {
             rows: zeros(outer * width),
             outer: vec![R::zero(); outer],
-            inner: vec![R::zero(); B::EMBED],
+            inner: vec![R::zero(); program.embed],
             cot_outer: vec![R::zero(); outer],
-            cot_inner: vec![R::zero(); B::EMBED],
+            cot_inner: vec![R::zero(); program.embed],
         }
     }
 }
 
 /// What a thread does with some consecutive rows of a batch, in packs `R`.
 pub(super) trait Task<R: Pack>: Sync {
-    /// The flow.
-    type Flow: Blocks;
     /// Where the results of the rows go.
     type Part: Send;
     /// Whether it needs space for cotangents.
     const GRADIENTS: bool;
-    /// Number of given features.
-    fn features(&self) -> usize;
+    /// The flow.
+    fn program(&self) -> &Program;
     /// Does it for `count` rows from number `first` on. Implementations are `#[inline(always)]`, as those of [`Work::run`].
     fn run(
         &self,
@@ -257,7 +278,8 @@ pub(super) fn in_tasks<R: Pack, K: Task<R>>(
     let lowest: Mutex<Option<RowFault>> = Mutex::new(None);
     let work = || {
         let width = block_width::<R>(rows.min(size));
-        let mut space = (Workspace::new::<K::Flow>(task.features(), width, K::GRADIENTS), Edge::new::<K::Flow>(width));
+        let program = task.program();
+        let mut space = (Workspace::new(program, width, K::GRADIENTS), Edge::new(program, width));
         // The guard of the queue is gone before the task begins.
         let next = || lock(&queue).next();
         while let Some((index, part)) = next() {
@@ -305,7 +327,7 @@ pub(super) const WHOLE: Range<usize> = 0..usize::MAX;
 
 /// Lanes `at..` of a block into rows of points, as far as there are points.
 #[inline(always)]
-pub(super) fn scatter<T: Number, R: Pack<Scalar = T>>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
+pub(super) fn scatter<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
     for l in 0..R::LANES.min(count.saturating_sub(at)) {
         for (column, lane) in lanes.iter().enumerate() {
             rows[(at + l) * lanes.len() + column] = lane.lane(l);
@@ -315,21 +337,22 @@ pub(super) fn scatter<T: Number, R: Pack<Scalar = T>>(lanes: &[R], at: usize, co
 
 /// A pack of generated points in the coordinates asked for, into `edge.outer`; the log-density into `edge.inner[0]`.
 #[inline(always)]
-pub(super) fn leave_point<B: Blocks, T: Number, R: Pack<Scalar = T>>(
+pub(super) fn leave_point<T: Scalar, R: Pack<Scalar = T>>(
+    program: &Program,
     job: &Job<'_, T>,
     space: &Workspace<T, R>,
     edge: &mut Edge<T, R>,
     at: usize,
 ) {
     let width = space.width;
-    let columns = job.coordinates.count::<B>();
-    load(&space.inputs[before::<B, T>(job) * width..], width, at, &mut edge.inner);
+    let columns = job.coordinates.columns(program);
+    load(&space.inputs[program.before * width..], width, at, &mut edge.inner);
     let mut log_prob = [R::zero()];
     load(&space.log_prob, width, at, &mut log_prob);
     match job.coordinates {
         Coordinates::Intrinsic => {
             let mut log_det = R::zero();
-            B::intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
+            program.intrinsic(&edge.inner, &mut edge.outer[..columns], &mut log_det);
             log_prob[0] -= log_det;
         }
         Coordinates::Embedded => edge.outer[..columns].copy_from_slice(&edge.inner),

@@ -2,6 +2,7 @@
 
 use super::network::NetworkSummary;
 use crate::layers::Letter;
+use crate::manifolds::Geometry;
 
 /// What a flow consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub enum LogMeanSummary {
 /// What a block consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockSummary {
+    /// The manifold.
+    pub geometry: Geometry,
     /// The manifold as the notation writes it.
     pub manifold: String,
     /// Intrinsic and embedded coordinates.

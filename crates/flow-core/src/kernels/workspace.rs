@@ -1,36 +1,9 @@
 //! The space a block of points is worked in, and where its numbers are.
 
-use super::blocks::{Blocks, RowFault, admit};
-use super::conditioner::Head;
-use super::network::Network;
+use super::program::{Program, Sizes};
+use super::run::RowFault;
 use crate::layers::PENALTIES;
 use crate::numeric::{Pack, Scalar};
-
-/// Where a block's numbers start, in each of the arrays that hold them side by side.
-#[derive(Clone, Copy, Debug)]
-pub struct At {
-    /// Number of given features, and of what an outer network makes of them.
-    pub features: usize,
-    /// Where the numbers made for each point start that no earlier block has taken.
-    pub given: usize,
-    /// Embedded coordinates of earlier manifolds.
-    pub embed: usize,
-    /// Intrinsic (and base) coordinates of earlier manifolds.
-    pub dim: usize,
-    /// Weights of earlier blocks.
-    pub weights: usize,
-    /// Prepared numbers of earlier blocks with shared parameters.
-    pub shared: usize,
-    /// Number of earlier blocks.
-    pub index: usize,
-}
-
-impl At {
-    /// The first block of a flow with this many features.
-    pub const fn start<B: Blocks>(features: usize) -> At {
-        At { features: features + B::OUTER, given: 0, embed: 0, dim: 0, weights: 0, shared: 0, index: 0 }
-    }
-}
 
 /// What is the same for all points of a call: weights, and the prepared numbers of shared parameters.
 #[derive(Clone, Copy)]
@@ -79,10 +52,10 @@ pub struct Workspace<T, R> {
     pub(super) cot_params: Vec<T>,
     /// Parameters of one point, and their cotangents.
     pub(super) single: Vec<T>,
-    /// Activations of an outer network.
-    pub(super) outer: Vec<T>,
+    /// Activations of the network that makes all parameters.
+    pub(super) hyper: Vec<T>,
     /// Space for their cotangents.
-    pub(super) cot_outer: Vec<T>,
+    pub(super) cot_hyper: Vec<T>,
     pub(super) temp: Vec<T>,
     pub(super) lane_params: Vec<R>,
     pub(super) lane_cot_params: Vec<R>,
@@ -100,45 +73,12 @@ pub struct Workspace<T, R> {
     pub counted: [usize; 2],
 }
 
-/// The largest sizes over all blocks, for the workspace.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Sizes {
-    pub(super) dim: usize,
-    pub(super) embed: usize,
-    pub(super) net_input: usize,
-    pub(super) activations: usize,
-    pub(super) params: usize,
-    pub(super) outer: usize,
-    pub(super) prepared: usize,
-    pub(super) scratch: usize,
-    pub(super) temp: usize,
-}
-
-impl Sizes {
-    /// Takes in what a head needs that reads `rows` numbers.
-    pub(super) fn head<H: Head>(&mut self, rows: usize) {
-        self.net_input = self.net_input.max(rows);
-        self.activations = self.activations.max(H::ACTIVATIONS);
-        self.params = self.params.max(H::PARAMS);
-        self.temp = self.temp.max(H::TEMP);
-    }
-
-    /// Takes in what an outer network needs.
-    pub(super) fn outer<N: Network>(&mut self) {
-        self.outer = self.outer.max(N::ACTIVATIONS);
-        self.temp = self.temp.max(N::TEMP);
-    }
-}
-
 impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
     /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
     #[inline(always)]
-    pub fn new<B: Blocks>(features: usize, width: usize, for_gradients: bool) -> Self {
-        // Whatever is computed begins here, whichever way a flow came by its number type.
-        const { admit::<B, T>() }
-        let mut sizes = Sizes::default();
-        B::sizes(At::start::<B>(features), &mut sizes);
-        let rows = features + B::OUTER + B::EMBED;
+    pub fn new(program: &Program, width: usize, for_gradients: bool) -> Self {
+        let sizes = Sizes::of(program);
+        let rows = program.before + program.embed;
         let zero = T::narrow(0.0);
         let block = |rows: usize| vec![zero; rows * width];
         let cot_block = |rows: usize| vec![zero; if for_gradients { rows * width } else { 0 }];
@@ -149,7 +89,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             points: width,
             inputs: block(rows),
             cot_inputs: cot_block(rows),
-            base: block(B::DIM),
+            base: block(program.dim),
             log_prob: block(1),
             cot_log_prob: cot_block(1),
             penalties: block(PENALTIES),
@@ -162,8 +102,8 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
             params: block(sizes.params),
             cot_params: cot_block(sizes.params),
             single: vec![zero; sizes.params],
-            outer: block(sizes.outer),
-            cot_outer: cot_block(sizes.outer),
+            hyper: block(sizes.hyper),
+            cot_hyper: cot_block(sizes.hyper),
             temp: block(sizes.temp),
             lane_params: lanes(sizes.params),
             lane_cot_params: cot_lanes(sizes.params),
@@ -184,23 +124,8 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
         self.points == 1 && self.width > 1
     }
 
-    pub(super) fn counts(&self, at: At) -> bool {
-        (self.counted[0]..self.counted[1]).contains(&at.index)
-    }
-}
-
-impl<T: Scalar, R> Workspace<T, R> {
-    /// The last of `count` outputs of a head, into `log_prob`.
-    pub(super) fn last_to_log_prob(&mut self, count: usize) {
-        let width = self.width;
-        self.log_prob[..width].copy_from_slice(&self.params[(count - 1) * width..][..width]);
-    }
-
-    /// Cotangents of `log_prob` as those of the last of `count` outputs of a head; the others have none.
-    pub(super) fn log_prob_to_last(&mut self, count: usize) {
-        let width = self.width;
-        self.cot_params[..(count - 1) * width].fill(T::narrow(0.0));
-        self.cot_params[(count - 1) * width..][..width].copy_from_slice(&self.cot_log_prob[..width]);
+    pub(super) fn counts(&self, manifold: usize) -> bool {
+        (self.counted[0]..self.counted[1]).contains(&manifold)
     }
 }
 

@@ -15,6 +15,28 @@ pub(super) const fn prepared(dim: usize) -> usize {
     dim * dim
 }
 
+/// As many numbers as there are dimensions; few of them need no allocation.
+struct Few<R> {
+    few: [R; FEW],
+    many: Vec<R>,
+    count: usize,
+}
+
+/// Dimensions whose numbers need no allocation.
+const FEW: usize = 16;
+
+impl<R: Real> Few<R> {
+    #[inline(always)]
+    fn of(count: usize) -> Self {
+        let many = if count > FEW { vec![R::zero(); count] } else { Vec::new() };
+        Few { few: [R::zero(); FEW], many, count }
+    }
+    #[inline(always)]
+    fn numbers(&mut self) -> &mut [R] {
+        if self.count > FEW { &mut self.many } else { &mut self.few[..self.count] }
+    }
+}
+
 /// The sum of some terms.
 #[inline(always)]
 fn sum<P: Real>(terms: impl Iterator<Item = P>) -> P {
@@ -27,46 +49,46 @@ fn sum<P: Real>(terms: impl Iterator<Item = P>) -> P {
 /// is at least 1. What rounding leaves of A A^T - I, up to |K|^2 units in the last place, is taken away by making the rows orthonormal
 /// one after the other, which moves A by no more than that.
 #[inline]
-pub(super) fn prepare<const D: usize, P: Real>(params: &[P], prepared: &mut [P]) {
-    let at = |row: usize, column: usize| row * D + column;
+pub(super) fn prepare<P: Real>(dim: usize, params: &[P], prepared: &mut [P]) {
+    let at = |row: usize, column: usize| row * dim + column;
     let mut index = 0;
-    for a in 0..D {
+    for a in 0..dim {
         prepared[at(a, a)] = P::one();
-        for b in a + 1..D {
+        for b in a + 1..dim {
             prepared[at(a, b)] = params[index];
             prepared[at(b, a)] = -params[index];
             index += 1;
         }
     }
-    for pivot in 0..D {
+    for pivot in 0..dim {
         let inverse = prepared[at(pivot, pivot)].recip();
         prepared[at(pivot, pivot)] = P::one();
-        for j in 0..D {
+        for j in 0..dim {
             prepared[at(pivot, j)] *= inverse;
         }
-        for i in (0..D).filter(|i| *i != pivot) {
+        for i in (0..dim).filter(|i| *i != pivot) {
             let factor = prepared[at(i, pivot)];
             prepared[at(i, pivot)] = P::zero();
-            for j in 0..D {
+            for j in 0..dim {
                 let by = prepared[at(pivot, j)];
                 prepared[at(i, j)] -= factor * by;
             }
         }
     }
-    for i in 0..D {
-        for j in 0..D {
+    for i in 0..dim {
+        for j in 0..dim {
             prepared[at(i, j)] = prepared[at(i, j)].scale(2.0);
         }
         prepared[at(i, i)] -= P::one();
         for before in 0..i {
-            let along = sum((0..D).map(|j| prepared[at(i, j)] * prepared[at(before, j)]));
-            for j in 0..D {
+            let along = sum((0..dim).map(|j| prepared[at(i, j)] * prepared[at(before, j)]));
+            for j in 0..dim {
                 let by = prepared[at(before, j)];
                 prepared[at(i, j)] -= along * by;
             }
         }
-        let inverse = sum((0..D).map(|j| prepared[at(i, j)].square())).sqrt().recip();
-        for j in 0..D {
+        let inverse = sum((0..dim).map(|j| prepared[at(i, j)].square())).sqrt().recip();
+        for j in 0..dim {
             prepared[at(i, j)] *= inverse;
         }
     }
@@ -74,16 +96,20 @@ pub(super) fn prepare<const D: usize, P: Real>(params: &[P], prepared: &mut [P])
 
 /// Cotangents of [`prepare`]: with M = (I + K)^-1 = (A + I) / 2, dA = -2 M dK M, so K_bar = -2 M^T A_bar M^T, row by row.
 #[inline]
-pub(super) fn prepare_vjp<const D: usize, P: Real>(prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+pub(super) fn prepare_vjp<P: Real>(dim: usize, prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
     let m = |i: usize, j: usize| {
-        let a = prepared[i * D + j];
+        let a = prepared[i * dim + j];
         (if i == j { a + P::one() } else { a }).scale(0.5)
     };
-    let place = |a: usize, b: usize| a * (2 * D - a - 1) / 2 + b - a - 1;
-    for a in 0..D {
-        let row: [P; D] = core::array::from_fn(|j| sum((0..D).map(|i| m(i, a) * cot_prepared[i * D + j])));
-        for b in (0..D).filter(|b| *b != a) {
-            let cot = sum((0..D).map(|j| row[j] * m(b, j))).scale(2.0);
+    let place = |a: usize, b: usize| a * (2 * dim - a - 1) / 2 + b - a - 1;
+    for a in 0..dim {
+        let mut space = Few::of(dim);
+        let row = space.numbers();
+        for j in 0..dim {
+            row[j] = sum((0..dim).map(|i| m(i, a) * cot_prepared[i * dim + j]));
+        }
+        for b in (0..dim).filter(|b| *b != a) {
+            let cot = sum((0..dim).map(|j| row[j] * m(b, j))).scale(2.0);
             if a < b {
                 cot_params[place(a, b)] -= cot;
             } else {
@@ -95,54 +121,60 @@ pub(super) fn prepare_vjp<const D: usize, P: Real>(prepared: &[P], cot_prepared:
 
 /// x <- A x.
 #[inline(always)]
-pub(super) fn apply<const D: usize, R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R]) {
-    let from: [R; D] = core::array::from_fn(|i| x[i]);
-    for i in 0..D {
-        x[i] = sum((0..D).map(|j| prepared[i * D + j].lift() * from[j]));
+pub(super) fn apply<R: Real, P: Lift<R>>(dim: usize, prepared: &[P], x: &mut [R]) {
+    let mut space = Few::of(dim);
+    let from = space.numbers();
+    from.copy_from_slice(x);
+    for i in 0..dim {
+        x[i] = sum((0..dim).map(|j| prepared[i * dim + j].lift() * from[j]));
     }
 }
 
 /// x <- A^T x.
 #[inline(always)]
-pub(super) fn transpose<const D: usize, R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R]) {
-    let from: [R; D] = core::array::from_fn(|i| x[i]);
-    for i in 0..D {
-        x[i] = sum((0..D).map(|j| prepared[j * D + i].lift() * from[j]));
+pub(super) fn transpose<R: Real, P: Lift<R>>(dim: usize, prepared: &[P], x: &mut [R]) {
+    let mut space = Few::of(dim);
+    let from = space.numbers();
+    from.copy_from_slice(x);
+    for i in 0..dim {
+        x[i] = sum((0..dim).map(|j| prepared[j * dim + i].lift() * from[j]));
     }
 }
 
 /// Cotangents of [`apply`]; `x` holds the result and is taken back to the argument.
 #[inline(always)]
-pub(super) fn apply_vjp<const D: usize, R: Real, P: Lift<R>>(
+pub(super) fn apply_vjp<R: Real, P: Lift<R>>(
+    dim: usize,
     prepared: &[P],
     x: &mut [R],
     cot: &mut [R],
     cot_prepared: &mut [R],
 ) {
-    transpose::<D, R, P>(prepared, x);
-    for i in 0..D {
-        for j in 0..D {
-            cot_prepared[i * D + j] += cot[i] * x[j];
+    transpose(dim, prepared, x);
+    for i in 0..dim {
+        for j in 0..dim {
+            cot_prepared[i * dim + j] += cot[i] * x[j];
         }
     }
-    transpose::<D, R, P>(prepared, cot);
+    transpose(dim, prepared, cot);
 }
 
 /// Cotangents of [`transpose`]; `x` holds the result and is taken back to the argument.
 #[inline(always)]
-pub(super) fn transpose_vjp<const D: usize, R: Real, P: Lift<R>>(
+pub(super) fn transpose_vjp<R: Real, P: Lift<R>>(
+    dim: usize,
     prepared: &[P],
     x: &mut [R],
     cot: &mut [R],
     cot_prepared: &mut [R],
 ) {
-    apply::<D, R, P>(prepared, x);
-    for i in 0..D {
-        for j in 0..D {
-            cot_prepared[i * D + j] += cot[j] * x[i];
+    apply(dim, prepared, x);
+    for i in 0..dim {
+        for j in 0..dim {
+            cot_prepared[i * dim + j] += cot[j] * x[i];
         }
     }
-    apply::<D, R, P>(prepared, cot);
+    apply(dim, prepared, cot);
 }
 
 #[cfg(test)]
@@ -153,7 +185,7 @@ mod tests {
     fn two_dimensions_are_the_published_form() {
         for t in [-3.0_f64, -0.2, 0.0, 0.7, 40.0] {
             let mut a = [0.0; 4];
-            prepare::<2, f64>(&[t], &mut a);
+            prepare(2, &[t], &mut a);
             let n = 1.0 + t * t;
             for (a, b) in a.iter().zip([(1.0 - t * t) / n, -2.0 * t / n, 2.0 * t / n, (1.0 - t * t) / n]) {
                 assert!((a - b).abs() < 1e-15, "{t}: {a} {b}");
@@ -166,7 +198,7 @@ mod tests {
         fn off<const D: usize>(size: f64) -> (f64, f64) {
             let k: Vec<f64> = (0..params(D)).map(|j| size * (1.0 + 1.3 * j as f64).sin()).collect();
             let mut a = vec![0.0; prepared(D)];
-            prepare::<D, f64>(&k, &mut a);
+            prepare(D, &k, &mut a);
             let mut skew = vec![0.0; D * D];
             let pairs = (0..D).flat_map(|i| (i + 1..D).map(move |j| (i, j)));
             for (index, (i, j)) in pairs.enumerate() {

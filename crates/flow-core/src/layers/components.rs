@@ -109,7 +109,7 @@ impl Components {
     }
 
     /// What a fit starts from.
-    pub fn initial<G: Rng + ?Sized>(&self, dim: usize, rng: &mut G, params: &mut [f64]) {
+    pub fn initial(&self, dim: usize, rng: &mut dyn Rng, params: &mut [f64]) {
         let Raw(means, widths, weights, skews) = self.raw_mut(dim, params);
         means.iter_mut().for_each(|m| *m = rng.sample(StandardNormal));
         widths.fill(0.2 * (4.0 * PI.sqrt() / (PI.powi(4) * self.count as f64)).ln());

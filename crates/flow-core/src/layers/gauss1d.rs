@@ -4,17 +4,22 @@
 //! Parameters: reflection (1, inert: on a line it is the factor -1 whatever its number), means (10), raw log widths (10), raw
 //! log weights (10).
 
-use super::{Gaussianization, Layer, Middle, settings};
-use crate::manifolds::Euclidean;
+use super::gaussianization::{CLASSIC, GaussianizationOptions, MixtureFlow};
+use super::Bijection;
 use crate::numeric::Real;
 
-type Line = Gaussianization<1, Middle, settings::g::regulate_normalization<0>>;
+const LINE: MixtureFlow<CLASSIC> = MixtureFlow::new(
+    1,
+    false,
+    false,
+    GaussianizationOptions { regulate_normalization: false, ..GaussianizationOptions::DEFAULT },
+);
 
 const COMPONENTS: usize = 10;
 /// Parameters of one letter.
-pub(crate) const PARAMS: usize = <Line as Layer<Euclidean<1>>>::PARAMS;
-const PREPARED: usize = <Line as Layer<Euclidean<1>>>::PREPARED;
-const SCRATCH: usize = <Line as Layer<Euclidean<1>>>::SCRATCH;
+pub(crate) const PARAMS: usize = LINE.params;
+const PREPARED: usize = LINE.prepared_numbers();
+const SCRATCH: usize = LINE.kept() + 1;
 const MEANS: usize = 1;
 const WIDTHS: usize = MEANS + COMPONENTS;
 const WEIGHTS: usize = WIDTHS + COMPONENTS;
@@ -24,7 +29,7 @@ const BETWEEN: f64 = 0.5;
 #[inline]
 fn prepare<R: Real>(raw: &[R]) -> [R; PREPARED] {
     let mut prepared = [R::zero(); PREPARED];
-    Line::prepare(raw, &mut prepared);
+    LINE.prepare(raw, &mut prepared);
     prepared
 }
 
@@ -32,7 +37,7 @@ fn prepare<R: Real>(raw: &[R]) -> [R; PREPARED] {
 #[inline]
 fn walk<R: Real>(prepared: &[R], u: R, scratch: &mut [R; SCRATCH]) -> (R, R) {
     let (mut point, mut log_det) = ([u], R::zero());
-    Line::inverse(prepared, &mut point, &mut log_det, scratch);
+    LINE.inverse(prepared, &mut point, &mut log_det, scratch);
     (point[0], log_det)
 }
 
@@ -46,7 +51,7 @@ pub(crate) fn inverse<R: Real>(raw: &[R], u: R) -> (R, R) {
 #[inline(always)]
 pub(crate) fn forward<R: Real>(raw: &[R], y: R) -> (R, R, R::Mask) {
     let (mut point, mut log_det) = ([y], R::zero());
-    let failed = Line::forward(&prepare(raw), &mut point, &mut log_det, &mut [R::zero(); SCRATCH]);
+    let failed = LINE.forward(&prepare(raw), &mut point, &mut log_det, &mut [R::zero(); SCRATCH]);
     (point[0], -log_det, failed)
 }
 
@@ -58,7 +63,7 @@ pub(crate) fn inverse_vjp<R: Real>(raw: &[R], u: R, cot_y: R, cot_ln_slope: R, c
         u,
         |prepared, scratch, cot_prepared| {
             let mut cot = [cot_y];
-            Line::inverse_vjp(prepared, scratch, &mut cot, cot_ln_slope, cot_prepared);
+            LINE.inverse_vjp(prepared, scratch, &mut cot, cot_ln_slope, cot_prepared);
             cot[0]
         },
         cot_raw,
@@ -73,7 +78,7 @@ pub(crate) fn forward_vjp<R: Real>(raw: &[R], u: R, cot_u: R, cot_log_det: R, co
         u,
         |prepared, scratch, cot_prepared| {
             let mut cot = [cot_u];
-            Line::forward_vjp(prepared, scratch, &mut cot, cot_log_det, cot_prepared);
+            LINE.forward_vjp(prepared, scratch, &mut cot, cot_log_det, cot_prepared);
             cot[0]
         },
         cot_raw,
@@ -88,7 +93,7 @@ fn pull<R: Real>(raw: &[R], u: R, vjp: impl FnOnce(&[R], &mut [R], &mut [R]) -> 
     walk(&prepared, u, &mut scratch);
     let mut cot_prepared = [R::zero(); PREPARED];
     let cot = vjp(&prepared, &mut scratch, &mut cot_prepared);
-    Line::prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
+    LINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
     cot
 }
 

@@ -12,19 +12,21 @@
 //!
 //! Parameters: offset (last letter only), rotation ([`RotationMode`]), then those of the mixtures ([`super::components`]) or splines.
 
+use super::bijection::map_rows;
 use super::components::Components;
 use super::identity::{OFFSET_START, add, means, subtract};
 use super::mixture::{self, Mixture};
 use super::outer::Outer;
 use super::stretch::Stretch;
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, StateTensor, decode, skewed};
+use super::{AnyLayer, Bijection, LayerType, Options, Place, StateTensor, decode, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root_from;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 pub use super::outer::InverseFunction;
 pub use super::rotation_mode::RotationMode;
@@ -81,125 +83,217 @@ options! {
     }
 }
 
-/// Layer g: a rotation and one mixture of logistics per dimension.
+/// Layer g in the type of a flow: a rotation and one mixture of logistics per dimension.
 pub struct Gaussianization<const D: usize, Pos, Opts>(PhantomData<(Pos, Opts)>);
 
-impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussianization<D, Pos, Opts> {
-    const K: usize = Opts::VALUE.num_kde as usize;
-    const OFFSET: usize = if Pos::LAST && !Opts::VALUE.skip_model_offset { D } else { 0 };
-    const REFLECTIONS: usize =
-        if Opts::VALUE.num_householder_iter < 0 { D } else { Opts::VALUE.num_householder_iter as usize };
-    const MODE: RotationMode = Opts::VALUE.rotation_mode;
+impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> LayerType<Euclidean<D>>
+    for Gaussianization<D, Pos, Opts>
+{
+    const PARAMS: usize = MixtureFlow::<ANY>::new(D, Pos::FIRST, Pos::LAST, Opts::VALUE).params;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(D, Pos::FIRST, Pos::LAST, Opts::VALUE)
+    }
+}
+
+/// All options that choose between formulas have their defaults.
+const USUAL: u8 = 0;
+/// Mixtures that are not skewed, and reflections.
+pub(super) const CLASSIC: u8 = 1;
+/// Whatever the options say.
+const ANY: u8 = 2;
+
+/// The layer for these options, in the kind of which the compiler knows most.
+#[inline(never)]
+fn layer(dim: usize, first: bool, last: bool, options: GaussianizationOptions) -> Arc<dyn AnyLayer> {
+    let usual = GaussianizationOptions {
+        num_kde: options.num_kde,
+        inverse_function_type: options.inverse_function_type,
+        replace_first_sigmoid_with_icdf: options.replace_first_sigmoid_with_icdf,
+        skip_model_offset: options.skip_model_offset,
+        num_householder_iter: options.num_householder_iter,
+        ..GaussianizationOptions::DEFAULT
+    };
+    let classic = matches!(options.nonlinear_stretch_type, StretchType::Classic) && !options.add_skewness;
+    if options == usual {
+        Arc::new(MixtureFlow::<USUAL>::new(dim, first, last, options))
+    } else if classic && matches!(options.rotation_mode, RotationMode::Householder) {
+        Arc::new(MixtureFlow::<CLASSIC>::new(dim, first, last, options))
+    } else {
+        Arc::new(MixtureFlow::<ANY>::new(dim, first, last, options))
+    }
+}
+
+/// Layer g: a rotation and one mixture of logistics, or one spline, per dimension.
+///
+/// What its kind says of the options is known when this is compiled.
+pub(super) struct MixtureFlow<const KIND: u8> {
+    dim: usize,
+    options: GaussianizationOptions,
+    /// Components, or bins.
+    count: usize,
+    /// Numbers of the offset.
+    offset: usize,
+    reflections: usize,
     /// Rotation parameters, and prepared rotation numbers.
-    const TURN: (usize, usize) = (Self::MODE.params(D, Self::REFLECTIONS), Self::MODE.prepared(D, Self::REFLECTIONS));
+    turn: (usize, usize),
     /// What the mixture's distribution function is mapped to (layers.md 2.3: the first letter ends in a normal variable, unless
     /// it carries the offset).
-    const OUTER: InverseFunction = match Opts::VALUE.inverse_function_type {
-        InverseFunction::Isigmoid if Pos::FIRST && Self::OFFSET == 0 && Opts::VALUE.replace_first_sigmoid_with_icdf => {
-            InverseFunction::InormalPartlyPrecise
-        }
-        written => written,
-    };
-    const SPLINES: bool = matches!(Opts::VALUE.nonlinear_stretch_type, StretchType::RqSplines);
-    const SKEWED: bool = Opts::VALUE.add_skewness;
-    const STRETCH: Stretch = Stretch { bins: Self::K };
-    const COMPONENTS: Components = Components {
-        count: Self::K,
-        fit_weights: Opts::VALUE.fit_normalization,
-        weight_bounds: if Opts::VALUE.regulate_normalization {
-            Some((Opts::VALUE.lower_bound_for_norms, Opts::VALUE.upper_bound_for_norms))
-        } else {
-            None
-        },
-        widths: WidthRegulator {
-            softplus: Opts::VALUE.softplus_for_width,
-            clamp: Opts::VALUE.clamp_widths,
-            smooth: Opts::VALUE.width_smooth_saturation,
-            lower: Opts::VALUE.lower_bound_for_widths,
-            upper: Opts::VALUE.upper_bound_for_widths,
-        },
-        center_mean: Opts::VALUE.center_mean,
-        skewed: Self::SKEWED,
-    };
+    outer: InverseFunction,
     /// Parameters of the elementwise part, and its prepared numbers of a dimension.
-    const ELEMENTS: (usize, usize) = if Self::SPLINES {
-        (Self::STRETCH.params(D), Self::STRETCH.per_dim())
-    } else {
-        (Self::COMPONENTS.params(D), Self::COMPONENTS.per_dim())
-    };
+    elements: (usize, usize),
+    pub(super) params: usize,
+}
+
+impl<const KIND: u8> MixtureFlow<KIND> {
+    pub(super) const fn new(dim: usize, first: bool, last: bool, options: GaussianizationOptions) -> Self {
+        let count = options.num_kde as usize;
+        let offset = if last && !options.skip_model_offset { dim } else { 0 };
+        let reflections = if options.num_householder_iter < 0 { dim } else { options.num_householder_iter as usize };
+        let mode = options.rotation_mode;
+        let outer = match options.inverse_function_type {
+            InverseFunction::Isigmoid if first && offset == 0 && options.replace_first_sigmoid_with_icdf => {
+                InverseFunction::InormalPartlyPrecise
+            }
+            written => written,
+        };
+        let turn = (mode.params(dim, reflections), mode.prepared(dim, reflections));
+        let mut layer =
+            MixtureFlow { dim, options, count, offset, reflections, turn, outer, elements: (0, 0), params: 0 };
+        layer.elements = if layer.splines() {
+            (layer.stretch().params(dim), layer.stretch().per_dim())
+        } else {
+            (layer.components().params(dim), layer.components().per_dim())
+        };
+        layer.params = offset + turn.0 + layer.elements.0;
+        layer
+    }
+
+    pub(super) const fn prepared_numbers(&self) -> usize {
+        self.offset + self.turn.1 + self.elements.1 * self.dim
+    }
+
+    /// Options that choose between formulas.
+    #[inline(always)]
+    const fn options(&self) -> &GaussianizationOptions {
+        if KIND == USUAL { &GaussianizationOptions::DEFAULT } else { &self.options }
+    }
+    #[inline(always)]
+    const fn mode(&self) -> RotationMode {
+        if KIND == ANY { self.options.rotation_mode } else { RotationMode::Householder }
+    }
+    #[inline(always)]
+    const fn splines(&self) -> bool {
+        KIND == ANY && matches!(self.options.nonlinear_stretch_type, StretchType::RqSplines)
+    }
+    #[inline(always)]
+    const fn skewed(&self) -> bool {
+        KIND == ANY && self.options.add_skewness
+    }
+    #[inline(always)]
+    const fn stretch(&self) -> Stretch {
+        Stretch { bins: self.count }
+    }
+    #[inline(always)]
+    const fn components(&self) -> Components {
+        let options = self.options();
+        Components {
+            count: self.count,
+            fit_weights: options.fit_normalization,
+            weight_bounds: if options.regulate_normalization {
+                Some((options.lower_bound_for_norms, options.upper_bound_for_norms))
+            } else {
+                None
+            },
+            widths: WidthRegulator {
+                softplus: options.softplus_for_width,
+                clamp: options.clamp_widths,
+                smooth: options.width_smooth_saturation,
+                lower: options.lower_bound_for_widths,
+                upper: options.upper_bound_for_widths,
+            },
+            center_mean: options.center_mean,
+            skewed: self.skewed(),
+        }
+    }
     /// Scratch of a mixture: its argument x and F, S, p for each dimension (ln F, ln S, ln q, if it is skewed), then two sigmoids
     /// a component (none, if it is). Scratch of splines: x and y for each dimension.
-    const SIGMOIDS: usize = 4 * D;
-    const KEPT: usize = if Self::SPLINES {
-        2 * D
-    } else if Self::SKEWED {
-        Self::SIGMOIDS
-    } else {
-        Self::SIGMOIDS + 2 * Self::K * D
-    };
+    const fn sigmoids(&self) -> usize {
+        4 * self.dim
+    }
+    /// The same, as a length: behind it there is room for a point.
+    pub(super) const fn kept(&self) -> usize {
+        if self.splines() {
+            2 * self.dim
+        } else if self.skewed() {
+            self.sigmoids()
+        } else {
+            self.sigmoids() + 2 * self.count * self.dim
+        }
+    }
 
     /// The offset, the rotation and the mixtures among prepared numbers.
     #[inline(always)]
-    fn parts<T>(prepared: &[T]) -> (&[T], &[T], &[T]) {
-        let (offset, rest) = prepared.split_at(Self::OFFSET);
-        let (turn, elements) = rest.split_at(Self::TURN.1);
+    fn parts<'a, T>(&self, prepared: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (offset, rest) = prepared.split_at(self.offset);
+        let (turn, elements) = rest.split_at(self.turn.1);
         (offset, turn, elements)
     }
 
     #[inline(always)]
-    fn parts_mut<T>(prepared: &mut [T]) -> (&mut [T], &mut [T], &mut [T]) {
-        let (offset, rest) = prepared.split_at_mut(Self::OFFSET);
-        let (turn, elements) = rest.split_at_mut(Self::TURN.1);
+    fn parts_mut<'a, T>(&self, prepared: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (offset, rest) = prepared.split_at_mut(self.offset);
+        let (turn, elements) = rest.split_at_mut(self.turn.1);
         (offset, turn, elements)
     }
 
     /// The same among parameters.
     #[inline(always)]
-    fn params<T>(params: &[T]) -> (&[T], &[T], &[T]) {
-        let (offset, rest) = params.split_at(Self::OFFSET);
-        let (turn, elements) = rest.split_at(Self::TURN.0);
+    fn params_of<'a, T>(&self, params: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (offset, rest) = params.split_at(self.offset);
+        let (turn, elements) = rest.split_at(self.turn.0);
         (offset, turn, elements)
     }
 
     #[inline(always)]
-    fn params_mut<T>(params: &mut [T]) -> (&mut [T], &mut [T], &mut [T]) {
-        let (offset, rest) = params.split_at_mut(Self::OFFSET);
-        let (turn, elements) = rest.split_at_mut(Self::TURN.0);
+    fn params_of_mut<'a, T>(&self, params: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (offset, rest) = params.split_at_mut(self.offset);
+        let (turn, elements) = rest.split_at_mut(self.turn.0);
         (offset, turn, elements)
     }
 
     /// Prepared numbers of dimension `d`.
     #[inline(always)]
-    fn of<T>(elements: &[T], d: usize) -> &[T] {
-        &elements[d * Self::ELEMENTS.1..][..Self::ELEMENTS.1]
+    fn of<'a, T>(&self, elements: &'a [T], d: usize) -> &'a [T] {
+        &elements[d * self.elements.1..][..self.elements.1]
     }
 
     #[inline(always)]
-    fn of_mut<T>(elements: &mut [T], d: usize) -> &mut [T] {
-        &mut elements[d * Self::ELEMENTS.1..][..Self::ELEMENTS.1]
+    fn of_mut<'a, T>(&self, elements: &'a mut [T], d: usize) -> &'a mut [T] {
+        &mut elements[d * self.elements.1..][..self.elements.1]
     }
 
     /// y, ln y' and their derivatives.
     #[inline(always)]
-    fn outer<R: Real>(mix: &Mixture<R>) -> Outer<R> {
-        Self::OUTER.outer(mix)
+    fn outer_of<R: Real>(&self, mix: &Mixture<R>) -> Outer<R> {
+        self.outer.outer(mix)
     }
 
     /// The mixture of dimension `d` at `v`; leaves its sigmoids in scratch.
     #[inline(always)]
-    fn mixture<R: Real, P: Lift<R>>(elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
-        if Self::SKEWED {
-            skewed::mixture(Self::of(elements, d), v)
+    fn mixture<R: Real, P: Lift<R>>(&self, elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
+        if self.skewed() {
+            skewed::mixture(self.of(elements, d), v)
         } else {
-            let sigmoids = &mut scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
-            mixture::mixture(Self::of(elements, d), v, sigmoids)
+            let sigmoids = &mut scratch[self.sigmoids() + d * 2 * self.count..][..2 * self.count];
+            mixture::mixture(self.of(elements, d), v, sigmoids)
         }
     }
 
     /// Evaluates dimension `d` at `v` and keeps in scratch what derivatives need.
     #[inline(always)]
-    fn evaluate<R: Real, P: Lift<R>>(elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
-        let mix = Self::mixture(elements, d, v, scratch);
+    fn evaluate<R: Real, P: Lift<R>>(&self, elements: &[P], d: usize, v: R, scratch: &mut [R]) -> Mixture<R> {
+        let mix = self.mixture(elements, d, v, scratch);
         scratch[4 * d] = v;
         scratch[4 * d + 1..4 * d + 4].copy_from_slice(&mix.kept);
         mix
@@ -207,14 +301,15 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
 
     /// The mixture of dimension `d` as [`Self::evaluate`] left it in scratch.
     #[inline(always)]
-    fn recall<R: Real, P: Lift<R>>(elements: &[P], d: usize, scratch: &[R]) -> Mixture<R> {
+    fn recall<R: Real, P: Lift<R>>(&self, elements: &[P], d: usize, scratch: &[R]) -> Mixture<R> {
         let kept = [scratch[4 * d + 1], scratch[4 * d + 2], scratch[4 * d + 3]];
-        if Self::SKEWED { Mixture::in_logs(kept) } else { Mixture::new(Self::of(elements, d), scratch[4 * d], kept) }
+        if self.skewed() { Mixture::in_logs(kept) } else { Mixture::new(self.of(elements, d), scratch[4 * d], kept) }
     }
 
     /// Cotangents of ln F, ln S, ln p of dimension `d` to its argument (returned) and to its components (added to `cot`, if given).
     #[inline(always)]
     fn pull<R: Real, P: Lift<R>>(
+        &self,
         elements: &[P],
         d: usize,
         mix: &Mixture<R>,
@@ -222,19 +317,19 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
         cots: [R; 3],
         cot: Option<&mut [R]>,
     ) -> R {
-        if Self::SKEWED {
-            skewed::pull(Self::of(elements, d), scratch[4 * d], mix, cots, cot)
+        if self.skewed() {
+            skewed::pull(self.of(elements, d), scratch[4 * d], mix, cots, cot)
         } else {
-            let sigmoids = &scratch[Self::SIGMOIDS + d * 2 * Self::K..][..2 * Self::K];
-            mixture::pull(Self::of(elements, d), scratch[4 * d], mix, sigmoids, cots, cot)
+            let sigmoids = &scratch[self.sigmoids() + d * 2 * self.count..][..2 * self.count];
+            mixture::pull(self.of(elements, d), scratch[4 * d], mix, sigmoids, cots, cot)
         }
     }
 
     /// Where component `k` alone has this logit.
     #[inline(always)]
-    fn single_root<R: Real, P: Lift<R>>(c: &[P], k: usize, logit: R) -> R {
-        if Self::SKEWED {
-            skewed::single_root(c, k, Self::K, logit)
+    fn single_root<R: Real, P: Lift<R>>(&self, c: &[P], k: usize, logit: R) -> R {
+        if self.skewed() {
+            skewed::single_root(c, k, self.count, logit)
         } else {
             let (mean, inv_width): (R, R) = (c[0].lift(), c[1].lift());
             mean + logit * inv_width.quick_recip()
@@ -243,21 +338,21 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
 
     /// Where the mixture of dimension `d` has this logit, and the lanes in which the search failed.
     #[inline(always)]
-    fn root<R: Real, P: Lift<R>>(elements: &[P], d: usize, logit: R) -> (R, R::Mask) {
+    fn root<R: Real, P: Lift<R>>(&self, elements: &[P], d: usize, logit: R) -> (R, R::Mask) {
         // The root of the mixture lies among those of its components, and often near their mean.
-        let stride = Self::COMPONENTS.stride();
-        let components = Self::of(elements, d);
-        let mut low = Self::single_root(&components[..stride], 0, logit);
+        let stride = self.components().stride();
+        let components = self.of(elements, d);
+        let mut low = self.single_root(&components[..stride], 0, logit);
         let (mut high, mut guess) = (low, low * components[2].lift());
         let mut stiffness: R = components[1].lift();
         for (k, c) in components.chunks_exact(stride).enumerate().skip(1) {
-            let root = Self::single_root(c, k, logit);
+            let root = self.single_root(c, k, logit);
             low = low.min(root);
             high = high.max(root);
             guess += root * c[2].lift();
             stiffness = stiffness.max(c[1].lift());
         }
-        if Self::SKEWED {
+        if self.skewed() {
             return monotone_root_from(logit, guess, low, high, |x| {
                 let mix = skewed::mixture(components, x);
                 (mix.logit(), mix.q())
@@ -267,84 +362,91 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     }
 }
 
-impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Euclidean<D>>
-    for Gaussianization<D, Pos, Opts>
-{
-    const PARAMS: usize = Self::OFFSET + Self::TURN.0 + Self::ELEMENTS.0;
-    const PREPARED: usize = Self::OFFSET + Self::TURN.1 + Self::ELEMENTS.1 * D;
-    const SCRATCH: usize = Self::KEPT;
-    const NAME: &'static str = "g";
-    const WIDE: bool = !Self::SPLINES && !Self::SKEWED && matches!(Self::MODE, RotationMode::Householder);
+impl<const KIND: u8> Bijection for MixtureFlow<KIND> {
+    const VECTORISED: bool = KIND != ANY;
 
-    fn options() -> String {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "g"
+    }
+    fn params(&self) -> usize {
+        self.params
+    }
+    fn prepared(&self) -> usize {
+        self.prepared_numbers()
+    }
+    fn scratch(&self) -> usize {
+        self.kept() + self.dim
     }
 
-    fn state() -> Vec<StateTensor> {
-        let mut tensors = StateTensor::list([("offsets", &[Self::OFFSET])]);
-        tensors.extend(Self::MODE.state(D, Self::REFLECTIONS));
-        tensors.extend(if Self::SPLINES { Self::STRETCH.state(D) } else { Self::COMPONENTS.state(D) });
+    fn options(&self) -> String {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
+        let mut tensors = StateTensor::list([("offsets", &[self.offset])]);
+        tensors.extend(self.mode().state(self.dim, self.reflections));
+        tensors.extend(if self.splines() { self.stretch().state(self.dim) } else { self.components().state(self.dim) });
         tensors
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        let (offset, turn, elements) = Self::params_mut(params);
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
+        let (offset, turn, elements) = self.params_of_mut(params);
         offset.fill(OFFSET_START);
         for v in turn.iter_mut() {
-            *v = match Self::MODE {
+            *v = match self.mode() {
                 RotationMode::Householder => rng.sample(StandardNormal),
                 _ => 0.0,
             };
         }
-        if Self::SPLINES {
-            Self::STRETCH.initial(D, elements);
+        if self.splines() {
+            self.stretch().initial(self.dim, elements);
         } else {
-            Self::COMPONENTS.initial(D, rng, elements);
+            self.components().initial(self.dim, rng, elements);
         }
     }
 
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        let (offset, turn, elements) = Self::params(params);
-        let (offset_out, turn_out, elements_out) = Self::parts_mut(prepared);
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        let (offset, turn, elements) = self.params_of(params);
+        let (offset_out, turn_out, elements_out) = self.parts_mut(prepared);
         offset_out.copy_from_slice(offset);
-        Self::MODE.prepare::<D, P>(turn, turn_out);
-        if Self::SPLINES {
-            Self::STRETCH.prepare(D, elements, elements_out);
+        self.mode().prepare(self.dim, turn, turn_out);
+        if self.splines() {
+            self.stretch().prepare(self.dim, elements, elements_out);
         } else {
-            Self::COMPONENTS.prepare(D, elements, elements_out);
+            self.components().prepare(self.dim, elements, elements_out);
         }
     }
 
     #[inline(always)]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        let (_, turn, elements) = Self::params(params);
-        let (_, turn_out, elements_out) = Self::parts(prepared);
-        let (cot_offset_out, cot_turn_out, cot_elements_out) = Self::parts(cot_prepared);
-        let (cot_offset, cot_turn, cot_elements) = Self::params_mut(cot_params);
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        let (_, turn, elements) = self.params_of(params);
+        let (_, turn_out, elements_out) = self.parts(prepared);
+        let (cot_offset_out, cot_turn_out, cot_elements_out) = self.parts(cot_prepared);
+        let (cot_offset, cot_turn, cot_elements) = self.params_of_mut(cot_params);
         add(cot_offset_out, cot_offset);
-        Self::MODE.prepare_vjp::<D, P>(turn, turn_out, cot_turn_out, cot_turn);
-        if Self::SPLINES {
-            Self::STRETCH.prepare_vjp(D, elements, elements_out, cot_elements_out, cot_elements);
+        self.mode().prepare_vjp(self.dim, turn, turn_out, cot_turn_out, cot_turn);
+        if self.splines() {
+            self.stretch().prepare_vjp(self.dim, elements, elements_out, cot_elements_out, cot_elements);
         } else {
-            Self::COMPONENTS.prepare_vjp(D, elements, elements_out, cot_elements_out, cot_elements);
+            self.components().prepare_vjp(self.dim, elements, elements_out, cot_elements_out, cot_elements);
         }
     }
 
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        let (offset, turn, elements) = Self::parts(prepared);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        let (offset, turn, elements) = self.parts(prepared);
         subtract(offset, x);
-        Self::MODE.undo::<D, R, P>(turn, x);
-        for d in 0..D {
-            if Self::SPLINES {
-                let (y, log_slope) = Self::STRETCH.map(Self::of(elements, d), x[d], false);
+        self.mode().undo(self.dim, turn, x);
+        for d in 0..self.dim {
+            if self.splines() {
+                let (y, log_slope) = self.stretch().map(self.of(elements, d), x[d], false);
                 scratch[2 * d..2 * d + 2].copy_from_slice(&[x[d], y]);
                 x[d] = y;
                 *log_det += log_slope;
             } else {
-                let mix = Self::evaluate(elements, d, x[d], scratch);
-                let (y, log_slope) = Self::OUTER.value(&mix);
+                let mix = self.evaluate(elements, d, x[d], scratch);
+                let (y, log_slope) = self.outer.value(&mix);
                 x[d] = y;
                 *log_det += log_slope;
             }
@@ -354,51 +456,52 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     // With t = ln F - ln S, y = h(t) and ln y' = ln h'(t) + ln p - ln F - ln S.
     #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (_, turn, elements) = Self::parts(prepared);
-        let (cot_offset, cot_turn, cot_elements) = Self::parts_mut(cot_prepared);
-        let mut point = [R::zero(); D];
-        for d in 0..D {
-            let into = Self::of_mut(cot_elements, d);
-            if Self::SPLINES {
+        let (_, turn, elements) = self.parts(prepared);
+        let (cot_offset, cot_turn, cot_elements) = self.parts_mut(cot_prepared);
+        let (scratch, point) = scratch.split_at_mut(self.kept());
+        for d in 0..self.dim {
+            let into = self.of_mut(cot_elements, d);
+            if self.splines() {
                 point[d] = scratch[2 * d];
-                cot[d] = Self::STRETCH.map_vjp(Self::of(elements, d), point[d], false, cot[d], cot_log_det, into);
+                cot[d] = self.stretch().map_vjp(self.of(elements, d), point[d], false, cot[d], cot_log_det, into);
             } else {
-                let mix = Self::recall(elements, d, scratch);
-                let outer = Self::outer(&mix);
+                let mix = self.recall(elements, d, scratch);
+                let outer = self.outer_of(&mix);
                 let cots = outer.cots(cot[d], cot_log_det);
                 point[d] = scratch[4 * d];
-                cot[d] = Self::pull(elements, d, &mix, scratch, cots, Some(into));
+                cot[d] = self.pull(elements, d, &mix, scratch, cots, Some(into));
             }
         }
-        Self::MODE.undo_vjp::<D, R, P>(turn, &mut point, cot, cot_turn);
+        self.mode().undo_vjp(self.dim, turn, point, cot, cot_turn);
         subtract(cot, cot_offset);
     }
 
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let (offset, turn, elements) = Self::parts(prepared);
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        let (offset, turn, elements) = self.parts(prepared);
         let mut unconverged = R::Mask::splat(false);
-        for d in 0..D {
-            if Self::SPLINES {
-                let (x, log_slope) = Self::STRETCH.map(Self::of(elements, d), z[d], true);
+        for d in 0..self.dim {
+            if self.splines() {
+                let (x, log_slope) = self.stretch().map(self.of(elements, d), z[d], true);
                 scratch[2 * d..2 * d + 2].copy_from_slice(&[x, z[d]]);
                 z[d] = x;
                 *log_det += log_slope;
             } else {
-                let (root, failed) = Self::root(elements, d, Self::OUTER.logit(z[d]));
+                let (root, failed) = self.root(elements, d, self.outer.logit(z[d]));
                 unconverged = unconverged | failed;
-                let mix = Self::evaluate(elements, d, root, scratch);
-                *log_det -= Self::OUTER.value(&mix).1;
+                let mix = self.evaluate(elements, d, root, scratch);
+                *log_det -= self.outer.value(&mix).1;
                 z[d] = root;
             }
         }
-        Self::MODE.apply::<D, R, P>(turn, z);
+        self.mode().apply(self.dim, turn, z);
         add(offset, z);
         unconverged
     }
@@ -407,63 +510,64 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     // v = x_bar - l_bar dl/dx and y_bar = v / Psi', the parameters get the cotangents of the inverse for (-y_bar, -l_bar).
     #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (_, turn, elements) = Self::parts(prepared);
-        let (cot_offset, cot_turn, cot_elements) = Self::parts_mut(cot_prepared);
+        let (_, turn, elements) = self.parts(prepared);
+        let (cot_offset, cot_turn, cot_elements) = self.parts_mut(cot_prepared);
         add(cot, cot_offset);
-        let mut turned = [R::zero(); D];
-        for d in 0..D {
-            turned[d] = scratch[if Self::SPLINES { 2 * d } else { 4 * d }];
+        let (scratch, turned) = scratch.split_at_mut(self.kept());
+        for d in 0..self.dim {
+            turned[d] = scratch[if self.splines() { 2 * d } else { 4 * d }];
         }
-        Self::MODE.apply::<D, R, P>(turn, &mut turned);
-        Self::MODE.apply_vjp::<D, R, P>(turn, &mut turned, cot, cot_turn);
-        for d in 0..D {
-            let into = Self::of_mut(cot_elements, d);
-            if Self::SPLINES {
+        self.mode().apply(self.dim, turn, turned);
+        self.mode().apply_vjp(self.dim, turn, turned, cot, cot_turn);
+        for d in 0..self.dim {
+            let into = self.of_mut(cot_elements, d);
+            if self.splines() {
                 cot[d] =
-                    Self::STRETCH.map_vjp(Self::of(elements, d), scratch[2 * d + 1], true, cot[d], cot_log_det, into);
+                    self.stretch().map_vjp(self.of(elements, d), scratch[2 * d + 1], true, cot[d], cot_log_det, into);
                 continue;
             }
-            let mix = Self::recall(elements, d, scratch);
-            let outer = Self::outer(&mix);
-            let bend = Self::pull(elements, d, &mix, scratch, outer.cots(R::zero(), -cot_log_det), None);
+            let mix = self.recall(elements, d, scratch);
+            let outer = self.outer_of(&mix);
+            let bend = self.pull(elements, d, &mix, scratch, outer.cots(R::zero(), -cot_log_det), None);
             let cot_y = (cot[d] + bend) * (-outer.log_slope).exp();
-            Self::pull(elements, d, &mix, scratch, outer.cots(-cot_y, -cot_log_det), Some(into));
+            self.pull(elements, d, &mix, scratch, outer.cots(-cot_y, -cot_log_det), Some(into));
             cot[d] = cot_y;
         }
     }
 
     /// Offset: the mean. Rotation: as without data. Mixtures and splines: at the quantiles of each rotated coordinate.
-    fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
-        Self::initial(rng, params);
-        if Self::OFFSET > 0 {
-            params[..D].copy_from_slice(&means(D, points));
+    fn initial_from_data(&self, rng: &mut dyn Rng, points: &mut [f64], params: &mut [f64]) -> bool {
+        self.initial(rng, params);
+        if self.offset > 0 {
+            params[..self.dim].copy_from_slice(&means(self.dim, points));
         }
-        let mut prepared = vec![0.0; Self::PREPARED];
-        Self::prepare(params, &mut prepared);
-        let (offset, turn, _) = Self::parts(&prepared);
-        let mut columns = vec![Vec::with_capacity(points.len() / D); D];
-        for row in points.chunks_exact(D) {
-            let mut x: [f64; D] = core::array::from_fn(|d| row[d]);
+        let mut prepared = vec![0.0; self.prepared()];
+        self.prepare(params, &mut prepared);
+        let (offset, turn, _) = self.parts(&prepared);
+        let mut columns = vec![Vec::with_capacity(points.len() / self.dim); self.dim];
+        for row in points.chunks_exact(self.dim) {
+            let mut x = row.to_vec();
             subtract(offset, &mut x);
-            Self::MODE.undo::<D, f64, f64>(turn, &mut x);
+            self.mode().undo(self.dim, turn, &mut x);
             x.iter().zip(&mut columns).for_each(|(x, column)| column.push(*x));
         }
-        let (_, _, elements) = Self::params_mut(params);
+        let (_, _, elements) = self.params_of_mut(params);
         for (d, column) in columns.iter_mut().enumerate() {
             column.sort_by(f64::total_cmp);
-            if Self::SPLINES {
-                Self::STRETCH.start(D, d, column, elements);
+            if self.splines() {
+                self.stretch().start(self.dim, d, column, elements);
             } else {
-                Self::COMPONENTS.start(D, d, column, elements);
+                self.components().start(self.dim, d, column, elements);
             }
         }
-        super::map_rows::<Euclidean<D>, Self>(params, points);
+        map_rows(self, self.dim, params, points);
         true
     }
 }

@@ -10,6 +10,8 @@
 #[macro_use]
 mod options;
 mod affine;
+#[macro_use]
+mod bijection;
 #[cfg(test)]
 mod bounded;
 mod box_flow;
@@ -29,7 +31,6 @@ mod gumbel;
 mod hidden_dims;
 mod identity;
 mod interval_spline;
-pub(crate) mod lane_mlp;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;
@@ -48,8 +49,9 @@ mod width;
 
 pub use crate::testing::laws;
 pub use affine::{Affine, AffineOptions, CovType};
+pub use bijection::{AnyLayer, Bijection, EveryPack, Facts, LayerType, Own, PackLayer, Prepared, Way};
 pub use box_flow::BoxFlow;
-pub use chain::{Chain, Fault, Letter};
+pub use chain::{Chain, ChainType, Fault, Letter};
 pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
 pub use circle_spline::{CircleSpline, CircleSplineOptions};
 pub use continuous::{ContinuousFlow, ContinuousOptions, Divergence, FlowSpace, Gradients, Solver};
@@ -139,6 +141,9 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
 
     /// Whether [`Layer::inverse_log_det`] is a shorter way than [`Layer::inverse`].
     const LOG_DET: bool = false;
+
+    /// Whether [`Layer::inverse_penalised`] is written for the layer.
+    const PENALISED: bool = false;
 
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)

@@ -55,20 +55,21 @@ impl RotationMode {
     }
 
     #[inline(always)]
-    pub(super) fn prepare<const D: usize, P: Real>(self, params: &[P], prepared: &mut [P]) {
+    pub(super) fn prepare<P: Real>(self, dim: usize, params: &[P], prepared: &mut [P]) {
         match self {
-            RotationMode::Householder => rotation::householder_prepare(D, params, prepared),
+            RotationMode::Householder => rotation::householder_prepare(dim, params, prepared),
             RotationMode::Angles => rotation::angles_prepare(params, prepared),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::prepare(D, params, prepared),
-            RotationMode::Cayley => cayley::prepare::<D, P>(params, prepared),
+            RotationMode::TriangularCombination => triangular::prepare(dim, params, prepared),
+            RotationMode::Cayley => cayley::prepare(dim, params, prepared),
         }
     }
 
     /// Cotangents of [`RotationMode::prepare`].
     #[inline(always)]
-    pub(super) fn prepare_vjp<const D: usize, P: Real>(
+    pub(super) fn prepare_vjp<P: Real>(
         self,
+        dim: usize,
         params: &[P],
         prepared: &[P],
         cot_prepared: &[P],
@@ -76,72 +77,74 @@ impl RotationMode {
     ) {
         match self {
             RotationMode::Householder => {
-                rotation::householder_prepare_vjp(D, params, prepared, cot_prepared, cot_params)
+                rotation::householder_prepare_vjp(dim, params, prepared, cot_prepared, cot_params)
             }
             RotationMode::Angles => rotation::angles_prepare_vjp(prepared, cot_prepared, cot_params),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::prepare_vjp(D, prepared, cot_prepared, cot_params),
-            RotationMode::Cayley => cayley::prepare_vjp::<D, P>(prepared, cot_prepared, cot_params),
+            RotationMode::TriangularCombination => triangular::prepare_vjp(dim, prepared, cot_prepared, cot_params),
+            RotationMode::Cayley => cayley::prepare_vjp(dim, prepared, cot_prepared, cot_params),
         }
     }
 
     /// x <- A x.
     #[inline(always)]
-    pub(super) fn apply<const D: usize, R: Real, P: Lift<R>>(self, prepared: &[P], x: &mut [R]) {
+    pub(super) fn apply<R: Real, P: Lift<R>>(self, dim: usize, prepared: &[P], x: &mut [R]) {
         match self {
-            RotationMode::Householder => rotation::householder(D, prepared, x),
-            RotationMode::Angles => rotation::angles(D, prepared, x),
+            RotationMode::Householder => rotation::householder(dim, prepared, x),
+            RotationMode::Angles => rotation::angles(dim, prepared, x),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::apply(D, prepared, x),
-            RotationMode::Cayley => cayley::apply::<D, R, P>(prepared, x),
+            RotationMode::TriangularCombination => triangular::apply(dim, prepared, x),
+            RotationMode::Cayley => cayley::apply(dim, prepared, x),
         }
     }
 
     /// x <- A^-1 x.
     #[inline(always)]
-    pub(super) fn undo<const D: usize, R: Real, P: Lift<R>>(self, prepared: &[P], x: &mut [R]) {
+    pub(super) fn undo<R: Real, P: Lift<R>>(self, dim: usize, prepared: &[P], x: &mut [R]) {
         match self {
-            RotationMode::Householder => rotation::householder_transpose(D, prepared, x),
-            RotationMode::Angles => rotation::angles_transpose(D, prepared, x),
+            RotationMode::Householder => rotation::householder_transpose(dim, prepared, x),
+            RotationMode::Angles => rotation::angles_transpose(dim, prepared, x),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::undo(D, prepared, x),
-            RotationMode::Cayley => cayley::transpose::<D, R, P>(prepared, x),
+            RotationMode::TriangularCombination => triangular::undo(dim, prepared, x),
+            RotationMode::Cayley => cayley::transpose(dim, prepared, x),
         }
     }
 
     /// Cotangents of [`RotationMode::apply`]; `x` holds the result and is taken back to the argument.
     #[inline(always)]
-    pub(super) fn apply_vjp<const D: usize, R: Real, P: Lift<R>>(
+    pub(super) fn apply_vjp<R: Real, P: Lift<R>>(
         self,
+        dim: usize,
         prepared: &[P],
         x: &mut [R],
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
         match self {
-            RotationMode::Householder => rotation::householder_vjp(D, prepared, x, cot, cot_prepared),
-            RotationMode::Angles => rotation::angles_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Householder => rotation::householder_vjp(dim, prepared, x, cot, cot_prepared),
+            RotationMode::Angles => rotation::angles_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::apply_vjp(D, prepared, x, cot, cot_prepared),
-            RotationMode::Cayley => cayley::apply_vjp::<D, R, P>(prepared, x, cot, cot_prepared),
+            RotationMode::TriangularCombination => triangular::apply_vjp(dim, prepared, x, cot, cot_prepared),
+            RotationMode::Cayley => cayley::apply_vjp(dim, prepared, x, cot, cot_prepared),
         }
     }
 
     /// Cotangents of [`RotationMode::undo`]; `x` holds the result and is taken back to the argument.
     #[inline(always)]
-    pub(super) fn undo_vjp<const D: usize, R: Real, P: Lift<R>>(
+    pub(super) fn undo_vjp<R: Real, P: Lift<R>>(
         self,
+        dim: usize,
         prepared: &[P],
         x: &mut [R],
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
         match self {
-            RotationMode::Householder => rotation::householder_transpose_vjp(D, prepared, x, cot, cot_prepared),
-            RotationMode::Angles => rotation::angles_transpose_vjp(D, prepared, x, cot, cot_prepared),
+            RotationMode::Householder => rotation::householder_transpose_vjp(dim, prepared, x, cot, cot_prepared),
+            RotationMode::Angles => rotation::angles_transpose_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::None => {}
-            RotationMode::TriangularCombination => triangular::undo_vjp(D, prepared, x, cot, cot_prepared),
-            RotationMode::Cayley => cayley::transpose_vjp::<D, R, P>(prepared, x, cot, cot_prepared),
+            RotationMode::TriangularCombination => triangular::undo_vjp(dim, prepared, x, cot, cot_prepared),
+            RotationMode::Cayley => cayley::transpose_vjp(dim, prepared, x, cot, cot_prepared),
         }
     }
 }

@@ -4,21 +4,23 @@
 //! poles. The intrinsic coordinates (angles) appear only at the two ends.
 
 mod euclidean;
+mod geometry;
 mod hypersphere;
 mod interval;
 mod simplex;
 mod sphere;
 
 pub use euclidean::Euclidean;
+pub use geometry::Geometry;
 pub(crate) use hypersphere::hypot;
 pub use hypersphere::{LARGEST_SPHERE, Sphere};
 pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
-pub use sphere::{Circle, Sphere2};
 pub(crate) use sphere::half_squares;
 #[doc(hidden)]
 pub use sphere::ln_sin;
+pub use sphere::{Circle, Sphere2};
 
 use crate::numeric::Real;
 
@@ -44,6 +46,13 @@ pub trait Manifold: Send + Sync + 'static {
     const WIDE: bool = false;
     /// Whether [`Manifold::log_reference`] is the same everywhere: then the density of a point does not ask where a chain leads it.
     const UNIFORM: bool = false;
+    /// The manifold as a value.
+    fn geometry() -> Geometry
+    where
+        Self: Sized,
+    {
+        Geometry::of::<Self>()
+    }
     /// How the notation writes it: `e3`, `s2`, `i1[-3, 3]`.
     fn notation() -> String;
 

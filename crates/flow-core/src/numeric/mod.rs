@@ -33,14 +33,17 @@ pub(crate) use apart;
 
 mod dual;
 mod lanes;
+mod per_pack;
 mod real;
 pub mod root;
 pub mod special;
 mod vector;
 #[cfg(target_arch = "x86_64")]
-#[cfg_attr(debug_assertions, allow(dead_code))]
 mod x86;
 
 pub use dual::Dual;
 pub use lanes::{LaneMask, Lanes};
+pub use per_pack::PerPack;
 pub use real::{Lift, Mask, Pack, Real, Scalar, WithPack, Work};
+#[cfg(target_arch = "x86_64")]
+pub use x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};

@@ -1,6 +1,7 @@
 //! The traits that formulas are written against.
 
 use super::lanes::Lanes;
+use super::per_pack::PerPack;
 use core::fmt::Debug;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
 
@@ -221,8 +222,7 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     fn narrow(value: f64) -> Self;
     /// Widens to `f64`.
     fn widen(self) -> f64;
-    /// Does a piece of work with the widest packs that this processor computes with. A debug build has arrays alone: nothing is inlined there that would
-    /// stay in registers, and each kind of pack takes its time to compile.
+    /// Does a piece of work with the widest packs that this processor computes with.
     fn widest<W: WithPack<Self>>(work: W) -> W::Output;
 }
 
@@ -232,6 +232,8 @@ pub trait Pack: Real {
     const LANES: usize;
     /// How many packs the registers of the processor hold, about.
     const REGISTERS: usize;
+    /// The part of an object that is meant for packs of this kind.
+    fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self>;
     /// The number of one lane.
     fn lane(&self, lane: usize) -> Self::Scalar;
     /// Numbers lane by lane.
@@ -385,7 +387,7 @@ macro_rules! scalar {
             }
             #[inline]
             fn widest<W: WithPack<$t>>(work: W) -> W::Output {
-                #[cfg(all(target_arch = "x86_64", not(debug_assertions)))]
+                #[cfg(target_arch = "x86_64")]
                 match super::x86::level() {
                     super::x86::Level::Avx512 => return work.call::<super::x86::$avx512>(),
                     super::x86::Level::Avx2 => return work.call::<super::x86::$avx2>(),
@@ -397,6 +399,10 @@ macro_rules! scalar {
         impl Pack for $t {
             const LANES: usize = 1;
             const REGISTERS: usize = 16;
+            #[inline(always)]
+            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<$t> {
+                family.$t()
+            }
             #[inline(always)]
             fn lane(&self, _: usize) -> $t {
                 *self

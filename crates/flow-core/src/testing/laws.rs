@@ -1,40 +1,17 @@
 //! The laws of layers one by one, at parameters and points of the caller's choice. Each returns how far it is off.
 
 pub use super::Tolerance;
-use super::{Broken, Law, Laws, Points, check_chain};
-use crate::layers::{Chain, Fault, Letter, StateTensor};
+use super::{Broken, Law, Laws, Points, Walk, check_chain};
+use crate::layers::{ChainType, Letter, PENALTIES, Prepared, StateTensor, Way};
 use crate::manifolds::Manifold;
 use crate::numeric::{Lanes, Pack, Scalar};
 use rand::{Rng, RngExt, rngs::StdRng};
 use rand_distr::StandardNormal;
 use std::collections::HashSet;
 
-/// A chain evaluated at one point in `T`, with everything its derivatives need.
-struct Walk<T: Scalar> {
-    prepared: Vec<T>,
-    scratch: Vec<T>,
-    point: Vec<T>,
-    log_det: T,
-    fault: Option<Fault>,
-}
-
-fn walk<M: Manifold, C: Chain<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
-    let zero = T::narrow(0.0);
-    let mut walk = Walk {
-        prepared: vec![zero; C::PREPARED],
-        scratch: vec![zero; C::SCRATCH],
-        point: start.to_vec(),
-        log_det: zero,
-        fault: None,
-    };
-    C::prepare(params, &mut walk.prepared);
-    let Walk { prepared, scratch, point, log_det, fault } = &mut walk;
-    if inverse {
-        C::inverse(prepared, point, log_det, scratch, 0, fault);
-    } else {
-        C::forward(prepared, point, log_det, scratch, 0, fault);
-    }
-    walk
+/// A chain of this type walked from `start`.
+fn walk<M: Manifold, C: ChainType<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
+    Walk::new(&C::chain(), params, start, inverse)
 }
 
 fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
@@ -57,9 +34,9 @@ pub(super) fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// A parameter vector a little away from a start of the chain.
-pub fn random_params<M: Manifold, C: Chain<M>>(rng: &mut StdRng, spread: f64) -> Vec<f64> {
+pub fn random_params<M: Manifold, C: ChainType<M>>(rng: &mut StdRng, spread: f64) -> Vec<f64> {
     let mut params = vec![0.0; C::PARAMS];
-    C::initial(rng, &mut params);
+    C::chain().initial(rng, &mut params);
     for p in &mut params {
         let noise: f64 = rng.sample(StandardNormal);
         *p += spread * noise;
@@ -173,19 +150,17 @@ fn determinant(mut m: Vec<Vec<f64>>) -> f64 {
 }
 
 /// Letters and manifold, as a report names them.
-pub(super) fn subject<M: Manifold, C: Chain<M>>() -> String {
+pub(super) fn subject<M: Manifold, C: ChainType<M>>() -> String {
     format!("`{}` on `{}`", names::<M, C>(), M::notation())
 }
 
 /// The letters of a chain.
-fn names<M: Manifold, C: Chain<M>>() -> String {
-    let mut letters = Vec::new();
-    C::describe(&mut letters);
-    letters.iter().map(|letter| letter.name).collect::<Vec<_>>().join(" ")
+fn names<M: Manifold, C: ChainType<M>>() -> String {
+    C::chain().letters().iter().map(|letter| letter.name).collect::<Vec<_>>().join(" ")
 }
 
 /// What a law was asked about: the message of a law that is broken begins with it.
-fn broken<M: Manifold, C: Chain<M>>(
+fn broken<M: Manifold, C: ChainType<M>>(
     law: Law,
     params: &[f64],
     point: &[f64],
@@ -208,7 +183,7 @@ fn broken<M: Manifold, C: Chain<M>>(
 ///
 /// # Errors
 /// They do not.
-pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
+pub fn round_trip<M: Manifold, C: ChainType<M>, T: Scalar>(
     params: &[f64],
     start: &[f64],
     tolerance: f64,
@@ -246,7 +221,7 @@ pub fn round_trip<M: Manifold, C: Chain<M>, T: Scalar>(
 ///
 /// # Errors
 /// They differ.
-pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<f64, Broken> {
+pub fn jacobian<M: Manifold, C: ChainType<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<f64, Broken> {
     let here = walk::<M, C, f64>(params, start, true);
     let from = tangents::<M>(start);
     let to = tangents::<M>(&here.point);
@@ -275,32 +250,29 @@ pub fn jacobian<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64], toleran
     Err(broken::<M, C>(Law::LogDet, params, start, (off, tolerance), detail))
 }
 
-/// The log-determinant by [`Chain::evaluate`] without the base, and its derivatives, against those by [`Chain::inverse`].
-fn log_det_alone<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64]) -> Result<(), Broken> {
+/// The log-determinant alone ([`Way::LogDet`]) and its derivatives against those on the way to the base.
+fn log_det_alone<M: Manifold, C: ChainType<M>>(params: &[f64], start: &[f64]) -> Result<(), Broken> {
     /// Both ways round alike.
     const ALIKE: f64 = 1e-11;
-    let mut both = [walk::<M, C, f64>(params, start, true), walk::<M, C, f64>(params, start, true)];
-    let mut cots = [[vec![0.0; M::EMBED], vec![0.0; C::PREPARED]], [vec![0.0; M::EMBED], vec![0.0; C::PREPARED]]];
-    let [whole, alone] = &mut both;
-    let [[cot, by_prepared], [cot_alone, by_prepared_alone]] = &mut cots;
-    C::inverse_vjp(&whole.prepared, &mut whole.scratch, cot, 1.0, by_prepared);
+    let chain = C::chain();
+    let mut whole = Walk::new(&chain, params, start, true);
+    let mut cot = vec![0.0; M::EMBED];
+    let by_prepared = whole.pull(&chain, &mut cot, 1.0);
+
+    let mut alone = whole.clone();
+    let (mut cot_alone, mut by_prepared_alone) = (vec![0.0; M::EMBED], vec![0.0; chain.prepared()]);
+    let (mut x, mut none) = (start.to_vec(), [0.0; PENALTIES]);
     alone.log_det = 0.0;
-    let mut x = start.to_vec();
-    C::evaluate::<f64, f64, false>(
-        &alone.prepared,
-        &mut x,
-        &mut alone.log_det,
-        &mut alone.scratch,
-        0,
-        &mut alone.fault,
-    );
-    C::evaluate_vjp::<f64, f64, false>(&alone.prepared, &mut alone.scratch, cot_alone, 1.0, by_prepared_alone);
+    let Walk { prepared, scratch, log_det, fault, .. } = &mut alone;
+    let (prepared, all) = (Prepared::<f64>::Each(prepared), 0..chain.len());
+    chain.inverse(Way::LogDet, all, prepared, &mut x, log_det, &mut none, scratch, fault);
+    chain.inverse_vjp(Way::LogDet, prepared, scratch, &mut cot_alone, &1.0, &none, &mut by_prepared_alone);
     let told = |off: f64, detail: String| Err(broken::<M, C>(Law::LogDet, params, start, (off, ALIKE), detail));
     let off = (alone.log_det - whole.log_det).abs() / (1.0 + whole.log_det.abs());
     if beyond(off, ALIKE) {
         return told(off, format!("`inverse_log_det` adds {}, `inverse` {}", alone.log_det, whole.log_det));
     }
-    let off = distance(cot_alone, cot).max(distance(by_prepared_alone, by_prepared));
+    let off = distance(&cot_alone, &cot).max(distance(&by_prepared_alone, &by_prepared));
     if beyond(off, ALIKE) {
         return told(off, "`inverse_log_det_vjp` differs from `inverse_vjp`".into());
     }
@@ -312,7 +284,7 @@ fn log_det_alone<M: Manifold, C: Chain<M>>(params: &[f64], start: &[f64]) -> Res
 ///
 /// # Errors
 /// They differ.
-pub fn gradients<M: Manifold, C: Chain<M>>(
+pub fn gradients<M: Manifold, C: ChainType<M>>(
     rng: &mut StdRng,
     params: &[f64],
     start: &[f64],
@@ -325,19 +297,12 @@ pub fn gradients<M: Manifold, C: Chain<M>>(
         let w = walk::<M, C, f64>(params, start, inverse);
         w.point.iter().zip(&weights).map(|(a, b)| a * b).sum::<f64>() + det_weight * w.log_det
     };
-    let mut w = walk::<M, C, f64>(params, start, inverse);
+    let chain = C::chain();
     let mut cot = weights.clone();
-    let mut cot_prepared = vec![0.0; C::PREPARED];
-    if inverse {
-        C::inverse_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
-    } else {
-        C::forward_vjp(&w.prepared, &mut w.scratch, &mut cot, det_weight, &mut cot_prepared);
-    }
-    if inverse && C::LOG_DET {
+    let cot_params = Walk::new(&chain, params, start, inverse).pull_params(&chain, params, &mut cot, det_weight);
+    if inverse && chain.has_log_det_only() {
         log_det_alone::<M, C>(params, start)?;
     }
-    let mut cot_params = vec![0.0; C::PARAMS];
-    C::prepare_vjp(params, &w.prepared, &cot_prepared, &mut cot_params);
 
     let direction = if inverse { "inverse" } else { "forward" };
     let compared = |pairs: &[(f64, f64)], law: Law, of: &str| {
@@ -393,46 +358,27 @@ pub(super) const LANES_OFF: f64 = 1e-9;
 ///
 /// # Errors
 /// A lane differs.
-pub fn lanes_agree<M: Manifold, C: Chain<M>>(
+pub fn lanes_agree<M: Manifold, C: ChainType<M>>(
     rng: &mut StdRng,
     params: &[Vec<f64>],
     points: &[Vec<f64>],
 ) -> Result<f64, Broken> {
-    type R = Lanes<f64, 4>;
+    type R = Lanes<f64, 8>;
     let pick =
         |rows: &[Vec<f64>], n: usize| -> Vec<R> { (0..n).map(|j| R::from_fn(|l| rows[l % rows.len()][j])).collect() };
-    let packed = pick(params, C::PARAMS);
-    let mut prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
-    let mut scratch = vec![R::from_fn(|_| 0.0); C::SCRATCH];
-    C::prepare(&packed, &mut prepared);
+    let (chain, packed) = (C::chain(), pick(params, C::PARAMS));
     let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
     let mut worst = 0.0_f64;
     for inverse in [true, false] {
-        let mut x = pick(points, M::EMBED);
-        let mut log_det = R::from_fn(|_| 0.0);
-        if inverse {
-            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
-        } else {
-            C::forward(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
-        }
+        let mut together = Walk::new(&chain, &packed, &pick(points, M::EMBED), inverse);
         let mut cot: Vec<R> = weights.iter().map(|w| R::from_fn(|_| *w)).collect();
-        let mut cot_prepared = vec![R::from_fn(|_| 0.0); C::PREPARED];
-        let one = R::from_fn(|_| 1.0);
-        if inverse {
-            C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        } else {
-            C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-        }
+        let cot_prepared = together.pull(&chain, &mut cot, R::from_fn(|_| 1.0));
+        let (x, log_det) = (together.point, together.log_det);
         for lane in 0..R::LANES {
             let params = &params[lane % params.len()];
-            let mut w = walk::<M, C, f64>(params, &points[lane % points.len()], inverse);
+            let mut w = Walk::new(&chain, params, &points[lane % points.len()], inverse);
             let mut single = weights.clone();
-            let mut single_prepared = vec![0.0; C::PREPARED];
-            if inverse {
-                C::inverse_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
-            } else {
-                C::forward_vjp(&w.prepared, &mut w.scratch, &mut single, 1.0, &mut single_prepared);
-            }
+            let single_prepared = w.pull(&chain, &mut single, 1.0);
             let of = |values: &[R]| values.iter().map(|v| v.lane(lane)).collect::<Vec<f64>>();
             let off = distance(&of(&x), &w.point)
                 .max(distance(&of(&cot), &single))
@@ -454,7 +400,7 @@ pub fn lanes_agree<M: Manifold, C: Chain<M>>(
 ///
 /// # Errors
 /// The first law that is broken.
-pub fn check<M: Manifold, C: Chain<M>>(
+pub fn check<M: Manifold, C: ChainType<M>>(
     seed: u64,
     rounds: usize,
     spread: f64,
@@ -468,7 +414,7 @@ pub fn check<M: Manifold, C: Chain<M>>(
 ///
 /// # Errors
 /// As [`check`].
-pub fn check_samples<M: Manifold, C: Chain<M>>(
+pub fn check_samples<M: Manifold, C: ChainType<M>>(
     seed: u64,
     rounds: usize,
     spread: f64,
@@ -479,7 +425,7 @@ pub fn check_samples<M: Manifold, C: Chain<M>>(
 }
 
 /// A sample of the chain with these parameters.
-pub(super) fn sample<M: Manifold, C: Chain<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
+pub(super) fn sample<M: Manifold, C: ChainType<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
     walk::<M, C, f64>(params, &random_point::<M>(rng, 1.0), false).point
 }
 
@@ -487,11 +433,9 @@ pub(super) fn sample<M: Manifold, C: Chain<M>>(rng: &mut StdRng, params: &[f64])
 ///
 /// # Errors
 /// They do not.
-pub fn state<M: Manifold, C: Chain<M>>() -> Result<(), Broken> {
-    let mut letters = Vec::new();
-    C::describe(&mut letters);
+pub fn state<M: Manifold, C: ChainType<M>>() -> Result<(), Broken> {
     let told = |detail| Err(broken::<M, C>(Law::State, &[], &[], (f64::NAN, 0.0), detail));
-    for Letter { name, params, state, .. } in letters {
+    for Letter { name, params, state, .. } in C::chain().letters() {
         let numbers: usize = state.iter().map(StateTensor::numbers).sum();
         if numbers != params {
             return told(format!("`{name}` has {params} parameters, but its tensors {state:?} hold {numbers}"));

@@ -22,10 +22,12 @@ pub mod laws;
 mod manifold;
 #[cfg(test)]
 mod tests;
+mod walk;
 
 pub use manifold::check_manifold;
+pub use walk::Walk;
 
-use crate::layers::{Chain, Layer};
+use crate::layers::{ChainType, Layer, Own};
 use crate::manifolds::Manifold;
 use core::fmt::{self, Debug, Display};
 use rand::{SeedableRng, rngs::StdRng};
@@ -207,14 +209,14 @@ impl Display for Report {
 /// # Errors
 /// The first law that is broken.
 pub fn check_layer<M: Manifold, L: Layer<M>>(laws: &Laws) -> Result<Report, Broken> {
-    check_chain::<M, (L, ())>(laws)
+    check_chain::<M, (Own<L>, ())>(laws)
 }
 
 /// Every law on a chain `(First, (Second, ()))`, the base side first.
 ///
 /// # Errors
 /// As [`check_layer`].
-pub fn check_chain<M: Manifold, C: Chain<M>>(laws: &Laws) -> Result<Report, Broken> {
+pub fn check_chain<M: Manifold, C: ChainType<M>>(laws: &Laws) -> Result<Report, Broken> {
     laws::state::<M, C>()?;
     let Laws { seed, rounds, spread, at, tolerance } = *laws;
     let mut rng = StdRng::seed_from_u64(seed);

@@ -5,8 +5,7 @@
 
 use super::cap::floor;
 use super::place::{Place, PlaceCot};
-use super::{FisherFlow, FisherOptions};
-use crate::layers::Options;
+use super::AxisFlow;
 use crate::numeric::{Lift, Real};
 use core::f64::consts::{PI, TAU};
 use core::ops::Range;
@@ -26,9 +25,10 @@ pub(super) struct AroundCot<R> {
     pub up: R,
 }
 
-impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
+impl<const KIND: u8> AxisFlow<KIND> {
     #[inline(always)]
     pub(super) fn around<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: Place<R>,
         scratch: &mut [R],
@@ -36,10 +36,10 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         log_det: &mut R,
     ) -> Place<R> {
         let azimuth = at.y.atan2(at.x);
-        let turned = if Self::CORRELATED {
-            Self::predicted(prepared, &at, azimuth, scratch, inverse, log_det)
+        let turned = if self.correlated() {
+            self.predicted(prepared, &at, azimuth, scratch, inverse, log_det)
         } else {
-            Self::faded(prepared, &at, azimuth, scratch, inverse, log_det)
+            self.faded(prepared, &at, azimuth, scratch, inverse, log_det)
         };
         let (sin, cos) = turned.sin_cos();
         Place { x: cos * at.x - sin * at.y, y: sin * at.x + cos * at.y, ..at }
@@ -47,6 +47,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
 
     #[inline(always)]
     pub(super) fn around_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: Place<R>,
         to: Place<R>,
@@ -56,12 +57,12 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
         let cot_step = (cot.y * to.x - cot.x * to.y, cot.log_det);
-        let back = if Self::CORRELATED {
-            Self::predicted_vjp(prepared, &at, scratch, inverse, cot_step, cot_prepared)
+        let back = if self.correlated() {
+            self.predicted_vjp(prepared, &at, scratch, inverse, cot_step, cot_prepared)
         } else {
-            Self::faded_vjp(prepared, &at, scratch, inverse, cot_step, cot_prepared)
+            self.faded_vjp(prepared, &at, scratch, inverse, cot_step, cot_prepared)
         };
-        let turned = scratch[Self::AZIMUTHS + Self::CIRCULARS] - scratch[Self::AZIMUTHS];
+        let turned = scratch[self.azimuths + self.circulars()] - scratch[self.azimuths];
         let (sin, cos) = (if inverse { -turned } else { turned }).sin_cos();
         let by_square = back.azimuth / (at.x.square() + at.y.square()).max(R::constant(floor::<R>()));
         PlaceCot {
@@ -74,26 +75,26 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
 
     /// Places of a letter's parameters and prepared numbers.
     #[inline(always)]
-    fn faded_range(letter: usize) -> (Range<usize>, Range<usize>) {
-        let options = const { Self::OPTIONS.circular() };
+    fn faded_range(&self, letter: usize) -> (Range<usize>, Range<usize>) {
+        let options = self.options().circular();
         let (n, m) = (options.params(), options.prepared());
-        let from = (Self::CIRCULAR.0 + letter * n, Self::CIRCULAR.1 + letter * m);
+        let from = (self.circular_at.0 + letter * n, self.circular_at.1 + letter * m);
         (from.0..from.0 + n, from.1..from.1 + m)
     }
 
     #[inline(always)]
-    pub(super) fn faded_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        for letter in 0..Self::CIRCULARS {
-            let (from, to) = Self::faded_range(letter);
-            Self::OPTIONS.circular().prepare(&params[from], &mut prepared[to]);
+    pub(super) fn faded_prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        for letter in 0..self.circulars() {
+            let (from, to) = self.faded_range(letter);
+            self.options().circular().prepare(&params[from], &mut prepared[to]);
         }
     }
 
     #[inline(always)]
-    pub(super) fn faded_prepare_vjp<P: Real>(cot_prepared: &[P], cot_params: &mut [P]) {
-        for letter in 0..Self::CIRCULARS {
-            let (from, to) = Self::faded_range(letter);
-            Self::OPTIONS.circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
+    pub(super) fn faded_prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
+        for letter in 0..self.circulars() {
+            let (from, to) = self.faded_range(letter);
+            self.options().circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
         }
     }
 
@@ -101,8 +102,8 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     ///
     /// A smooth step s^3 (10 - 15 s + 6 s^2) in s = 1 - |z|.
     #[inline(always)]
-    fn fade<R: Real>(at: &Place<R>) -> (R, R) {
-        let acts = Self::acts(at);
+    fn fade<R: Real>(&self, at: &Place<R>) -> (R, R) {
+        let acts = self.acts(at);
         let s = at.low.min(at.high).scale(2.0);
         let g = s * s * s * (R::constant(10.0) + s * (s.scale(6.0) - R::constant(15.0)));
         let slope = (s * (R::one() - s)).square().scale(60.0);
@@ -113,6 +114,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     /// The angle by which the faded splines turn; leaves the azimuths between them in the scratch.
     #[inline(always)]
     fn faded<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: &Place<R>,
         mut azimuth: R,
@@ -120,18 +122,18 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         inverse: bool,
         log_det: &mut R,
     ) -> R {
-        let options = const { Self::OPTIONS.circular() };
-        let (factor, _) = Self::fade(at);
+        let options = self.options().circular();
+        let (factor, _) = self.fade(at);
         let mut turned = R::zero();
-        for letter in Self::order(Self::CIRCULARS, inverse) {
-            let (_, range) = Self::faded_range(letter);
-            scratch[Self::AZIMUTHS + letter + usize::from(inverse)] = azimuth;
+        for letter in Self::order(self.circulars(), inverse) {
+            let (_, range) = self.faded_range(letter);
+            scratch[self.azimuths + letter + usize::from(inverse)] = azimuth;
             let (turn, ln) = options.turn(&prepared[range], factor, azimuth, inverse);
             turned += turn;
             *log_det += ln;
             azimuth = wrapped(azimuth + turn);
         }
-        scratch[Self::AZIMUTHS + if inverse { 0 } else { Self::CIRCULARS }] = azimuth;
+        scratch[self.azimuths + if inverse { 0 } else { self.circulars() }] = azimuth;
         turned
     }
 
@@ -139,6 +141,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     /// azimuth is zero.
     #[inline(always)]
     fn faded_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: &Place<R>,
         scratch: &[R],
@@ -146,13 +149,13 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (cot_turned, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> AroundCot<R> {
-        let options = const { Self::OPTIONS.circular() };
-        let (factor, slope) = Self::fade(at);
+        let options = self.options().circular();
+        let (factor, slope) = self.fade(at);
         let mut cot_azimuth = R::zero();
         let mut cot_factor = R::zero();
-        for letter in Self::order(Self::CIRCULARS, inverse).rev() {
-            let (_, range) = Self::faded_range(letter);
-            let azimuth = scratch[Self::AZIMUTHS + letter];
+        for letter in Self::order(self.circulars(), inverse).rev() {
+            let (_, range) = self.faded_range(letter);
+            let azimuth = scratch[self.azimuths + letter];
             let cot = (cot_turned + cot_azimuth, cot_ln);
             let own = &mut cot_prepared[range.clone()];
             let (by_factor, by_azimuth) = options.turn_vjp(&prepared[range], factor, azimuth, inverse, cot, own);

@@ -13,10 +13,9 @@
 
 use super::around::{AroundCot, wrapped};
 use super::place::Place;
-use super::{FisherFlow, FisherOptions};
-use crate::layers::Options;
+use super::AxisFlow;
 use crate::layers::circular_spline::CircularOptions;
-use crate::layers::lane_mlp::Mlp;
+use crate::networks::{DAMPING, Mlp};
 use crate::numeric::{Lift, Real, Scalar};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -28,8 +27,6 @@ const ROTATION: usize = 4;
 /// .. and a spline.
 const SPLINE: CircularOptions = CircularOptions::DEFAULT;
 const LETTER: usize = ROTATION + SPLINE.params();
-/// First weights, and first biases of hidden layers, are divided by this: the layer starts almost the same for every z.
-const DAMPING: f64 = 1000.0;
 
 /// A letter's rotation and its prepared spline.
 struct Letter<R> {
@@ -72,27 +69,36 @@ fn rotation_vjp<R: Real>(raw: &[R], cot: R, cot_raw: &mut [R]) {
     }
 }
 
-impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
-    const OUTPUT: usize = LETTER * Self::CIRCULARS;
-    const WIDTHS: &'static [usize] = &[1, HIDDEN, Self::OUTPUT];
-    pub(super) const NETWORK: Mlp<'static> =
-        Mlp { widths: Self::WIDTHS, rank: Self::OPTIONS.correlated_max_rank as usize, highway: 0 };
+impl<const KIND: u8> AxisFlow<KIND> {
+    const fn output(&self) -> usize {
+        LETTER * self.circulars()
+    }
+    /// The network.
+    pub(super) const fn network(&self) -> Mlp<'_> {
+        Mlp::new(&self.widths, self.options.correlated_max_rank as usize, 0)
+    }
+    /// Its widths, given how many letters there are.
+    pub(super) const fn network_widths(letters: usize) -> [usize; 3] {
+        [1, HIDDEN, LETTER * letters]
+    }
     /// Scratch of the network: its activations, its output and the output's cotangents.
-    pub(super) const PREDICTED_LEN: usize =
-        if Self::CORRELATED { Self::NETWORK.hidden() + 2 * Self::OUTPUT } else { 0 };
+    pub(super) const fn predicted_len(&self) -> usize {
+        if self.correlated() { self.network().hidden() + 2 * self.output() } else { 0 }
+    }
 
     /// Weights that start each letter as a random rotation and no spline, nearly the same for every z.
-    pub(super) fn initial_network<G: Rng + ?Sized>(rng: &mut G, weights: &mut [f64]) {
-        let mut output = vec![0.0; Self::OUTPUT];
+    pub(super) fn initial_network(&self, rng: &mut dyn Rng, weights: &mut [f64]) {
+        let mut output = vec![0.0; self.output()];
         for letter in output.chunks_exact_mut(LETTER) {
             letter[..ROTATION].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
         }
-        Self::NETWORK.initial(rng, DAMPING, &output, weights);
+        self.network().initial(rng, DAMPING, Some(&output), weights);
     }
 
     /// The angle by which the splines turn; leaves the azimuths between letters and the network's numbers in the scratch.
     #[inline(always)]
     pub(super) fn predicted<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: &Place<R>,
         mut azimuth: R,
@@ -100,14 +106,14 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         inverse: bool,
         log_det: &mut R,
     ) -> R {
-        let (azimuths, rest) = scratch[Self::AZIMUTHS..].split_at_mut(Self::CIRCULARS + 1);
-        let (hidden, rest) = rest.split_at_mut(Self::NETWORK.hidden());
-        let raw = &mut rest[..Self::OUTPUT];
-        Self::NETWORK.evaluate(&prepared[Self::CIRCULAR.1..Self::END.1], &[at.low - at.high], hidden, raw);
-        let acts = Self::acts(at);
+        let (azimuths, rest) = scratch[self.azimuths..].split_at_mut(self.circulars() + 1);
+        let (hidden, rest) = rest.split_at_mut(self.network().hidden());
+        let raw = &mut rest[..self.output()];
+        self.network().evaluate(&prepared[self.circular_at.1..self.end.1], &[at.low - at.high], hidden, raw);
+        let acts = self.acts(at);
         let only = |value: R| R::select(acts, value, R::zero());
         let mut turned = R::zero();
-        for letter in Self::order(Self::CIRCULARS, inverse) {
+        for letter in Self::order(self.circulars(), inverse) {
             azimuths[letter + usize::from(inverse)] = azimuth;
             let Letter { turn: rotation, spline } = Letter::of(&raw[letter * LETTER..][..LETTER]);
             let rotation = only(if inverse { -rotation } else { rotation });
@@ -122,13 +128,14 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             turned += rotation + only(turn);
             *log_det += only(ln);
         }
-        azimuths[if inverse { 0 } else { Self::CIRCULARS }] = azimuth;
+        azimuths[if inverse { 0 } else { self.circulars() }] = azimuth;
         turned
     }
 
     /// Cotangents of the angle turned and of the log-determinant, pulled back.
     #[inline(always)]
     pub(super) fn predicted_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: &Place<R>,
         scratch: &mut [R],
@@ -136,16 +143,16 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (cot_turned, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> AroundCot<R> {
-        let (azimuths, rest) = scratch[Self::AZIMUTHS..].split_at_mut(Self::CIRCULARS + 1);
-        let (hidden, rest) = rest.split_at_mut(Self::NETWORK.hidden());
-        let (raw, rest) = rest.split_at_mut(Self::OUTPUT);
-        let cot_raw = &mut rest[..Self::OUTPUT];
+        let (azimuths, rest) = scratch[self.azimuths..].split_at_mut(self.circulars() + 1);
+        let (hidden, rest) = rest.split_at_mut(self.network().hidden());
+        let (raw, rest) = rest.split_at_mut(self.output());
+        let cot_raw = &mut rest[..self.output()];
         cot_raw.fill(R::zero());
-        let acts = Self::acts(at);
+        let acts = self.acts(at);
         let only = |value: R| R::select(acts, value, R::zero());
         let (cot_turned, cot_ln) = (only(cot_turned), only(cot_ln));
         let mut cot_azimuth = R::zero();
-        for letter in Self::order(Self::CIRCULARS, inverse).rev() {
+        for letter in Self::order(self.circulars(), inverse).rev() {
             let of = letter * LETTER..(letter + 1) * LETTER;
             let (raw, cot_raw) = (&raw[of.clone()], &mut cot_raw[of]);
             let Letter { spline, .. } = Letter::of(raw);
@@ -159,9 +166,9 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
             rotation_vjp(raw, if inverse { -(behind + by_azimuth) } else { behind }, cot_raw);
             cot_azimuth += by_azimuth;
         }
-        let (of, mut cot_z) = (Self::CIRCULAR.1..Self::END.1, [R::zero()]);
+        let (of, mut cot_z) = (self.circular_at.1..self.end.1, [R::zero()]);
         let (weights, cot_weights) = (&prepared[of.clone()], &mut cot_prepared[of]);
-        Self::NETWORK.evaluate_vjp(weights, &[at.low - at.high], hidden, cot_raw, &mut cot_z, cot_weights);
+        self.network().evaluate_vjp(weights, &[at.low - at.high], hidden, cot_raw, &mut cot_z, cot_weights);
         AroundCot { azimuth: cot_azimuth, up: cot_z[0].scale(2.0) }
     }
 }

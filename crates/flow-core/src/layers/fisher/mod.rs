@@ -39,11 +39,12 @@ pub use options::{FisherOptions, KappaPrediction, VerticalChain, f};
 pub use rotation::FisherRotation;
 
 use super::interval_spline::START;
-use super::{Layer, Options, StateTensor};
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Dual, Lift, Mask, Real};
 use cap::{floor, scaling};
 use core::marker::PhantomData;
+use std::sync::Arc;
 use place::{Place, PlaceCot};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -53,56 +54,178 @@ const KAPPA_START: f64 = -3.0;
 /// How far from zero a rotation starts that gives the concentration as well.
 const ROTATION_START: f64 = 0.01;
 
-/// Layer f: von-Mises-Fisher scaling of the sphere with optional splines.
+/// Layer f in the type of a flow: von-Mises-Fisher scaling of the sphere with optional splines.
 ///
 /// Forward: uniform becomes von Mises-Fisher with concentration kappa about a pole, splines before and a rotation behind;
 /// see the options. Both directions are analytic.
 pub struct FisherFlow<Opts>(PhantomData<Opts>);
 
-impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
-    const OPTIONS: FisherOptions = Opts::VALUE;
-    const VERTICALS: usize = Self::OPTIONS.verticals();
-    const CIRCULARS: usize = Self::OPTIONS.circulars();
-    const CORRELATED: bool = Self::OPTIONS.add_correlated_rq_spline_flow;
-    const TILTED: bool = Self::OPTIONS.add_extra_rotation_inbetween;
+impl<Opts: Options<FisherOptions>> LayerType<Sphere2> for FisherFlow<Opts> {
+    const PARAMS: usize = AxisFlow::<ANY>::new(Opts::VALUE).end.0;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(Opts::VALUE)
+    }
+}
+
+/// No splines, and the usual concentration and rotation.
+const PLAIN: u8 = 0;
+/// What is written for vector registers.
+const VECTORISED: u8 = 1;
+/// Whatever the options say.
+const ANY: u8 = 2;
+
+/// The layer for these options, in the kind of which the compiler knows most.
+#[inline(never)]
+fn layer(options: FisherOptions) -> Arc<dyn AnyLayer> {
+    let plain = FisherOptions {
+        min_kappa: options.min_kappa,
+        num_householder_iter: options.num_householder_iter,
+        // Options of splines that are not there.
+        vertical_flow_defs: options.vertical_flow_defs,
+        spline_num_basis_functions: options.spline_num_basis_functions,
+        vertical_smooth: options.vertical_smooth,
+        vertical_fix_boundary_derivative: options.vertical_fix_boundary_derivative,
+        circular_flow_defs: options.circular_flow_defs,
+        correlated_max_rank: options.correlated_max_rank,
+        ..FisherOptions::DEFAULT
+    };
+    let rotation = options.rotation();
+    let reflections = matches!(rotation, None | Some(FisherRotation::Householder | FisherRotation::Angles));
+    if options == plain {
+        Arc::new(AxisFlow::<PLAIN>::new(options))
+    } else if !options.add_correlated_rq_spline_flow && options.kappa_prediction.has_own() && reflections {
+        Arc::new(AxisFlow::<VECTORISED>::new(options))
+    } else {
+        Arc::new(AxisFlow::<ANY>::new(options))
+    }
+}
+
+/// Layer f. What its kind says of the options is known when this is compiled.
+pub(super) struct AxisFlow<const KIND: u8> {
+    options: FisherOptions,
+    verticals: usize,
+    circulars: usize,
     /// Half the width of the region in z, at each pole, that the splines leave alone.
-    const MARGIN: f64 = {
-        let region = Self::OPTIONS.boundary_cos_theta_identity_region;
-        assert!(region >= 0.0 && region < 1.0, "boundary_cos_theta_identity_region is at least 0 and below 1");
-        0.5 * region
-    };
-
+    margin: f64,
     // Places of blocks in parameters and prepared numbers.
-    const KAPPA: (usize, usize) = (Self::OPTIONS.rotation_params(), Self::OPTIONS.rotation_prepared());
-    const VERTICAL: (usize, usize) =
-        (Self::KAPPA.0 + Self::OPTIONS.kappa_prediction.has_own() as usize, Self::KAPPA.1 + 1);
-    const CIRCULAR: (usize, usize) = {
-        let (params, prepared) = Self::OPTIONS.vertical_numbers(Self::VERTICALS);
-        (Self::VERTICAL.0 + params, Self::VERTICAL.1 + prepared)
-    };
-    const END: (usize, usize) = {
-        let (params, prepared) = if Self::CORRELATED {
-            (Self::NETWORK.params(), Self::NETWORK.params())
-        } else {
-            let one = Self::OPTIONS.circular();
-            (Self::CIRCULARS * one.params(), Self::CIRCULARS * one.prepared())
-        };
-        (Self::CIRCULAR.0 + params, Self::CIRCULAR.1 + prepared)
-    };
-
-    // Scratch: the point at the base and behind each step of the forward map that there is, ..
-    const AT_BASE: usize = 0;
-    const AT_LIFTED: usize = Self::AT_BASE + if Self::VERTICALS > 0 { Place::<f64>::LEN } else { 0 };
-    const AT_TURNED: usize = Self::AT_LIFTED + if Self::CIRCULARS > 0 { Place::<f64>::LEN } else { 0 };
-    const AT_TILTED: usize = Self::AT_TURNED + if Self::TILTED { Place::<f64>::LEN } else { 0 };
-    const AT_SCALED: usize = Self::AT_TILTED + Place::<f64>::LEN;
+    kappa: (usize, usize),
+    vertical_at: (usize, usize),
+    circular_at: (usize, usize),
+    end: (usize, usize),
+    /// Where the parameters and the prepared numbers of each vertical letter start, and where the last ones end.
+    starts: [(usize, usize); VerticalChain::MOST + 1],
+    /// Widths of the network of correlated splines.
+    widths: [usize; 3],
+    // Scratch: the point at the base (AT_BASE) and behind each step of the forward map that there is, ..
+    at_lifted: usize,
+    at_turned: usize,
+    at_tilted: usize,
+    at_scaled: usize,
     // .. how much the vertical splines stretch (x, y), and the points between them, ..
-    const STRETCH: usize = Self::AT_SCALED + Place::<f64>::LEN;
-    const LEVELS: usize = Self::STRETCH + (Self::VERTICALS > 0) as usize;
+    stretch: usize,
+    levels: usize,
     // .. the azimuths between the circular splines, and what their network needs.
-    const AZIMUTHS: usize = Self::LEVELS + if Self::VERTICALS > 0 { 2 * (Self::VERTICALS + 1) } else { 0 };
-    const PREDICTED: usize = Self::AZIMUTHS + if Self::CIRCULARS > 0 { Self::CIRCULARS + 1 } else { 0 };
-    const SCRATCH: usize = Self::PREDICTED + Self::PREDICTED_LEN;
+    azimuths: usize,
+    scratch_len: usize,
+}
+
+/// Where the point at the base stands in the scratch.
+const AT_BASE: usize = 0;
+
+impl<const KIND: u8> AxisFlow<KIND> {
+    const fn new(options: FisherOptions) -> Self {
+        let region = options.boundary_cos_theta_identity_region;
+        assert!(region >= 0.0 && region < 1.0, "boundary_cos_theta_identity_region is at least 0 and below 1");
+        let (verticals, circulars) = (options.verticals(), options.circulars());
+        let kappa = (options.rotation_params(), options.rotation_prepared());
+        let vertical_at = (kappa.0 + options.kappa_prediction.has_own() as usize, kappa.1 + 1);
+        let mut starts = [(0, 0); VerticalChain::MOST + 1];
+        let mut letter = 0;
+        while letter <= verticals {
+            let (params, prepared) = options.vertical_numbers(letter);
+            starts[letter] = (vertical_at.0 + params, vertical_at.1 + prepared);
+            letter += 1;
+        }
+        let circular_at = starts[verticals];
+        let len = Place::<f64>::LEN;
+        let at_lifted = AT_BASE + if verticals > 0 { len } else { 0 };
+        let at_turned = at_lifted + if circulars > 0 { len } else { 0 };
+        let at_tilted = at_turned + if options.add_extra_rotation_inbetween { len } else { 0 };
+        let at_scaled = at_tilted + len;
+        let stretch = at_scaled + len;
+        let levels = stretch + (verticals > 0) as usize;
+        let azimuths = levels + if verticals > 0 { 2 * (verticals + 1) } else { 0 };
+        let predicted = azimuths + if circulars > 0 { circulars + 1 } else { 0 };
+        let mut layer = AxisFlow {
+            options,
+            verticals,
+            circulars,
+            margin: 0.5 * region,
+            kappa,
+            vertical_at,
+            circular_at,
+            end: circular_at,
+            starts,
+            widths: Self::network_widths(circulars),
+            at_lifted,
+            at_turned,
+            at_tilted,
+            at_scaled,
+            stretch,
+            levels,
+            azimuths,
+            scratch_len: predicted,
+        };
+        let (params, prepared) = if layer.correlated() {
+            (layer.network().params(), layer.network().params())
+        } else {
+            let one = options.circular();
+            (circulars * one.params(), circulars * one.prepared())
+        };
+        layer.end = (circular_at.0 + params, circular_at.1 + prepared);
+        layer.scratch_len = predicted + layer.predicted_len();
+        layer
+    }
+
+    /// The options, as far as they choose between formulas.
+    #[inline(always)]
+    const fn options(&self) -> FisherOptions {
+        if KIND == PLAIN {
+            FisherOptions { min_kappa: self.options.min_kappa, ..FisherOptions::DEFAULT }
+        } else {
+            self.options
+        }
+    }
+    #[inline(always)]
+    const fn verticals(&self) -> usize {
+        if KIND == PLAIN { 0 } else { self.verticals }
+    }
+    #[inline(always)]
+    const fn circulars(&self) -> usize {
+        if KIND == PLAIN { 0 } else { self.circulars }
+    }
+    #[inline(always)]
+    const fn correlated(&self) -> bool {
+        KIND == ANY && self.options.add_correlated_rq_spline_flow
+    }
+    #[inline(always)]
+    const fn tilted(&self) -> bool {
+        KIND != PLAIN && self.options.add_extra_rotation_inbetween
+    }
+    #[inline(always)]
+    const fn margin(&self) -> f64 {
+        if KIND == PLAIN { 0.0 } else { self.margin }
+    }
+    #[inline(always)]
+    const fn rotation(&self) -> Option<FisherRotation> {
+        match (KIND, self.options.rotation()) {
+            (PLAIN, _) => Some(FisherRotation::Householder),
+            (VECTORISED, Some(FisherRotation::Angles)) => Some(FisherRotation::Angles),
+            (VECTORISED, Some(_)) => Some(FisherRotation::Householder),
+            (_, rotation) => rotation,
+        }
+    }
 
     /// The letters of a chain of splines in the order that a direction takes them.
     #[inline(always)]
@@ -112,25 +235,26 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
 
     /// Whether the splines act at a point.
     #[inline(always)]
-    fn acts<R: Real>(at: &Place<R>) -> R::Mask {
-        if Self::MARGIN > 0.0 { at.low.min(at.high).gt(R::constant(Self::MARGIN)) } else { R::Mask::splat(true) }
+    fn acts<R: Real>(&self, at: &Place<R>) -> R::Mask {
+        if self.margin() > 0.0 { at.low.min(at.high).gt(R::constant(self.margin())) } else { R::Mask::splat(true) }
     }
 
     // Step 4: the scaling.
 
     #[inline(always)]
-    fn scaling<R: Real, P: Lift<R>>(prepared: &[P], at: Place<R>, inverse: bool, log_det: &mut R) -> Place<R> {
-        let twice = prepared[Self::KAPPA.1].lift();
-        let (n, m) = Self::from_peak(at.low, at.high);
+    fn scaling<R: Real, P: Lift<R>>(&self, prepared: &[P], at: Place<R>, inverse: bool, log_det: &mut R) -> Place<R> {
+        let twice = prepared[self.kappa.1].lift();
+        let (n, m) = self.from_peak(at.low, at.high);
         let scaled = scaling(n, m, twice, inverse);
         *log_det += scaled.ln;
         let stretch = scaled.near_ratio.sqrt() * scaled.far_ratio.sqrt();
-        let (low, high) = Self::from_peak(scaled.near, scaled.far);
+        let (low, high) = self.from_peak(scaled.near, scaled.far);
         Place { x: at.x * stretch, y: at.y * stretch, low, high }
     }
 
     #[inline(always)]
     fn scaling_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         at: Place<R>,
         to: Place<R>,
@@ -138,8 +262,8 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot: PlaceCot<R>,
         cot_prepared: &mut [R],
     ) -> PlaceCot<R> {
-        let twice = prepared[Self::KAPPA.1].lift();
-        let (n, m) = Self::from_peak(at.low, at.high);
+        let twice = prepared[self.kappa.1].lift();
+        let (n, m) = self.from_peak(at.low, at.high);
         // The first input is a logarithm of the distance to the nearer pole: derivatives by the distance itself may overflow.
         let least = n.min(m);
         let n = Dual { value: n, grad: [least, R::zero()] };
@@ -148,7 +272,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let (near_ratio, far_ratio) = (scaled.near_ratio.value, scaled.far_ratio.value);
         let stretch = near_ratio.sqrt() * far_ratio.sqrt();
 
-        let sign = R::constant(if Self::OPTIONS.inverse_z_scaling { 1.0 } else { -1.0 });
+        let sign = R::constant(if self.options().inverse_z_scaling { 1.0 } else { -1.0 });
         let cot_near = cot.up * sign;
         let cot_squared = (cot.x * to.x + cot.y * to.y).scale(0.5);
         let (by_near_ratio, by_far_ratio) = (cot_squared / near_ratio, cot_squared / far_ratio);
@@ -160,7 +284,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
                 + cot.log_det * scaled.ln.grad[i];
         }
         let [by_log, by_twice] = by;
-        cot_prepared[Self::KAPPA.1] += by_twice;
+        cot_prepared[self.kappa.1] += by_twice;
         PlaceCot {
             x: cot.x * stretch,
             y: cot.y * stretch,
@@ -171,128 +295,137 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
 
     /// (low, high) as (distance to the pole of concentration, to the other one), and the other way round.
     #[inline(always)]
-    fn from_peak<R>(low: R, high: R) -> (R, R) {
-        if Self::OPTIONS.inverse_z_scaling { (low, high) } else { (high, low) }
+    fn from_peak<R>(&self, low: R, high: R) -> (R, R) {
+        if self.options().inverse_z_scaling { (low, high) } else { (high, low) }
     }
 
     // Step 5: the rotation.
 
     #[inline(always)]
-    fn rotate<R: Real, P: Lift<R>>(prepared: &[P], v: &mut [R], inverse: bool) {
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
-            mode.apply(&prepared[..Self::KAPPA.1], v, inverse);
+    fn rotate<R: Real, P: Lift<R>>(&self, prepared: &[P], v: &mut [R], inverse: bool) {
+        if let Some(mode) = self.rotation() {
+            mode.apply(&prepared[..self.kappa.1], v, inverse);
         }
     }
     /// `v` holds the result and is taken back to the argument.
     #[inline(always)]
     fn rotate_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         v: &mut [R],
         inverse: bool,
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
-            mode.apply_vjp(&prepared[..Self::KAPPA.1], v, inverse, cot, &mut cot_prepared[..Self::KAPPA.1]);
+        if let Some(mode) = self.rotation() {
+            mode.apply_vjp(&prepared[..self.kappa.1], v, inverse, cot, &mut cot_prepared[..self.kappa.1]);
         }
     }
 }
 
-impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
-    const PARAMS: usize = Self::END.0;
-    const PREPARED: usize = Self::END.1;
-    const SCRATCH: usize = Self::SCRATCH;
-    const NAME: &'static str = "f";
-    const WIDE: bool = !Self::CORRELATED
-        && Self::OPTIONS.kappa_prediction.has_own()
-        && matches!(Self::OPTIONS.rotation(), None | Some(FisherRotation::Householder | FisherRotation::Angles));
+impl<const KIND: u8> Bijection for AxisFlow<KIND> {
+    const VECTORISED: bool = KIND != ANY;
 
-    fn options() -> String {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "f"
+    }
+    fn params(&self) -> usize {
+        self.end.0
+    }
+    fn prepared(&self) -> usize {
+        self.end.1
+    }
+    fn scratch(&self) -> usize {
+        self.scratch_len
     }
 
-    fn state() -> Vec<StateTensor> {
+    fn options(&self) -> String {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
         let of = |there: bool, n: usize| if there { n } else { 0 };
         StateTensor::list([
-            ("householder_params", &[1, Self::KAPPA.0]),
-            ("loglike_kappa", &[1, Self::VERTICAL.0 - Self::KAPPA.0]),
-            ("vertical_flow_params", &[1, of(!Self::CORRELATED, Self::CIRCULAR.0 - Self::VERTICAL.0)]),
-            ("circular_flow_params", &[1, of(!Self::CORRELATED, Self::END.0 - Self::CIRCULAR.0)]),
-            ("correlated_flow_params", &[1, of(Self::CORRELATED, Self::END.0 - Self::VERTICAL.0)]),
+            ("householder_params", &[1, self.kappa.0]),
+            ("loglike_kappa", &[1, self.vertical_at.0 - self.kappa.0]),
+            ("vertical_flow_params", &[1, of(!self.correlated(), self.circular_at.0 - self.vertical_at.0)]),
+            ("circular_flow_params", &[1, of(!self.correlated(), self.end.0 - self.circular_at.0)]),
+            ("correlated_flow_params", &[1, of(self.correlated(), self.end.0 - self.vertical_at.0)]),
         ])
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        let (rotation, rest) = params.split_at_mut(Self::KAPPA.0);
-        let spread = if Self::OPTIONS.kappa_prediction.has_own() { 1.0 } else { ROTATION_START };
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
+        let (rotation, rest) = params.split_at_mut(self.kappa.0);
+        let spread = if self.options().kappa_prediction.has_own() { 1.0 } else { ROTATION_START };
         rotation.iter_mut().for_each(|p| *p = spread * rng.sample::<f64, _>(StandardNormal));
-        for own in &mut rest[..Self::VERTICAL.0 - Self::KAPPA.0] {
+        for own in &mut rest[..self.vertical_at.0 - self.kappa.0] {
             *own = rng.sample::<f64, _>(StandardNormal) + KAPPA_START;
         }
-        let smooth = Self::OPTIONS.vertical_smooth && !Self::CORRELATED;
-        params[Self::VERTICAL.0..Self::CIRCULAR.0].fill(if smooth { 0.0 } else { START });
-        let around = &mut params[Self::CIRCULAR.0..];
-        if Self::CORRELATED { Self::initial_network(rng, around) } else { around.fill(0.0) }
+        let smooth = self.options().vertical_smooth && !self.correlated();
+        params[self.vertical_at.0..self.circular_at.0].fill(if smooth { 0.0 } else { START });
+        let around = &mut params[self.circular_at.0..];
+        if self.correlated() { self.initial_network(rng, around) } else { around.fill(0.0) }
     }
 
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
-            mode.prepare(rotation, &mut prepared[..Self::KAPPA.1]);
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        let (rotation, own) = params[..self.vertical_at.0].split_at(self.kappa.0);
+        if let Some(mode) = self.rotation() {
+            mode.prepare(rotation, &mut prepared[..self.kappa.1]);
         }
-        prepared[Self::KAPPA.1] = Self::OPTIONS.twice_kappa(own, rotation);
-        Self::vertical_prepare(params, prepared);
-        if Self::CORRELATED {
-            prepared[Self::CIRCULAR.1..].copy_from_slice(&params[Self::CIRCULAR.0..]);
+        prepared[self.kappa.1] = self.options().twice_kappa(own, rotation);
+        self.vertical_prepare(params, prepared);
+        if self.correlated() {
+            prepared[self.circular_at.1..].copy_from_slice(&params[self.circular_at.0..]);
         } else {
-            Self::faded_prepare(params, prepared);
+            self.faded_prepare(params, prepared);
         }
     }
 
     #[inline(always)]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
-        let (cot_rotation, cot_own) = cot_params[..Self::VERTICAL.0].split_at_mut(Self::KAPPA.0);
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
-            let of = ..Self::KAPPA.1;
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        let (rotation, own) = params[..self.vertical_at.0].split_at(self.kappa.0);
+        let (cot_rotation, cot_own) = cot_params[..self.vertical_at.0].split_at_mut(self.kappa.0);
+        if let Some(mode) = self.rotation() {
+            let of = ..self.kappa.1;
             mode.prepare_vjp(rotation, &prepared[of], &cot_prepared[of], cot_rotation);
         }
-        Self::OPTIONS.twice_kappa_vjp(own, rotation, cot_prepared[Self::KAPPA.1], cot_own, cot_rotation);
-        Self::vertical_prepare_vjp(params, prepared, cot_prepared, cot_params);
-        if Self::CORRELATED {
-            for (bar, cot) in cot_params[Self::CIRCULAR.0..].iter_mut().zip(&cot_prepared[Self::CIRCULAR.1..]) {
+        self.options().twice_kappa_vjp(own, rotation, cot_prepared[self.kappa.1], cot_own, cot_rotation);
+        self.vertical_prepare_vjp(params, prepared, cot_prepared, cot_params);
+        if self.correlated() {
+            for (bar, cot) in cot_params[self.circular_at.0..].iter_mut().zip(&cot_prepared[self.circular_at.1..]) {
                 *bar += *cot;
             }
         } else {
-            Self::faded_prepare_vjp(cot_prepared, cot_params);
+            self.faded_prepare_vjp(cot_prepared, cot_params);
         }
     }
 
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        Self::rotate(prepared, x, true);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        self.rotate(prepared, x, true);
         let mut at = Place::from_vector(x);
-        at.store(scratch, Self::AT_SCALED);
-        at = Self::scaling(prepared, at, true, log_det);
-        at.store(scratch, Self::AT_TILTED);
-        if Self::TILTED {
+        at.store(scratch, self.at_scaled);
+        at = self.scaling(prepared, at, true, log_det);
+        at.store(scratch, self.at_tilted);
+        if self.tilted() {
             at = at.tilted(true);
-            at.store(scratch, Self::AT_TURNED);
+            at.store(scratch, self.at_turned);
         }
-        if Self::CIRCULARS > 0 {
-            at = Self::around(prepared, at, scratch, true, log_det);
-            at.store(scratch, Self::AT_LIFTED);
+        if self.circulars() > 0 {
+            at = self.around(prepared, at, scratch, true, log_det);
+            at.store(scratch, self.at_lifted);
         }
-        if Self::VERTICALS > 0 {
-            at = Self::vertical(prepared, at, scratch, true, log_det);
-            at.store(scratch, Self::AT_BASE);
+        if self.verticals() > 0 {
+            at = self.vertical(prepared, at, scratch, true, log_det);
+            at.store(scratch, AT_BASE);
         }
         x.copy_from_slice(&at.vector());
     }
 
     #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
@@ -300,71 +433,72 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
         cot_prepared: &mut [R],
     ) {
         let mut bar = PlaceCot::from_vector(cot, cot_log_det);
-        if Self::VERTICALS > 0 {
-            let (from, to) = (Place::load(scratch, Self::AT_LIFTED), Place::load(scratch, Self::AT_BASE));
-            bar = Self::vertical_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
+        if self.verticals() > 0 {
+            let (from, to) = (Place::load(scratch, self.at_lifted), Place::load(scratch, AT_BASE));
+            bar = self.vertical_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
-        if Self::CIRCULARS > 0 {
-            let (from, to) = (Place::load(scratch, Self::AT_TURNED), Place::load(scratch, Self::AT_LIFTED));
-            bar = Self::around_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
+        if self.circulars() > 0 {
+            let (from, to) = (Place::load(scratch, self.at_turned), Place::load(scratch, self.at_lifted));
+            bar = self.around_vjp(prepared, from, to, scratch, true, bar, cot_prepared);
         }
-        if Self::TILTED {
-            bar = bar.tilted(&Place::load(scratch, Self::AT_TURNED), false);
+        if self.tilted() {
+            bar = bar.tilted(&Place::load(scratch, self.at_turned), false);
         }
-        let (from, to) = (Place::load(scratch, Self::AT_SCALED), Place::load(scratch, Self::AT_TILTED));
-        bar = Self::scaling_vjp(prepared, from, to, true, bar, cot_prepared);
+        let (from, to) = (Place::load(scratch, self.at_scaled), Place::load(scratch, self.at_tilted));
+        bar = self.scaling_vjp(prepared, from, to, true, bar, cot_prepared);
         cot.copy_from_slice(&bar.vector(&from));
-        Self::rotate_vjp(prepared, &mut from.vector(), true, cot, cot_prepared);
+        self.rotate_vjp(prepared, &mut from.vector(), true, cot, cot_prepared);
     }
 
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let mut at = Place::from_vector(z);
-        at.store(scratch, Self::AT_BASE);
-        if Self::VERTICALS > 0 {
-            at = Self::vertical(prepared, at, scratch, false, log_det);
-            at.store(scratch, Self::AT_LIFTED);
+        at.store(scratch, AT_BASE);
+        if self.verticals() > 0 {
+            at = self.vertical(prepared, at, scratch, false, log_det);
+            at.store(scratch, self.at_lifted);
         }
-        if Self::CIRCULARS > 0 {
-            at = Self::around(prepared, at, scratch, false, log_det);
-            at.store(scratch, Self::AT_TURNED);
+        if self.circulars() > 0 {
+            at = self.around(prepared, at, scratch, false, log_det);
+            at.store(scratch, self.at_turned);
         }
-        if Self::TILTED {
+        if self.tilted() {
             at = at.tilted(false);
-            at.store(scratch, Self::AT_TILTED);
+            at.store(scratch, self.at_tilted);
         }
-        at = Self::scaling(prepared, at, false, log_det);
-        at.store(scratch, Self::AT_SCALED);
+        at = self.scaling(prepared, at, false, log_det);
+        at.store(scratch, self.at_scaled);
         z.copy_from_slice(&at.vector());
-        Self::rotate(prepared, z, false);
+        self.rotate(prepared, z, false);
         R::Mask::splat(false)
     }
 
     #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (from, to) = (Place::load(scratch, Self::AT_TILTED), Place::load(scratch, Self::AT_SCALED));
+        let (from, to) = (Place::load(scratch, self.at_tilted), Place::load(scratch, self.at_scaled));
         let mut v = to.vector();
-        Self::rotate(prepared, &mut v, false);
-        Self::rotate_vjp(prepared, &mut v, false, cot, cot_prepared);
+        self.rotate(prepared, &mut v, false);
+        self.rotate_vjp(prepared, &mut v, false, cot, cot_prepared);
         let mut bar = PlaceCot::from_vector(cot, cot_log_det);
-        bar = Self::scaling_vjp(prepared, from, to, false, bar, cot_prepared);
-        if Self::TILTED {
+        bar = self.scaling_vjp(prepared, from, to, false, bar, cot_prepared);
+        if self.tilted() {
             bar = bar.tilted(&from, true);
         }
-        if Self::CIRCULARS > 0 {
-            let (from, to) = (Place::load(scratch, Self::AT_LIFTED), Place::load(scratch, Self::AT_TURNED));
-            bar = Self::around_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
+        if self.circulars() > 0 {
+            let (from, to) = (Place::load(scratch, self.at_lifted), Place::load(scratch, self.at_turned));
+            bar = self.around_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
-        if Self::VERTICALS > 0 {
-            let (from, to) = (Place::load(scratch, Self::AT_BASE), Place::load(scratch, Self::AT_LIFTED));
-            bar = Self::vertical_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
+        if self.verticals() > 0 {
+            let (from, to) = (Place::load(scratch, AT_BASE), Place::load(scratch, self.at_lifted));
+            bar = self.vertical_vjp(prepared, from, to, scratch, false, bar, cot_prepared);
         }
-        cot.copy_from_slice(&bar.vector(&Place::load(scratch, Self::AT_BASE)));
+        cot.copy_from_slice(&bar.vector(&Place::load(scratch, AT_BASE)));
     }
 }

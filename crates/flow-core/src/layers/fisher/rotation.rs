@@ -75,8 +75,8 @@ impl FisherRotation {
             (FisherRotation::Householder, true) => rotation::householder_transpose(3, prepared, v),
             (FisherRotation::Angles, false) => rotation::angles(3, prepared, v),
             (FisherRotation::Angles, true) => rotation::angles_transpose(3, prepared, v),
-            (_, false) => cayley::apply::<3, R, P>(prepared, v),
-            (_, true) => cayley::transpose::<3, R, P>(prepared, v),
+            (_, false) => cayley::apply(3, prepared, v),
+            (_, true) => cayley::transpose(3, prepared, v),
         }
     }
 
@@ -95,8 +95,8 @@ impl FisherRotation {
             (FisherRotation::Householder, true) => rotation::householder_transpose_vjp(3, prepared, v, cot, out),
             (FisherRotation::Angles, false) => rotation::angles_vjp(3, prepared, v, cot, out),
             (FisherRotation::Angles, true) => rotation::angles_transpose_vjp(3, prepared, v, cot, out),
-            (_, false) => cayley::apply_vjp::<3, R, P>(prepared, v, cot, out),
-            (_, true) => cayley::transpose_vjp::<3, R, P>(prepared, v, cot, out),
+            (_, false) => cayley::apply_vjp(3, prepared, v, cot, out),
+            (_, true) => cayley::transpose_vjp(3, prepared, v, cot, out),
         }
     }
 }
