@@ -20,7 +20,7 @@ use std::sync::{Mutex, PoisonError};
 /// thread; more callers at once than that make more workspaces. Coordinates are intrinsic.
 pub struct Frozen<S: Spec, E: Element> {
     weights: Vec<E>,
-    shared: Vec<E>,
+    shared: Vec<f64>,
     pool: Mutex<Vec<Evaluator<E>>>,
     spec: PhantomData<fn() -> S>,
 }

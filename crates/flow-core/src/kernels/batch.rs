@@ -7,7 +7,7 @@ use super::run::{
 use super::walk::{self, Asked};
 use super::workspace::{Model, Workspace};
 use crate::layers::PENALTIES;
-use crate::numeric::{Lift, Pack, Scalar, WithPack};
+use crate::numeric::{Lift, Scalar, WidePack, WithWidePack, with_widest};
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -16,25 +16,23 @@ pub(super) trait Batch<T: Scalar>: Sync {
     /// Where the results of the rows of a task go.
     type Part: Send;
     /// Works on a block whose features are there; it may find a fault.
-    fn work<R: Pack<Scalar = T>>(
+    fn work<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         part: &Self::Part,
-    ) where
-        T: Lift<R>;
+    );
     /// Takes the results of a block without a fault.
-    fn leave<R: Pack<Scalar = T>>(
+    fn leave<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &Workspace<T, R>,
         edge: &mut Edge<T, R>,
         part: &mut Self::Part,
-    ) where
-        T: Lift<R>;
+    );
 }
 
 /// What all blocks of a call share.
@@ -54,17 +52,17 @@ struct Run<'a, T: Scalar, K: Batch<T>> {
     batch: K,
 }
 
-impl<T: Scalar, K: Batch<T>> WithPack<T> for Run<'_, T, K> {
+impl<T: Scalar, K: Batch<T>> WithWidePack for Run<'_, T, K> {
     type Output = Result<(), RowFault>;
 
-    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    fn call<R: WidePack>(self) -> Self::Output
     where
-        T: Lift<R>,
+        f64: Lift<R>,
     {
         let Run { program, job, rows, parts, batch } = self;
         let shared = program.prepare_shared(job.weights);
         let call = Call { program, job, model: Model { weights: job.weights, shared: &shared } };
-        in_tasks::<R, _>(rows, TASK, parts, &RunTask { call, batch })
+        in_tasks::<T, R, _>(rows, TASK, parts, &RunTask { call, batch })
     }
 }
 
@@ -73,7 +71,7 @@ struct RunTask<'a, T, K> {
     batch: K,
 }
 
-impl<T: Scalar + Lift<R>, R: Pack<Scalar = T>, K: Batch<T>> Task<R> for RunTask<'_, T, K> {
+impl<T: Scalar, R: WidePack, K: Batch<T>> Task<T, R> for RunTask<'_, T, K> {
     type Part = K::Part;
     const GRADIENTS: bool = false;
 
@@ -147,7 +145,7 @@ pub(super) fn evaluate<T: Scalar>(
     let bases = parts_of(base, TASK * program.dim, tasks);
     let penalties = parts_of(penalties, TASK * PENALTIES, tasks);
     let parts = log_prob.chunks_mut(TASK).zip(bases.into_iter().zip(penalties)).collect();
-    T::widest(Run { program, job, rows, parts, batch: Evaluate { part, points, asked, of: PhantomData } })
+    with_widest(Run { program, job, rows, parts, batch: Evaluate { part, points, asked, of: PhantomData } })
 }
 
 /// Evaluation.
@@ -162,32 +160,28 @@ impl<'p, T: Scalar> Batch<T> for Evaluate<'_, 'p, T> {
     type Part = (&'p mut [T], (Option<&'p mut [T]>, Option<&'p mut [T]>));
 
     #[inline(always)]
-    fn work<R: Pack<Scalar = T>>(
+    fn work<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         _: &Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         space.counted = [self.part.start, self.part.end];
         space.enter(call.program, &call.job, self.points, rows.first, rows.count, edge);
         walk::evaluate(call.program, call.model, space, self.asked);
     }
 
     #[inline(always)]
-    fn leave<R: Pack<Scalar = T>>(
+    fn leave<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         (log_prob, (base, penalties)): &mut Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let dim = call.program.dim;
         log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
         if let Some(base) = base {
@@ -209,7 +203,7 @@ pub(super) fn generate<T: Scalar>(
 ) -> Result<(), RowFault> {
     let (rows, columns) = (log_prob.len(), job.coordinates.columns(program));
     let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * columns)).collect();
-    T::widest(Run { program, job, rows, parts, batch: Generate { base, of: PhantomData } })
+    with_widest(Run { program, job, rows, parts, batch: Generate { base, of: PhantomData } })
 }
 
 /// Generation.
@@ -222,38 +216,34 @@ impl<'p, T: Scalar> Batch<T> for Generate<'_, 'p, T> {
     type Part = (&'p mut [T], &'p mut [T]);
 
     #[inline(always)]
-    fn work<R: Pack<Scalar = T>>(
+    fn work<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &mut Workspace<T, R>,
         _: &mut Edge<T, R>,
         _: &Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let from = Rows { data: self.base, columns: call.program.dim };
         fill(from, [rows.first, rows.count, 1], space.width, &mut space.base);
         walk::generate(call.program, call.model, space);
     }
 
     #[inline(always)]
-    fn leave<R: Pack<Scalar = T>>(
+    fn leave<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &Workspace<T, R>,
         edge: &mut Edge<T, R>,
         (log_prob, points): &mut Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let columns = call.job.coordinates.columns(call.program);
         for at in (0..space.width).step_by(R::LANES) {
             leave_point(call.program, &call.job, space, edge, at);
             scatter(&edge.outer[..columns], at, rows.count, &mut points[rows.at * columns..]);
             for l in 0..R::LANES.min(rows.count.saturating_sub(at)) {
-                log_prob[rows.at + at + l] = edge.inner[0].lane(l);
+                log_prob[rows.at + at + l] = T::narrow(edge.inner[0].lane(l));
             }
         }
     }
@@ -273,7 +263,7 @@ pub(super) fn inverse_through<T: Scalar>(
     let (job, rows) = (Job { coordinates: Coordinates::Embedded, ..job }, log_prob.len());
     let parts = log_prob.chunks_mut(TASK).zip(points.chunks_mut(TASK * program.embed)).collect();
     let batch = InverseThrough { manifold, letters, of: PhantomData };
-    T::widest(Run { program, job, rows, parts, batch })
+    with_widest(Run { program, job, rows, parts, batch })
 }
 
 /// The inverse through some letters.
@@ -287,32 +277,28 @@ impl<'p, T: Scalar> Batch<T> for InverseThrough<'_, 'p> {
     type Part = (&'p mut [T], &'p mut [T]);
 
     #[inline(always)]
-    fn work<R: Pack<Scalar = T>>(
+    fn work<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         rows: RowsOf,
         space: &mut Workspace<T, R>,
         edge: &mut Edge<T, R>,
         (_, points): &Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         // The points of a task are its own: rows are counted from its start.
         space.enter(call.program, &call.job, points, rows.at, rows.count, edge);
         walk::inverse_through(call.program, call.model, space, self.manifold, self.letters);
     }
 
     #[inline(always)]
-    fn leave<R: Pack<Scalar = T>>(
+    fn leave<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         (log_prob, points): &mut Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let embed = call.program.embed;
         log_prob[at..][..count].copy_from_slice(&space.log_prob[..count]);
         let rows = &space.inputs[call.program.before * space.width..];
@@ -323,7 +309,7 @@ impl<'p, T: Scalar> Batch<T> for InverseThrough<'_, 'p> {
 /// The logarithm of the mean count of each row of features (of one row, where nothing is given), into `log_mean`.
 pub(super) fn log_mean<T: Scalar>(program: &Program, job: Job<'_, T>, log_mean: &mut [T]) {
     let (rows, parts) = (log_mean.len(), log_mean.chunks_mut(TASK).collect());
-    let done = T::widest(Run { program, job, rows, parts, batch: LogMeans(PhantomData) });
+    let done = with_widest(Run { program, job, rows, parts, batch: LogMeans(PhantomData) });
     debug_assert!(done.is_ok(), "a network alone finds no fault");
 }
 
@@ -334,30 +320,26 @@ impl<'p, T: Scalar> Batch<T> for LogMeans<'p> {
     type Part = &'p mut [T];
 
     #[inline(always)]
-    fn work<R: Pack<Scalar = T>>(
+    fn work<R: WidePack>(
         &self,
         call: &Call<'_, T>,
         _: RowsOf,
         space: &mut Workspace<T, R>,
         _: &mut Edge<T, R>,
         _: &Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         walk::log_mean(call.program, call.model, space);
     }
 
     #[inline(always)]
-    fn leave<R: Pack<Scalar = T>>(
+    fn leave<R: WidePack>(
         &self,
         _: &Call<'_, T>,
         RowsOf { count, at, .. }: RowsOf,
         space: &Workspace<T, R>,
         _: &mut Edge<T, R>,
         log_mean: &mut Self::Part,
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         log_mean[at..][..count].copy_from_slice(&space.log_prob[..count]);
     }
 }

@@ -3,7 +3,7 @@
 use super::program::{Block, Program};
 use super::workspace::{Model, Totals, Workspace};
 use crate::networks::{OwnedMlp, WeightLayout};
-use crate::numeric::{Pack, Scalar};
+use crate::numeric::{Scalar, WidePack};
 use core::ops::Range;
 
 /// The source of a block's parameters.
@@ -103,7 +103,7 @@ fn rows_read(program: &Program, from: usize, count: usize, earlier: usize) -> [R
 }
 
 /// Runs a conditioner: its outputs into `space.params`. For one point the network runs once, not once in each lane.
-pub(super) fn condition<T: Scalar, R: Pack<Scalar = T>>(
+pub(super) fn condition<T: Scalar, R: WidePack>(
     program: &Program,
     model: Model<'_, T>,
     head: Head<'_>,
@@ -176,7 +176,7 @@ fn accumulate<T: Scalar>(into: &mut [T], from: &[T]) {
 }
 
 /// Cotangents of [`condition`] for those in `space.cot_params`, added to those of the rows it reads and of the weights.
-pub(super) fn condition_vjp<T: Scalar, R: Pack<Scalar = T>>(
+pub(super) fn condition_vjp<T: Scalar, R: WidePack>(
     program: &Program,
     model: Model<'_, T>,
     head: Head<'_>,
@@ -273,7 +273,7 @@ pub(super) fn condition_vjp<T: Scalar, R: Pack<Scalar = T>>(
 }
 
 /// Runs the network that makes all parameters: its outputs follow the features.
-pub(super) fn apply_hyper<T: Scalar, R: Pack<Scalar = T>>(
+pub(super) fn apply_hyper<T: Scalar, R: WidePack>(
     program: &Program,
     model: Model<'_, T>,
     space: &mut Workspace<T, R>,
@@ -295,7 +295,7 @@ pub(super) fn apply_hyper<T: Scalar, R: Pack<Scalar = T>>(
 }
 
 /// Cotangents of [`apply_hyper`].
-pub(super) fn apply_hyper_vjp<T: Scalar, R: Pack<Scalar = T>>(
+pub(super) fn apply_hyper_vjp<T: Scalar, R: WidePack>(
     program: &Program,
     model: Model<'_, T>,
     space: &mut Workspace<T, R>,

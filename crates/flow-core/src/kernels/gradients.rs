@@ -7,7 +7,7 @@ use super::run::{
 use super::walk::{self, Asked};
 use super::workspace::{Model, Totals, Workspace, load, store};
 use crate::layers::PENALTIES;
-use crate::numeric::{Lift, Pack, Scalar, WithPack};
+use crate::numeric::{Lift, Scalar, WidePack, WithWidePack, with_widest};
 use core::marker::PhantomData;
 use core::ops::Range;
 
@@ -25,7 +25,7 @@ fn gradient_task(rows: usize) -> usize {
 /// Gradients that tasks add up, each into its own part, and what they leave of each row: nothing where a slice is empty.
 struct Partial<'a, T> {
     weights: Vec<T>,
-    shared: Vec<T>,
+    shared: Vec<f64>,
     features: &'a mut [T],
     points: &'a mut [T],
     log_prob: &'a mut [T],
@@ -41,7 +41,7 @@ fn shares<T>(rows: &mut [T], columns: usize, task: usize, tasks: usize) -> Vec<&
 /// What a gradient does with a block of points.
 trait Pull<T: Scalar>: Sync {
     /// Adds the cotangents of `count` points from number `first` on to the totals, and writes those of the points themselves.
-    fn pull<R: Pack<Scalar = T>>(
+    fn pull<R: WidePack>(
         &self,
         program: &Program,
         model: Model<'_, T>,
@@ -50,8 +50,7 @@ trait Pull<T: Scalar>: Sync {
         edge: &mut Edge<T, R>,
         totals: &mut Totals<T, R>,
         cot_points: &mut [T],
-    ) where
-        T: Lift<R>;
+    );
 }
 
 /// Runs `pull` on each block of each task and adds the gradients in the order of the rows, for any kind of pack.
@@ -66,12 +65,12 @@ struct Differentiate<'a, T, P> {
     pull: P,
 }
 
-impl<T: Scalar, P: Pull<T>> WithPack<T> for Differentiate<'_, T, P> {
+impl<T: Scalar, P: Pull<T>> WithWidePack for Differentiate<'_, T, P> {
     type Output = Result<PullBack<T>, RowFault>;
 
-    fn call<R: Pack<Scalar = T>>(self) -> Self::Output
+    fn call<R: WidePack>(self) -> Self::Output
     where
-        T: Lift<R>,
+        f64: Lift<R>,
     {
         let Differentiate { program, job, rows, wanted, point_columns, log_prob, pull } = self;
         let shared = program.prepare_shared(job.weights);
@@ -94,11 +93,11 @@ impl<T: Scalar, P: Pull<T>> WithPack<T> for Differentiate<'_, T, P> {
             .collect();
         let wants_features = wanted.features;
         let work = DifferentiateTask { program, job, point_columns, wants_features, model, pull, of: PhantomData };
-        in_tasks::<R, _>(rows, task, partials.iter_mut().collect(), &work)?;
+        in_tasks::<T, R, _>(rows, task, partials.iter_mut().collect(), &work)?;
         let mut partials = partials.into_iter();
         let (mut weights, mut cot_shared) = match partials.next() {
             Some(first) => (first.weights, first.shared),
-            None => (zeros(program.weights), zeros(program.shared)),
+            None => (zeros(program.weights), vec![0.0; program.shared]),
         };
         for part in partials {
             weights.iter_mut().zip(&part.weights).for_each(|(sum, w)| *sum += *w);
@@ -130,7 +129,7 @@ struct DifferentiateTask<'a, 'p, 'q, T, P> {
     of: PhantomData<fn(&'p (), &'q ())>,
 }
 
-impl<'p, 'q: 'p, T: Scalar + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>> Task<R> for DifferentiateTask<'_, 'p, 'q, T, P> {
+impl<'p, 'q: 'p, T: Scalar, R: WidePack, P: Pull<T>> Task<T, R> for DifferentiateTask<'_, 'p, 'q, T, P> {
     type Part = &'p mut Partial<'q, T>;
     const GRADIENTS: bool = true;
 
@@ -166,7 +165,7 @@ impl<'p, 'q: 'p, T: Scalar + Lift<R>, R: Pack<Scalar = T>, P: Pull<T>> Task<R> f
         }
         part.weights = totals.weights;
         // A loop, not an iterator's closure: that would be a function without the processor's features.
-        part.shared = zeros(self.program.shared);
+        part.shared = vec![0.0; self.program.shared];
         for (sum, lanes) in part.shared.iter_mut().zip(&totals.shared) {
             *sum = lanes.sum_lanes();
         }
@@ -212,7 +211,7 @@ pub(super) fn evaluate_vjp<T: Scalar>(
     cot: Cotangents<'_, T>,
     log_prob: &mut [T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate {
+    with_widest(Differentiate {
         program,
         job,
         rows: cot.log_prob.len(),
@@ -233,7 +232,7 @@ struct PullEvaluation<'a, T> {
 
 impl<T: Scalar> Pull<T> for PullEvaluation<'_, T> {
     #[inline(always)]
-    fn pull<R: Pack<Scalar = T>>(
+    fn pull<R: WidePack>(
         &self,
         program: &Program,
         model: Model<'_, T>,
@@ -242,9 +241,7 @@ impl<T: Scalar> Pull<T> for PullEvaluation<'_, T> {
         edge: &mut Edge<T, R>,
         totals: &mut Totals<T, R>,
         cot_points: &mut [T],
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let job = &self.job;
         let columns = job.coordinates.columns(program);
         let asked = Asked { base: !self.cot.base.is_empty(), penalties: !self.cot.penalties.is_empty() };
@@ -289,7 +286,7 @@ pub(super) fn generate_vjp<T: Scalar>(
     cot_points: &[T],
     cot_log_prob: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate {
+    with_widest(Differentiate {
         program,
         job,
         rows: cot_log_prob.len(),
@@ -310,7 +307,7 @@ struct PullGeneration<'a, T> {
 
 impl<T: Scalar> Pull<T> for PullGeneration<'_, T> {
     #[inline(always)]
-    fn pull<R: Pack<Scalar = T>>(
+    fn pull<R: WidePack>(
         &self,
         program: &Program,
         model: Model<'_, T>,
@@ -319,9 +316,7 @@ impl<T: Scalar> Pull<T> for PullGeneration<'_, T> {
         edge: &mut Edge<T, R>,
         totals: &mut Totals<T, R>,
         _: &mut [T],
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         let job = &self.job;
         let columns = job.coordinates.columns(program);
         space.enter(program, job, self.points, first, count, edge);
@@ -331,7 +326,7 @@ impl<T: Scalar> Pull<T> for PullGeneration<'_, T> {
             let here = |l: usize| at + l < count;
             for (column, cot) in edge.cot_outer[..columns].iter_mut().enumerate() {
                 *cot = R::from_fn(|l| {
-                    if here(l) { self.cot_points[(first + at + l) * columns + column] } else { T::narrow(0.0) }
+                    if here(l) { self.cot_points[(first + at + l) * columns + column].widen() } else { 0.0 }
                 });
             }
             load(&space.inputs[program.before * width..], width, at, &mut edge.inner);
@@ -359,7 +354,7 @@ pub(super) fn log_mean_vjp<T: Scalar>(
     wants_features: bool,
     cot_log_mean: &[T],
 ) -> Result<PullBack<T>, RowFault> {
-    T::widest(Differentiate {
+    with_widest(Differentiate {
         program,
         job,
         rows: cot_log_mean.len(),
@@ -377,7 +372,7 @@ struct PullLogMean<'a, T> {
 
 impl<T: Scalar> Pull<T> for PullLogMean<'_, T> {
     #[inline(always)]
-    fn pull<R: Pack<Scalar = T>>(
+    fn pull<R: WidePack>(
         &self,
         program: &Program,
         model: Model<'_, T>,
@@ -386,9 +381,7 @@ impl<T: Scalar> Pull<T> for PullLogMean<'_, T> {
         _: &mut Edge<T, R>,
         totals: &mut Totals<T, R>,
         _: &mut [T],
-    ) where
-        T: Lift<R>,
-    {
+    ) {
         load_cot(space, self.cot_log_mean, first, count);
         walk::log_mean_vjp(program, model, space, totals);
     }

@@ -102,7 +102,7 @@ pub trait Number: Scalar {
     ) -> Result<PullBack<Self>, RowFault>;
 
     /// Prepares the parameters that all points share.
-    fn prepare_shared(program: &Program, weights: &[Self]) -> Vec<Self>;
+    fn prepare_shared(program: &Program, weights: &[Self]) -> Vec<f64>;
 
     /// A workspace for one point at a time.
     fn evaluator(program: &'static Program) -> Evaluator<Self>;
@@ -113,7 +113,7 @@ pub trait Number: Scalar {
     fn evaluate_one(
         space: &mut Evaluator<Self>,
         job: &Job<'_, Self>,
-        shared: &[Self],
+        shared: &[f64],
         point: &[Self],
     ) -> Result<Self, RowFault>;
     /// One point from base coordinates, and its log-density.
@@ -123,7 +123,7 @@ pub trait Number: Scalar {
     fn generate_one(
         space: &mut Evaluator<Self>,
         job: &Job<'_, Self>,
-        shared: &[Self],
+        shared: &[f64],
         base: &[Self],
         point: &mut [Self],
     ) -> Result<Self, RowFault>;
@@ -202,7 +202,7 @@ macro_rules! numbers {
                 gradients::log_mean_vjp(program, job, wants_features, cot_log_mean)
             }
             #[inline(never)]
-            fn prepare_shared(program: &Program, weights: &[$t]) -> Vec<$t> {
+            fn prepare_shared(program: &Program, weights: &[$t]) -> Vec<f64> {
                 program.prepare_shared(weights)
             }
             #[inline(never)]
@@ -213,7 +213,7 @@ macro_rules! numbers {
             fn evaluate_one(
                 space: &mut Evaluator<$t>,
                 job: &Job<'_, $t>,
-                shared: &[$t],
+                shared: &[f64],
                 point: &[$t],
             ) -> Result<$t, RowFault> {
                 space.evaluate(job, shared, point)
@@ -222,7 +222,7 @@ macro_rules! numbers {
             fn generate_one(
                 space: &mut Evaluator<$t>,
                 job: &Job<'_, $t>,
-                shared: &[$t],
+                shared: &[f64],
                 base: &[$t],
                 point: &mut [$t],
             ) -> Result<$t, RowFault> {
@@ -247,14 +247,14 @@ impl<T: Number> Evaluator<T> {
     ///
     /// # Errors
     /// As [`Number::evaluate`].
-    pub fn log_prob(&mut self, job: &Job<'_, T>, shared: &[T], point: &[T]) -> Result<T, RowFault> {
+    pub fn log_prob(&mut self, job: &Job<'_, T>, shared: &[f64], point: &[T]) -> Result<T, RowFault> {
         T::evaluate_one(self, job, shared, point)
     }
     /// One point from base coordinates, and its log-density.
     ///
     /// # Errors
     /// As [`Number::evaluate`].
-    pub fn sample(&mut self, job: &Job<'_, T>, shared: &[T], base: &[T], point: &mut [T]) -> Result<T, RowFault> {
+    pub fn sample(&mut self, job: &Job<'_, T>, shared: &[f64], base: &[T], point: &mut [T]) -> Result<T, RowFault> {
         T::generate_one(self, job, shared, base, point)
     }
     /// The logarithm of the mean count of one row of features.

@@ -10,7 +10,7 @@ use super::types::Blocks;
 use crate::layers::Chain;
 use crate::manifolds::Geometry;
 use crate::networks::{DAMPING, OwnedMlp};
-use crate::numeric::{Pack, Scalar};
+use crate::numeric::{Scalar, WidePack};
 use core::any::TypeId;
 use core::ops::Range;
 use rand::Rng;
@@ -182,30 +182,38 @@ impl Program {
     }
 
     /// Prepares the parameters that all points share.
-    pub fn prepare_shared<T: Scalar>(&self, weights: &[T]) -> Vec<T> {
-        let mut shared = vec![T::narrow(0.0); self.shared];
+    pub(super) fn prepare_shared<T: Scalar>(&self, weights: &[T]) -> Vec<f64> {
+        let mut shared = vec![0.0; self.shared];
         for block in self.blocks.iter().filter(|block| block.conditioner.is_free()) {
-            block.chain.prepare(&weights[block.weights.clone()], &mut shared[block.shared.clone()]);
+            let params: Vec<f64> = weights[block.weights.clone()].iter().map(|w| w.widen()).collect();
+            block.chain.prepare(&params, &mut shared[block.shared.clone()]);
         }
         shared
     }
 
     /// Cotangents of [`Program::prepare_shared`], added to those of the weights.
-    pub fn prepare_shared_vjp<T: Scalar>(&self, weights: &[T], shared: &[T], cot_shared: &[T], cot_weights: &mut [T]) {
+    pub(super) fn prepare_shared_vjp<T: Scalar>(
+        &self,
+        weights: &[T],
+        shared: &[f64],
+        cot_shared: &[f64],
+        cot_weights: &mut [T],
+    ) {
         for block in self.blocks.iter().filter(|block| block.conditioner.is_free()) {
             let (own, own_shared) = (block.weights.clone(), block.shared.clone());
-            block.chain.prepare_vjp(
-                &weights[own.clone()],
-                &shared[own_shared.clone()],
-                &cot_shared[own_shared],
-                &mut cot_weights[own],
-            );
+            let params: Vec<f64> = weights[own.clone()].iter().map(|w| w.widen()).collect();
+            let mut cot_params = vec![0.0; params.len()];
+            let (prepared, cot_prepared) = (&shared[own_shared.clone()], &cot_shared[own_shared]);
+            block.chain.prepare_vjp(&params, prepared, cot_prepared, &mut cot_params);
+            for (sum, cot) in cot_weights[own].iter_mut().zip(cot_params) {
+                *sum += T::narrow(cot);
+            }
         }
     }
 
     /// Intrinsic to embedded coordinates of a pack of points; adds the log-determinant.
     #[inline(always)]
-    pub(super) fn embed<R: Pack>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+    pub(super) fn embed<R: WidePack>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         for Block { geometry, dims, embeds, .. } in &self.blocks {
             geometry.embed(&intrinsic[dims.clone()], &mut embedded[embeds.clone()], log_det);
         }
@@ -224,7 +232,7 @@ impl Program {
     }
     /// Cotangents of [`Program::embed`].
     #[inline(always)]
-    pub(super) fn embed_vjp<R: Pack>(
+    pub(super) fn embed_vjp<R: WidePack>(
         &self,
         intrinsic: &[R],
         cot_embedded: &[R],
@@ -238,14 +246,14 @@ impl Program {
     }
     /// Embedded to intrinsic coordinates; adds the log-determinant.
     #[inline(always)]
-    pub(super) fn intrinsic<R: Pack>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+    pub(super) fn intrinsic<R: WidePack>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         for Block { geometry, dims, embeds, .. } in &self.blocks {
             geometry.intrinsic(&embedded[embeds.clone()], &mut intrinsic[dims.clone()], log_det);
         }
     }
     /// Cotangents of [`Program::intrinsic`].
     #[inline(always)]
-    pub(super) fn intrinsic_vjp<R: Pack>(
+    pub(super) fn intrinsic_vjp<R: WidePack>(
         &self,
         embedded: &[R],
         cot_intrinsic: &[R],
@@ -259,14 +267,14 @@ impl Program {
     }
     /// Moves embedded coordinates onto the manifolds.
     #[inline(always)]
-    pub(super) fn project<R: Pack>(&self, given: &[R], embedded: &mut [R]) {
+    pub(super) fn project<R: WidePack>(&self, given: &[R], embedded: &mut [R]) {
         for Block { geometry, embeds, .. } in &self.blocks {
             geometry.project(&given[embeds.clone()], &mut embedded[embeds.clone()]);
         }
     }
     /// Cotangents of [`Program::project`].
     #[inline(always)]
-    pub(super) fn project_vjp<R: Pack>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    pub(super) fn project_vjp<R: WidePack>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         for Block { geometry, embeds, .. } in &self.blocks {
             let range = embeds.clone();
             geometry.project_vjp(&given[range.clone()], &cot_embedded[range.clone()], &mut cot_given[range]);

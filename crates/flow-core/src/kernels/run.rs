@@ -8,7 +8,7 @@ use super::program::Program;
 use super::types::Blocks;
 use super::workspace::{Workspace, load, store};
 use crate::layers::Fault;
-use crate::numeric::{Lift, Pack, Scalar, Work};
+use crate::numeric::{Scalar, WidePack, Work};
 use core::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -151,10 +151,7 @@ pub(super) fn fill<T: Scalar>(from: Rows<'_, T>, [first, count, repeat]: [usize;
     }
 }
 
-impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R>
-where
-    T: Lift<R>,
-{
+impl<T: Scalar, R: WidePack> Workspace<T, R> {
     /// Starts a block with `count` points: features in, log-density and cotangents at zero.
     pub(super) fn begin(&mut self, job: &Job<'_, T>, first: usize, count: usize) {
         (self.width, self.points) = (count.div_ceil(R::LANES) * R::LANES, count);
@@ -217,7 +214,7 @@ pub(super) struct Edge<T, R> {
     pub(super) cot_inner: Vec<R>,
 }
 
-impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
+impl<T: Scalar, R: WidePack> Edge<T, R> {
     #[inline(always)]
     pub(super) fn new(program: &Program, width: usize) -> Self {
         let outer = program.dim.max(program.embed);
@@ -232,7 +229,7 @@ impl<T: Scalar, R: Pack<Scalar = T>> Edge<T, R> {
 }
 
 /// What a thread does with some consecutive rows of a batch, in packs `R`.
-pub(super) trait Task<R: Pack>: Sync {
+pub(super) trait Task<T: Scalar, R: WidePack>: Sync {
     /// Where the results of the rows go.
     type Part: Send;
     /// Whether it needs space for cotangents.
@@ -242,22 +239,22 @@ pub(super) trait Task<R: Pack>: Sync {
     /// Does it for `count` rows from number `first` on. Implementations are `#[inline(always)]`, as those of [`Work::run`].
     fn run(
         &self,
-        space: &mut Workspace<R::Scalar, R>,
-        edge: &mut Edge<R::Scalar, R>,
+        space: &mut Workspace<T, R>,
+        edge: &mut Edge<T, R>,
         rows: [usize; 2],
         part: Self::Part,
     ) -> Result<(), RowFault>;
 }
 
 /// A task for certain rows.
-struct OfRows<'a, R: Pack, K: Task<R>> {
+struct OfRows<'a, T: Scalar, R: WidePack, K: Task<T, R>> {
     task: &'a K,
-    space: &'a mut (Workspace<R::Scalar, R>, Edge<R::Scalar, R>),
+    space: &'a mut (Workspace<T, R>, Edge<T, R>),
     rows: [usize; 2],
     part: K::Part,
 }
 
-impl<R: Pack, K: Task<R>> Work for OfRows<'_, R, K> {
+impl<T: Scalar, R: WidePack, K: Task<T, R>> Work for OfRows<'_, T, R, K> {
     type Output = Result<(), RowFault>;
     #[inline(always)]
     fn run(self) -> Self::Output {
@@ -267,7 +264,7 @@ impl<R: Pack, K: Task<R>> Work for OfRows<'_, R, K> {
 
 /// Rows cut into tasks: runs them on threads where there is more than one, and reports the fault of the lowest row. Each thread takes the next task when it
 /// is done with one, and keeps its space.
-pub(super) fn in_tasks<R: Pack, K: Task<R>>(
+pub(super) fn in_tasks<T: Scalar, R: WidePack, K: Task<T, R>>(
     rows: usize,
     size: usize,
     parts: Vec<K::Part>,
@@ -314,7 +311,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// Lanes for the blocks of a task: a whole number of packs.
-fn block_width<R: Pack>(rows: usize) -> usize {
+fn block_width<R: WidePack>(rows: usize) -> usize {
     rows.min(BLOCK).div_ceil(R::LANES) * R::LANES
 }
 
@@ -327,17 +324,17 @@ pub(super) const WHOLE: Range<usize> = 0..usize::MAX;
 
 /// Lanes `at..` of a block into rows of points, as far as there are points.
 #[inline(always)]
-pub(super) fn scatter<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
+pub(super) fn scatter<T: Scalar, R: WidePack>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
     for l in 0..R::LANES.min(count.saturating_sub(at)) {
         for (column, lane) in lanes.iter().enumerate() {
-            rows[(at + l) * lanes.len() + column] = lane.lane(l);
+            rows[(at + l) * lanes.len() + column] = T::narrow(lane.lane(l));
         }
     }
 }
 
 /// A pack of generated points in the coordinates asked for, into `edge.outer`; the log-density into `edge.inner[0]`.
 #[inline(always)]
-pub(super) fn leave_point<T: Scalar, R: Pack<Scalar = T>>(
+pub(super) fn leave_point<T: Scalar, R: WidePack>(
     program: &Program,
     job: &Job<'_, T>,
     space: &Workspace<T, R>,

@@ -9,8 +9,8 @@ use crate::numeric::Scalar;
 /// One point at a time, without threads and without allocation: weights prepared once, one workspace.
 pub struct Evaluator<T> {
     program: &'static Program,
-    space: Workspace<T, T>,
-    edge: Edge<T, T>,
+    space: Workspace<T, f64>,
+    edge: Edge<T, f64>,
 }
 
 impl<T: Scalar> Evaluator<T> {
@@ -18,7 +18,7 @@ impl<T: Scalar> Evaluator<T> {
         Evaluator { program, space: Workspace::new(program, 1, false), edge: Edge::new(program, 1) }
     }
 
-    pub(super) fn evaluate(&mut self, job: &Job<'_, T>, shared: &[T], point: &[T]) -> Result<T, RowFault> {
+    pub(super) fn evaluate(&mut self, job: &Job<'_, T>, shared: &[f64], point: &[T]) -> Result<T, RowFault> {
         self.space.begin(job, 0, 1);
         self.space.enter(self.program, job, point, 0, 1, &mut self.edge);
         walk::evaluate(self.program, Model { weights: job.weights, shared }, &mut self.space, Asked::default());
@@ -37,7 +37,7 @@ impl<T: Scalar> Evaluator<T> {
     pub(super) fn generate(
         &mut self,
         job: &Job<'_, T>,
-        shared: &[T],
+        shared: &[f64],
         base: &[T],
         point: &mut [T],
     ) -> Result<T, RowFault> {
@@ -48,7 +48,10 @@ impl<T: Scalar> Evaluator<T> {
             return Err(fault);
         }
         leave_point(self.program, job, &self.space, &mut self.edge, 0);
-        point.copy_from_slice(&self.edge.outer[..job.coordinates.columns(self.program)]);
-        Ok(self.edge.inner[0])
+        let columns = job.coordinates.columns(self.program);
+        for (to, from) in point.iter_mut().zip(&self.edge.outer[..columns]) {
+            *to = T::narrow(*from);
+        }
+        Ok(T::narrow(self.edge.inner[0]))
     }
 }

@@ -12,7 +12,7 @@ use super::run::RowFault;
 use super::workspace::{Model, Totals, Workspace, add_to, load, store};
 use crate::layers::{Fault, PENALTIES, Prepared, Way};
 use crate::numeric::special::all_finite;
-use crate::numeric::{Lift, Mask, Pack, Scalar};
+use crate::numeric::{Mask, Scalar, WidePack};
 use core::ops::Range;
 
 /// What an evaluation is asked for beside log-densities.
@@ -50,7 +50,7 @@ fn note<T: Scalar, R>(block: &Block, space: &mut Workspace<T, R>, lane: usize, l
 
 /// Prepares the parameters of a pack of points, if it has its own; notes those that are not finite.
 #[inline(always)]
-fn prepare<T: Scalar, R: Pack<Scalar = T>>(block: &Block, space: &mut Workspace<T, R>, first: usize) {
+fn prepare<T: Scalar, R: WidePack>(block: &Block, space: &mut Workspace<T, R>, first: usize) {
     if is_shared(block) {
         return;
     }
@@ -70,7 +70,7 @@ fn is_shared(block: &Block) -> bool {
 
 /// Prepared numbers of a block: see [`prepare`].
 #[inline(always)]
-fn prepared<'a, T: Scalar, R: Pack<Scalar = T>>(
+fn prepared<'a, T: Scalar, R: WidePack>(
     block: &Block,
     model: Model<'a, T>,
     lane_prepared: &'a [R],
@@ -85,7 +85,7 @@ fn prepared<'a, T: Scalar, R: Pack<Scalar = T>>(
 /// Adds a pack's gradients by prepared numbers to the block's parameters, through the regulators. Those of shared parameters are
 /// added up as they are.
 #[inline(always)]
-fn settle<T: Scalar, R: Pack<Scalar = T>>(block: &Block, space: &mut Workspace<T, R>, first: usize) {
+fn settle<T: Scalar, R: WidePack>(block: &Block, space: &mut Workspace<T, R>, first: usize) {
     let (params, prepared) = (block.chain.params(), block.chain.prepared());
     let cot_params = &mut space.lane_cot_params[..params];
     cot_params.fill(R::zero());
@@ -107,8 +107,8 @@ fn rows(program: &Program, block: &Block, width: usize) -> Range<usize> {
 #[inline(always)]
 pub(super) fn evaluate<T, R>(program: &Program, model: Model<'_, T>, space: &mut Workspace<T, R>, asked: Asked)
 where
-    T: Scalar + Lift<R>,
-    R: Pack<Scalar = T>,
+    T: Scalar,
+    R: WidePack,
 {
     apply_hyper(program, model, space);
     for block in &program.blocks {
@@ -154,8 +154,8 @@ pub(super) fn evaluate_vjp<T, R>(
     totals: &mut Totals<T, R>,
     asked: Asked,
 ) where
-    T: Scalar + Lift<R>,
-    R: Pack<Scalar = T>,
+    T: Scalar,
+    R: WidePack,
 {
     apply_hyper(program, model, space);
     for block in &program.blocks {
@@ -223,8 +223,8 @@ fn no_log_mean<T: Scalar, R>(block: &Block, space: &mut Workspace<T, R>) {
 #[inline(always)]
 pub(super) fn generate<T, R>(program: &Program, model: Model<'_, T>, space: &mut Workspace<T, R>)
 where
-    T: Scalar + Lift<R>,
-    R: Pack<Scalar = T>,
+    T: Scalar,
+    R: WidePack,
 {
     apply_hyper(program, model, space);
     for block in &program.blocks {
@@ -260,8 +260,8 @@ pub(super) fn inverse_through<T, R>(
     manifold: usize,
     letters: &Range<usize>,
 ) where
-    T: Scalar + Lift<R>,
-    R: Pack<Scalar = T>,
+    T: Scalar,
+    R: WidePack,
 {
     apply_hyper(program, model, space);
     let Some(block) = program.blocks.get(manifold) else { return };
@@ -310,8 +310,8 @@ pub(super) fn generate_vjp<T, R>(
     space: &mut Workspace<T, R>,
     totals: &mut Totals<T, R>,
 ) where
-    T: Scalar + Lift<R>,
-    R: Pack<Scalar = T>,
+    T: Scalar,
+    R: WidePack,
 {
     apply_hyper(program, model, space);
     for block in program.blocks.iter().rev() {
@@ -368,7 +368,7 @@ fn log_mean_head(program: &Program) -> Option<Head<'_>> {
 pub(super) fn log_mean<T, R>(program: &Program, model: Model<'_, T>, space: &mut Workspace<T, R>)
 where
     T: Scalar,
-    R: Pack<Scalar = T>,
+    R: WidePack,
 {
     let Some(head) = log_mean_head(program) else { return };
     apply_hyper(program, model, space);
@@ -390,7 +390,7 @@ pub(super) fn log_mean_vjp<T, R>(
     totals: &mut Totals<T, R>,
 ) where
     T: Scalar,
-    R: Pack<Scalar = T>,
+    R: WidePack,
 {
     let Some(head) = log_mean_head(program) else { return };
     apply_hyper(program, model, space);

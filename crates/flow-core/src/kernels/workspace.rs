@@ -3,7 +3,7 @@
 use super::program::{Program, Sizes};
 use super::run::RowFault;
 use crate::layers::PENALTIES;
-use crate::numeric::{Pack, Scalar};
+use crate::numeric::{Scalar, WidePack};
 
 /// What is the same for all points of a call: weights, and the prepared numbers of shared parameters.
 #[derive(Clone, Copy)]
@@ -11,7 +11,7 @@ pub struct Model<'a, T> {
     /// All weights, block after block.
     pub weights: &'a [T],
     /// Prepared numbers of the blocks with shared parameters.
-    pub shared: &'a [T],
+    pub shared: &'a [f64],
 }
 
 /// Gradients that a run of blocks adds up.
@@ -73,7 +73,7 @@ pub struct Workspace<T, R> {
     pub counted: [usize; 2],
 }
 
-impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
+impl<T: Scalar, R: WidePack> Workspace<T, R> {
     /// Space for blocks of `width` points; `for_gradients` adds that of the cotangents.
     #[inline(always)]
     pub fn new(program: &Program, width: usize, for_gradients: bool) -> Self {
@@ -131,25 +131,25 @@ impl<T: Scalar, R: Pack<Scalar = T>> Workspace<T, R> {
 
 /// Reads rows of a block into lanes, `R::LANES` points from number `first` on.
 #[inline(always)]
-pub fn load<T: Scalar, R: Pack<Scalar = T>>(rows: &[T], width: usize, first: usize, lanes: &mut [R]) {
+pub(super) fn load<T: Scalar, R: WidePack>(rows: &[T], width: usize, first: usize, lanes: &mut [R]) {
     for (i, lane) in lanes.iter_mut().enumerate() {
-        *lane = R::read(&rows[i * width + first..]);
+        *lane = T::load(&rows[i * width + first..]);
     }
 }
 
 /// Writes lanes into rows of a block.
 #[inline(always)]
-pub fn store<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+pub(super) fn store<T: Scalar, R: WidePack>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
     for (i, lane) in lanes.iter().enumerate() {
-        lane.write(&mut rows[i * width + first..]);
+        T::save(lane, &mut rows[i * width + first..]);
     }
 }
 
 /// Adds lanes to rows of a block.
 #[inline(always)]
-pub(super) fn add_to<T: Scalar, R: Pack<Scalar = T>>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
+pub(super) fn add_to<T: Scalar, R: WidePack>(lanes: &[R], rows: &mut [T], width: usize, first: usize) {
     for (i, lane) in lanes.iter().enumerate() {
         let row = &mut rows[i * width + first..];
-        (R::read(row) + *lane).write(row);
+        T::save(&(T::load::<R>(row) + *lane), row);
     }
 }

@@ -12,9 +12,7 @@ use super::{
     StateTensor, WithHeight,
 };
 use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
-#[cfg(target_arch = "x86_64")]
-use crate::numeric::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
-use crate::numeric::{Lanes, Lift, Mask, Pack, PerPack, Real, Work};
+use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
 use rand::Rng;
@@ -151,14 +149,14 @@ pub(super) fn map_rows<L: Bijection>(layer: &L, columns: usize, params: &[f64], 
 
 /// Prepared numbers of a chain or a layer: one set for all points, or one for each lane.
 #[derive(Clone, Copy, Debug)]
-pub enum Prepared<'a, R: Real> {
+pub enum Prepared<'a, R> {
     /// One number for all points.
-    Shared(&'a [R::Scalar]),
+    Shared(&'a [f64]),
     /// A number for each lane.
     Each(&'a [R]),
 }
 
-impl<R: Real> Prepared<'_, R> {
+impl<R> Prepared<'_, R> {
     /// Some of them.
     #[inline(always)]
     pub fn part(&self, range: &Range<usize>) -> Self {
@@ -181,7 +179,7 @@ pub enum Way {
 }
 
 /// A layer on packs of one kind.
-pub trait PackLayer<R: Pack>: Send + Sync {
+pub trait PackLayer<R: WidePack>: Send + Sync {
     /// See [`Bijection::prepare`].
     fn prepare(&self, params: &[R], prepared: &mut [R]);
     /// See [`Bijection::prepare_vjp`].
@@ -339,9 +337,9 @@ macro_rules! either {
     };
 }
 
-impl<L: Bijection, R: Pack> PackLayer<R> for L
+impl<L: Bijection, R: WidePack> PackLayer<R> for L
 where
-    R::Scalar: Lift<R>,
+    f64: Lift<R>,
 {
     fn prepare(&self, params: &[R], prepared: &mut [R]) {
         R::run(Prepare { layer: self, params, prepared });
@@ -421,26 +419,9 @@ where
     }
 }
 
-/// A layer on packs of every kind.
-#[cfg(target_arch = "x86_64")]
-pub trait EveryPack:
-    PackLayer<f64>
-    + PackLayer<f32>
-    + PackLayer<Lanes<f64, 8>>
-    + PackLayer<Lanes<f32, 8>>
-    + PackLayer<Avx2F64>
-    + PackLayer<Avx2F32>
-    + PackLayer<Avx512F64>
-    + PackLayer<Avx512F32>
-{
-}
-/// A layer on packs of every kind.
-#[cfg(not(target_arch = "x86_64"))]
-pub trait EveryPack: PackLayer<f64> + PackLayer<f32> + PackLayer<Lanes<f64, 8>> + PackLayer<Lanes<f32, 8>> {}
-impl<L: Bijection> EveryPack for L {}
-
+family! {
 /// A layer as a value behind a pointer: what a chain is made of.
-pub trait AnyLayer: EveryPack {
+pub trait AnyLayer: PackLayer {
     /// Its sizes and its name.
     fn facts(&self) -> Facts;
     /// Its name, options and parameters, for those who print or store them.
@@ -449,6 +430,7 @@ pub trait AnyLayer: EveryPack {
     fn start(&self, rng: &mut dyn Rng, params: &mut [f64]);
     /// See [`Bijection::initial_from_data`].
     fn start_from_data(&self, rng: &mut dyn Rng, points: &mut [f64], params: &mut [f64]) -> bool;
+}
 }
 
 /// Sizes and name of a layer.
@@ -487,38 +469,6 @@ impl<L: Bijection> AnyLayer for L {
     }
     fn start_from_data(&self, rng: &mut dyn Rng, points: &mut [f64], params: &mut [f64]) -> bool {
         self.initial_from_data(rng, points, params)
-    }
-}
-
-impl PerPack for dyn AnyLayer {
-    type Of<R: Pack> = dyn PackLayer<R>;
-    fn f64(&self) -> &(dyn PackLayer<f64> + 'static) {
-        self
-    }
-    fn f32(&self) -> &(dyn PackLayer<f32> + 'static) {
-        self
-    }
-    fn lanes_f64(&self) -> &(dyn PackLayer<Lanes<f64, 8>> + 'static) {
-        self
-    }
-    fn lanes_f32(&self) -> &(dyn PackLayer<Lanes<f32, 8>> + 'static) {
-        self
-    }
-    #[cfg(target_arch = "x86_64")]
-    fn avx2_f64(&self) -> &(dyn PackLayer<Avx2F64> + 'static) {
-        self
-    }
-    #[cfg(target_arch = "x86_64")]
-    fn avx2_f32(&self) -> &(dyn PackLayer<Avx2F32> + 'static) {
-        self
-    }
-    #[cfg(target_arch = "x86_64")]
-    fn avx512_f64(&self) -> &(dyn PackLayer<Avx512F64> + 'static) {
-        self
-    }
-    #[cfg(target_arch = "x86_64")]
-    fn avx512_f32(&self) -> &(dyn PackLayer<Avx512F32> + 'static) {
-        self
     }
 }
 

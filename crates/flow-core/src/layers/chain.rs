@@ -6,7 +6,7 @@ use super::bijection::{AnyLayer, Facts, LayerType, Prepared, Way};
 use super::{PENALTIES, StateTensor};
 use crate::manifolds::Manifold;
 use crate::numeric::special::all_finite;
-use crate::numeric::{Pack, Real};
+use crate::numeric::{Real, WidePack};
 use core::ops::Range;
 use rand::Rng;
 use std::sync::Arc;
@@ -165,7 +165,7 @@ impl Chain {
 
     /// Parameters to prepared numbers.
     #[inline(always)]
-    pub fn prepare<P: Pack>(&self, params: &[P], prepared: &mut [P]) {
+    pub fn prepare<P: WidePack>(&self, params: &[P], prepared: &mut [P]) {
         for placed in &self.layers {
             P::pick(&*placed.layer).prepare(&params[placed.params.clone()], &mut prepared[placed.prepared.clone()]);
         }
@@ -173,7 +173,7 @@ impl Chain {
 
     /// Cotangents of [`Chain::prepare`], added to those of the parameters.
     #[inline(always)]
-    pub fn prepare_vjp<P: Pack>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    pub fn prepare_vjp<P: WidePack>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         for placed in &self.layers {
             let (of_params, of_prepared) = (placed.params.clone(), placed.prepared.clone());
             P::pick(&*placed.layer).prepare_vjp(
@@ -189,7 +189,7 @@ impl Chain {
     /// the first letter of the chain may take the short way of [`Way::LogDet`]. Notes the first number that is not finite.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "one walk for every question")]
-    pub fn inverse<R: Pack>(
+    pub fn inverse<R: WidePack>(
         &self,
         way: Way,
         letters: Range<usize>,
@@ -218,7 +218,7 @@ impl Chain {
     /// Cotangents of [`Chain::inverse`] of all letters.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "value, cotangents and parameters of one map")]
-    pub fn inverse_vjp<R: Pack>(
+    pub fn inverse_vjp<R: WidePack>(
         &self,
         way: Way,
         prepared: Prepared<'_, R>,
@@ -245,7 +245,7 @@ impl Chain {
     /// Maps the base side to the target side, the first letter first, and adds the log-determinants. Notes searches that failed and
     /// numbers that are not finite.
     #[inline(always)]
-    pub fn forward<R: Pack>(
+    pub fn forward<R: WidePack>(
         &self,
         prepared: Prepared<'_, R>,
         z: &mut [R],
@@ -264,7 +264,7 @@ impl Chain {
 
     /// Cotangents of [`Chain::forward`].
     #[inline(always)]
-    pub fn forward_vjp<R: Pack>(
+    pub fn forward_vjp<R: WidePack>(
         &self,
         prepared: Prepared<'_, R>,
         scratch: &mut [R],

@@ -15,6 +15,7 @@ const LEAST_SIGMOID: f64 = 1e4;
 /// needs. Where they underflow (everywhere for a mixture that is only computed in the log domain) their logarithms are held.
 ///
 /// Far out ln p and ln F + ln S are large and nearly the same; q is a mean of 1 / widths however far out, and is computed as one.
+#[derive(Clone, Copy)]
 pub(super) struct Mixture<R: Real> {
     /// F, S and p; ln F, ln S and ln q of a mixture that is only computed in the log domain.
     pub kept: [R; 3],

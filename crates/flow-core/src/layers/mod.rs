@@ -49,7 +49,7 @@ mod width;
 
 pub use crate::testing::laws;
 pub use affine::{Affine, AffineOptions, CovType};
-pub use bijection::{AnyLayer, Bijection, EveryPack, Facts, LayerType, Own, PackLayer, Prepared, Way};
+pub use bijection::{AnyLayer, Bijection, Facts, LayerType, Own, PackLayer, Prepared, Way};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, ChainType, Fault, Letter};
 pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};

@@ -86,9 +86,7 @@ impl InverseFunction {
         match self {
             InverseFunction::Isigmoid => isigmoid(mix),
             InverseFunction::InormalPartlyPrecise => with_tail::<R, N>(mix, winitzki),
-            InverseFunction::InormalFullPade => full_pade::<R, N>(mix),
-            InverseFunction::InormalPartlyCrude => with_tail::<R, N>(mix, crude),
-            InverseFunction::Inormal => inormal(mix),
+            seldom => seldom_taken(seldom, *mix),
         }
     }
 
@@ -105,11 +103,29 @@ impl InverseFunction {
         match self {
             InverseFunction::Isigmoid => y,
             InverseFunction::InormalPartlyPrecise => logit_with_tail(y, winitzki_product(beyond_edge(y))),
-            InverseFunction::InormalFullPade => odd(y, logit_of_product(winitzki_product(y.abs()))),
-            InverseFunction::InormalPartlyCrude => logit_with_tail(y, crude_product(beyond_edge(y))),
-            InverseFunction::Inormal => normal_logit(y),
+            seldom => seldom_taken_logit(seldom, y),
         }
     }
+}
+
+apart! {
+/// y by a formula that few densities ask for.
+fn seldom_taken<R: Real>(kind: InverseFunction, mix: Mixture<R>) -> Outer<R> {
+    match kind {
+        InverseFunction::InormalFullPade => full_pade::<R, 1>(&mix),
+        InverseFunction::InormalPartlyCrude => with_tail::<R, 1>(&mix, crude),
+        _ => inormal(&mix),
+    }
+}
+
+/// The way back from it.
+fn seldom_taken_logit<R: Real>(kind: InverseFunction, y: R) -> R {
+    match kind {
+        InverseFunction::InormalFullPade => odd(y, logit_of_product(winitzki_product(y.abs()))),
+        InverseFunction::InormalPartlyCrude => logit_with_tail(y, crude_product(beyond_edge(y))),
+        _ => normal_logit(y),
+    }
+}
 }
 
 /// `size` with the sign of `y`.

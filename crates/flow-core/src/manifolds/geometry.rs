@@ -1,12 +1,10 @@
 //! Manifolds as values.
 
 use super::Manifold;
-use crate::numeric::{Lanes, Pack, PerPack, Real, Work};
-#[cfg(target_arch = "x86_64")]
-use crate::numeric::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
+use crate::numeric::{Real, WidePack, Work, family};
 use core::marker::PhantomData;
 
-trait PackManifold<R: Pack>: Send + Sync {
+trait PackManifold<R: WidePack>: Send + Sync {
     fn embed(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R);
     fn embed_vjp(&self, intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]);
     fn intrinsic(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R);
@@ -121,7 +119,7 @@ impl<M: Manifold, R: Real> Work for RunLogReferenceVjp<'_, M, R> {
         if M::WIDE { M::log_reference_vjp(target, cot, cot_target) } else { M::log_reference_vjp(R::plain(target), cot.to_plain(), R::plain_mut(cot_target)) }
     }
 }
-impl<M: Manifold, R: Pack> PackManifold<R> for Of<M> {
+impl<M: Manifold, R: WidePack> PackManifold<R> for Of<M> {
     fn embed(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         R::run(RunEmbed::<M, R> { intrinsic, embedded, log_det, of: PhantomData })
     }
@@ -156,13 +154,15 @@ impl<M: Manifold, R: Pack> PackManifold<R> for Of<M> {
         R::run(RunLogReferenceVjp::<M, R> { target, cot, cot_target, of: PhantomData })
     }
 }
-trait AnyManifold: PackManifold<f64> + PackManifold<f32> + PackManifold<Lanes<f64, 8>> + PackManifold<Lanes<f32, 8>> + PackManifold<Avx2F64> + PackManifold<Avx2F32> + PackManifold<Avx512F64> + PackManifold<Avx512F32> {
+family! {
+trait AnyManifold: PackManifold {
     fn dim(&self) -> usize;
     fn embedded_dim(&self) -> usize;
     fn notation(&self) -> String;
     fn is_uniform(&self) -> bool;
     fn check_intrinsic(&self, point: &[f64]) -> Option<String>;
     fn check_embedded(&self, point: &[f64]) -> Option<String>;
+}
 }
 impl<M: Manifold> AnyManifold for Of<M> {
     fn dim(&self) -> usize { M::DIM }
@@ -171,17 +171,6 @@ impl<M: Manifold> AnyManifold for Of<M> {
     fn is_uniform(&self) -> bool { M::UNIFORM }
     fn check_intrinsic(&self, point: &[f64]) -> Option<String> { M::check_intrinsic(point) }
     fn check_embedded(&self, point: &[f64]) -> Option<String> { M::check_embedded(point) }
-}
-impl PerPack for dyn AnyManifold {
-    type Of<R: Pack> = dyn PackManifold<R>;
-    fn f64(&self) -> &(dyn PackManifold<f64> + 'static) { self }
-    fn f32(&self) -> &(dyn PackManifold<f32> + 'static) { self }
-    fn lanes_f64(&self) -> &(dyn PackManifold<Lanes<f64, 8>> + 'static) { self }
-    fn lanes_f32(&self) -> &(dyn PackManifold<Lanes<f32, 8>> + 'static) { self }
-    fn avx2_f64(&self) -> &(dyn PackManifold<Avx2F64> + 'static) { self }
-    fn avx2_f32(&self) -> &(dyn PackManifold<Avx2F32> + 'static) { self }
-    fn avx512_f64(&self) -> &(dyn PackManifold<Avx512F64> + 'static) { self }
-    fn avx512_f32(&self) -> &(dyn PackManifold<Avx512F32> + 'static) { self }
 }
 /// A manifold as a value.
 #[derive(Clone, Copy)]
@@ -198,25 +187,25 @@ impl Geometry {
     pub fn check_intrinsic(&self, point: &[f64]) -> Option<String> { self.0.check_intrinsic(point) }
     pub fn check_embedded(&self, point: &[f64]) -> Option<String> { self.0.check_embedded(point) }
     #[inline(always)]
-    pub fn embed<R: Pack>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) { R::pick(self.0).embed(intrinsic, embedded, log_det) }
+    pub fn embed<R: WidePack>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) { R::pick(self.0).embed(intrinsic, embedded, log_det) }
     #[inline(always)]
-    pub fn embed_vjp<R: Pack>(&self, intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) { R::pick(self.0).embed_vjp(intrinsic, cot_embedded, cot_log_det, cot_intrinsic) }
+    pub fn embed_vjp<R: WidePack>(&self, intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) { R::pick(self.0).embed_vjp(intrinsic, cot_embedded, cot_log_det, cot_intrinsic) }
     #[inline(always)]
-    pub fn intrinsic<R: Pack>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) { R::pick(self.0).intrinsic(embedded, intrinsic, log_det) }
+    pub fn intrinsic<R: WidePack>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) { R::pick(self.0).intrinsic(embedded, intrinsic, log_det) }
     #[inline(always)]
-    pub fn intrinsic_vjp<R: Pack>(&self, embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) { R::pick(self.0).intrinsic_vjp(embedded, cot_intrinsic, cot_log_det, cot_embedded) }
+    pub fn intrinsic_vjp<R: WidePack>(&self, embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) { R::pick(self.0).intrinsic_vjp(embedded, cot_intrinsic, cot_log_det, cot_embedded) }
     #[inline(always)]
-    pub fn project<R: Pack>(&self, given: &[R], embedded: &mut [R]) { R::pick(self.0).project(given, embedded) }
+    pub fn project<R: WidePack>(&self, given: &[R], embedded: &mut [R]) { R::pick(self.0).project(given, embedded) }
     #[inline(always)]
-    pub fn project_vjp<R: Pack>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) { R::pick(self.0).project_vjp(given, cot_embedded, cot_given) }
+    pub fn project_vjp<R: WidePack>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) { R::pick(self.0).project_vjp(given, cot_embedded, cot_given) }
     #[inline(always)]
-    pub fn to_base<R: Pack>(&self, target: &[R], base: &mut [R]) { R::pick(self.0).to_base(target, base) }
+    pub fn to_base<R: WidePack>(&self, target: &[R], base: &mut [R]) { R::pick(self.0).to_base(target, base) }
     #[inline(always)]
-    pub fn to_base_vjp<R: Pack>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) { R::pick(self.0).to_base_vjp(target, cot_base, cot_target) }
+    pub fn to_base_vjp<R: WidePack>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) { R::pick(self.0).to_base_vjp(target, cot_base, cot_target) }
     #[inline(always)]
-    pub fn from_base<R: Pack>(&self, base: &[R], target: &mut [R]) { R::pick(self.0).from_base(base, target) }
+    pub fn from_base<R: WidePack>(&self, base: &[R], target: &mut [R]) { R::pick(self.0).from_base(base, target) }
     #[inline(always)]
-    pub fn log_reference<R: Pack>(&self, target: &[R]) -> R { R::pick(self.0).log_reference(target) }
+    pub fn log_reference<R: WidePack>(&self, target: &[R]) -> R { R::pick(self.0).log_reference(target) }
     #[inline(always)]
-    pub fn log_reference_vjp<R: Pack>(&self, target: &[R], cot: R, cot_target: &mut [R]) { R::pick(self.0).log_reference_vjp(target, cot, cot_target) }
+    pub fn log_reference_vjp<R: WidePack>(&self, target: &[R], cot: R, cot_target: &mut [R]) { R::pick(self.0).log_reference_vjp(target, cot, cot_target) }
 }

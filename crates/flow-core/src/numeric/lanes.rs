@@ -1,6 +1,5 @@
 //! Packs of numbers: plain arrays whose element-wise loops the compiler turns into vector instructions.
 
-use super::per_pack::PerPack;
 use super::real::{Lift, Mask, Pack, Real, Scalar};
 use super::vector;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
@@ -196,29 +195,19 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     }
 }
 
-macro_rules! packs {
-    ($($t:ident $pick:ident),*) => {$(
-        impl Pack for Lanes<$t, 8> {
-            const LANES: usize = 8;
-            // Registers of 16 bytes: 32 on aarch64, 16 on x86-64.
-            const REGISTERS: usize =
-                if cfg!(target_arch = "aarch64") { 32 } else { 16 } * 16 / (8 * size_of::<$t>());
-            #[inline(always)]
-            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self> {
-                family.$pick()
-            }
-            #[inline(always)]
-            fn lane(&self, lane: usize) -> $t {
-                self.0[lane]
-            }
-            #[inline(always)]
-            fn from_fn(value: impl FnMut(usize) -> $t) -> Self {
-                Lanes(core::array::from_fn(value))
-            }
-        }
-    )*};
+impl<T: Scalar, const W: usize> Pack for Lanes<T, W> {
+    const LANES: usize = W;
+    // Registers of 16 bytes: 32 on aarch64, 16 on x86-64.
+    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 32 } else { 16 } * 16 / (W * size_of::<T>());
+    #[inline(always)]
+    fn lane(&self, lane: usize) -> T {
+        self.0[lane]
+    }
+    #[inline(always)]
+    fn from_fn(value: impl FnMut(usize) -> T) -> Self {
+        Lanes(core::array::from_fn(value))
+    }
 }
-packs!(f64 lanes_f64, f32 lanes_f32);
 
 impl<const W: usize> Lift<Lanes<f32, W>> for f32 {
     type PlainParameter = f32;

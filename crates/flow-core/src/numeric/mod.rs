@@ -13,7 +13,7 @@ macro_rules! apart {
         $(#[$meta])*
         #[inline(always)]
         $visibility fn $name<'a, R: Real $(, $other: $bound)?>($($arg: $type),*) -> $output {
-            struct Apart<'a, R $(, $other)?> {
+            struct Apart<'a, R: Real $(, $other: $bound)?> {
                 $($arg: $type,)*
                 of: core::marker::PhantomData<(&'a (), R $(, $other)?)>,
             }
@@ -43,7 +43,8 @@ mod x86;
 
 pub use dual::Dual;
 pub use lanes::{LaneMask, Lanes};
-pub use per_pack::PerPack;
+pub(crate) use per_pack::family;
+pub use per_pack::{PerPack, WidePack, WithWidePack, with_widest};
 pub use real::{Lift, Mask, Pack, Real, Scalar, WithPack, Work};
 #[cfg(target_arch = "x86_64")]
-pub use x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
+pub use x86::{Avx2F64, Avx512F64};

@@ -1,7 +1,6 @@
 //! The traits that formulas are written against.
 
 use super::lanes::Lanes;
-use super::per_pack::PerPack;
 use core::fmt::Debug;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
 
@@ -222,6 +221,10 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     fn narrow(value: f64) -> Self;
     /// Widens to `f64`.
     fn widen(self) -> f64;
+    /// The first of these numbers as a pack.
+    fn load<R: Pack<Scalar = f64>>(from: &[Self]) -> R;
+    /// Rounds a pack over the first of these numbers.
+    fn save<R: Pack<Scalar = f64>>(pack: &R, to: &mut [Self]);
     /// Does a piece of work with the widest packs that this processor computes with.
     fn widest<W: WithPack<Self>>(work: W) -> W::Output;
 }
@@ -232,8 +235,6 @@ pub trait Pack: Real {
     const LANES: usize;
     /// How many packs the registers of the processor hold, about.
     const REGISTERS: usize;
-    /// The part of an object that is meant for packs of this kind.
-    fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self>;
     /// The number of one lane.
     fn lane(&self, lane: usize) -> Self::Scalar;
     /// Numbers lane by lane.
@@ -294,6 +295,23 @@ const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 const PORTABLE_LANES: usize = 8;
 
 macro_rules! scalar {
+    (@load f64 $R:ident $from:ident) => { $R::read($from) };
+    (@save f64 $R:ident $pack:ident $to:ident) => { $pack.write($to) };
+    // Loops, not closures: those would be functions without the instructions of the pack.
+    (@load f32 $R:ident $from:ident) => {{
+        let (from, mut wide) = (&$from[..$R::LANES], [0.0; 8]);
+        for l in 0..$R::LANES {
+            wide[l] = f64::from(from[l]);
+        }
+        $R::read(&wide)
+    }};
+    (@save f32 $R:ident $pack:ident $to:ident) => {{
+        let mut wide = [0.0; 8];
+        $pack.write(&mut wide);
+        for (to, wide) in $to[..$R::LANES].iter_mut().zip(wide) {
+            *to = wide as f32;
+        }
+    }};
     ($t:ident, $erfc:path, $avx512:ident, $avx2:ident) => {
         impl Real for $t {
             type Scalar = $t;
@@ -385,6 +403,14 @@ macro_rules! scalar {
             fn widen(self) -> f64 {
                 self as f64
             }
+            #[inline(always)]
+            fn load<R: Pack<Scalar = f64>>(from: &[$t]) -> R {
+                scalar!(@load $t R from)
+            }
+            #[inline(always)]
+            fn save<R: Pack<Scalar = f64>>(pack: &R, to: &mut [$t]) {
+                scalar!(@save $t R pack to)
+            }
             #[inline]
             fn widest<W: WithPack<$t>>(work: W) -> W::Output {
                 #[cfg(target_arch = "x86_64")]
@@ -399,10 +425,6 @@ macro_rules! scalar {
         impl Pack for $t {
             const LANES: usize = 1;
             const REGISTERS: usize = 16;
-            #[inline(always)]
-            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<$t> {
-                family.$t()
-            }
             #[inline(always)]
             fn lane(&self, _: usize) -> $t {
                 *self

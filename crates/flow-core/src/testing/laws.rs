@@ -2,16 +2,28 @@
 
 pub use super::Tolerance;
 use super::{Broken, Law, Laws, Points, Walk, check_chain};
-use crate::layers::{ChainType, Letter, PENALTIES, Prepared, StateTensor, Way};
+use crate::layers::{ChainType, Fault, Letter, PENALTIES, Prepared, StateTensor, Way};
 use crate::manifolds::Manifold;
 use crate::numeric::{Lanes, Pack, Scalar};
 use rand::{Rng, RngExt, rngs::StdRng};
 use rand_distr::StandardNormal;
 use std::collections::HashSet;
 
-/// A chain of this type walked from `start`.
-fn walk<M: Manifold, C: ChainType<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Walk<T> {
+/// A chain of this type walked from `start` in `f64`.
+fn walk<M: Manifold, C: ChainType<M>>(params: &[f64], start: &[f64], inverse: bool) -> Walk<f64> {
     Walk::new(&C::chain(), params, start, inverse)
+}
+
+/// Where a walk leads in a flow of numbers `T`: layers are computed in `f64`, what goes in and comes out is rounded.
+struct Rounded<T> {
+    point: Vec<T>,
+    log_det: T,
+    fault: Option<Fault>,
+}
+
+fn rounded<M: Manifold, C: ChainType<M>, T: Scalar>(params: &[T], start: &[T], inverse: bool) -> Rounded<T> {
+    let Walk { point, log_det, fault, .. } = walk::<M, C>(&widen(params), &widen(start), inverse);
+    Rounded { point: narrow(&point), log_det: T::narrow(log_det), fault }
 }
 
 fn widen<T: Scalar>(values: &[T]) -> Vec<f64> {
@@ -191,8 +203,8 @@ pub fn round_trip<M: Manifold, C: ChainType<M>, T: Scalar>(
     let told = broken::<M, C>;
     let (given_params, given) = (params, start);
     let (params, start) = (narrow::<T>(params), narrow::<T>(start));
-    let there = walk::<M, C, T>(&params, &start, true);
-    let back = walk::<M, C, T>(&params, &there.point, false);
+    let there = rounded::<M, C, T>(&params, &start, true);
+    let back = rounded::<M, C, T>(&params, &there.point, false);
     for (name, w) in [("inverse", &there), ("forward", &back)] {
         if let Some(fault) = w.fault {
             let what = if fault.unconverged { "did not converge" } else { "gave a number that is not finite" };
@@ -222,13 +234,13 @@ pub fn round_trip<M: Manifold, C: ChainType<M>, T: Scalar>(
 /// # Errors
 /// They differ.
 pub fn jacobian<M: Manifold, C: ChainType<M>>(params: &[f64], start: &[f64], tolerance: f64) -> Result<f64, Broken> {
-    let here = walk::<M, C, f64>(params, start, true);
+    let here = walk::<M, C>(params, start, true);
     let from = tangents::<M>(start);
     let to = tangents::<M>(&here.point);
     let numerical = |shorter: f64| {
         let along = |direction: &Vec<f64>, axis: &Vec<f64>| {
             difference(step_along::<M>(start, direction) * shorter, |h| {
-                let y = walk::<M, C, f64>(params, &moved::<M>(start, direction, h), true).point;
+                let y = walk::<M, C>(params, &moved::<M>(start, direction, h), true).point;
                 y.iter().zip(axis).zip(&here.point).map(|((y, a), y0)| (y - y0) * a).sum()
             })
         };
@@ -294,7 +306,7 @@ pub fn gradients<M: Manifold, C: ChainType<M>>(
     let weights: Vec<f64> = (0..M::EMBED).map(|_| rng.sample(StandardNormal)).collect();
     let det_weight: f64 = rng.sample(StandardNormal);
     let objective = |params: &[f64], start: &[f64]| {
-        let w = walk::<M, C, f64>(params, start, inverse);
+        let w = walk::<M, C>(params, start, inverse);
         w.point.iter().zip(&weights).map(|(a, b)| a * b).sum::<f64>() + det_weight * w.log_det
     };
     let chain = C::chain();
@@ -426,7 +438,7 @@ pub fn check_samples<M: Manifold, C: ChainType<M>>(
 
 /// A sample of the chain with these parameters.
 pub(super) fn sample<M: Manifold, C: ChainType<M>>(rng: &mut StdRng, params: &[f64]) -> Vec<f64> {
-    walk::<M, C, f64>(params, &random_point::<M>(rng, 1.0), false).point
+    walk::<M, C>(params, &random_point::<M>(rng, 1.0), false).point
 }
 
 /// The tensors that each layer states make up its parameters, and have names of their own.

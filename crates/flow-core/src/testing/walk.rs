@@ -1,7 +1,7 @@
 //! A chain at one point, or at a pack of points, with everything its derivatives need: what tests look at.
 
 use crate::layers::{Chain, Fault, PENALTIES, Prepared, Way};
-use crate::numeric::Pack;
+use crate::numeric::WidePack;
 
 /// A chain that was walked in one direction.
 #[derive(Clone, Debug)]
@@ -19,7 +19,7 @@ pub struct Walk<R> {
     inverse: bool,
 }
 
-impl<R: Pack> Walk<R> {
+impl<R: WidePack> Walk<R> {
     /// Walks a chain from `start`: from target to base if `inverse`.
     pub fn new(chain: &Chain, params: &[R], start: &[R], inverse: bool) -> Walk<R> {
         let mut prepared = vec![R::zero(); chain.prepared()];
