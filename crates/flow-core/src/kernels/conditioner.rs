@@ -1,8 +1,8 @@
 //! Where a chain's parameters come from: free numbers, a network that reads the given features and the earlier manifolds, or
 //! numbers made outside for each point, the weights of such a network among them.
 
-use super::linear::{Each, Shared};
 use super::network::{Network, NetworkSummary};
+use crate::networks::WeightLayout;
 use crate::numeric::Scalar;
 use core::marker::PhantomData;
 use rand::Rng;
@@ -52,7 +52,7 @@ pub trait Head: Send + Sync + 'static {
         cot_weights: &mut [T],
         temp: &mut [T],
     );
-    /// The given numbers a fit starts from, all but the parameters themselves, which are the last of them.
+    /// The given numbers a fit starts from; the last of them, the parameters themselves, become those of the chain afterwards.
     fn initial_given<G: Rng + ?Sized>(rng: &mut G, given: &mut [f64]) {
         let _ = (rng, given);
     }
@@ -150,7 +150,7 @@ impl<const FROM: usize, const COUNT: usize, N: Network, const EXTRA: usize> Head
         params: &mut [T],
         temp: &mut [T],
     ) {
-        N::apply::<Shared, T>(weights, width, input, activations, params, temp);
+        N::apply(WeightLayout::Shared, weights, width, input, activations, params, temp);
     }
     fn pull<T: Scalar>(
         weights: &[T],
@@ -163,7 +163,8 @@ impl<const FROM: usize, const COUNT: usize, N: Network, const EXTRA: usize> Head
         cot_weights: &mut [T],
         temp: &mut [T],
     ) {
-        N::pull::<Shared, T>(
+        N::pull(
+            WeightLayout::Shared,
             weights,
             width,
             input,
@@ -202,7 +203,7 @@ impl<N: Network> Head for Inner<N> {
         params: &mut [T],
         temp: &mut [T],
     ) {
-        N::apply::<Each, T>(weights, width, input, activations, params, temp);
+        N::apply(WeightLayout::PerPoint, weights, width, input, activations, params, temp);
     }
     fn pull<T: Scalar>(
         weights: &[T],
@@ -215,7 +216,8 @@ impl<N: Network> Head for Inner<N> {
         cot_weights: &mut [T],
         temp: &mut [T],
     ) {
-        N::pull::<Each, T>(
+        N::pull(
+            WeightLayout::PerPoint,
             weights,
             width,
             input,

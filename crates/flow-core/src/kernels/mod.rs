@@ -7,12 +7,10 @@ mod condition;
 mod conditioner;
 mod ends;
 mod gradients;
-mod linear;
 mod log_mean;
 mod network;
 mod outer;
 mod pool;
-mod product;
 mod run;
 mod single;
 mod summary;
@@ -27,16 +25,19 @@ pub use gradients::{
     base_vjp, evaluate_part_and_vjp, evaluate_part_vjp, evaluate_penalised_vjp, evaluate_vjp, generate_vjp,
     log_mean_vjp,
 };
-pub use linear::{Dense, Linear, LowRank, low_rank, low_rank_len};
 #[doc(hidden)]
 pub use log_mean::START as LOG_MEAN_START;
 pub use log_mean::{LogMean, LogMeanHead};
-#[doc(hidden)]
-pub use network::DAMPING;
-pub use network::{BOTH, Beside, Hidden, INPUT, Ladder, Network, NetworkSummary, Plain, Rung, Rungs, SUM};
+pub use network::{
+    BOTH, Beside, Dense, Hidden, INPUT, Ladder, Linear, LowRank, Network, NetworkSummary, Plain, Rung, Rungs, SUM,
+};
 pub use outer::Outer;
 pub use pool::Pool;
 pub use run::{Coordinates, Job, Number, PullBack, Wanted};
 pub use single::Evaluator;
 pub use summary::{BlockSummary, LogMeanSummary, Summary};
 pub use workspace::At;
+
+#[doc(hidden)]
+pub use crate::networks::DAMPING;
+pub use crate::networks::{low_rank, low_rank_len};

@@ -4,10 +4,10 @@
 //! The outputs of the outer network lie beside the given features, and the blocks take theirs from there one after the other.
 
 use super::blocks::Blocks;
-use super::linear::Shared;
 use super::network::Network;
 use super::summary::Summary;
 use super::workspace::{At, Model, Sizes, Totals, Workspace};
+use crate::networks::WeightLayout;
 use crate::numeric::{Lift, Pack, Real, Scalar};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -29,7 +29,8 @@ impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {
         let weights = &model.weights[at.weights..][..N::WEIGHTS];
         let (features, made) = space.inputs.split_at_mut(F * width);
         let activations = &mut space.outer[..N::ACTIVATIONS * width];
-        N::apply::<Shared, T>(weights, width, features, activations, &mut made[..N::OUT * width], &mut space.temp);
+        let (out, temp) = (&mut made[..N::OUT * width], &mut space.temp);
+        N::apply(WeightLayout::Shared, weights, width, features, activations, out, temp);
     }
 
     /// Cotangents of [`Self::apply`].
@@ -44,7 +45,8 @@ impl<const F: usize, N: Network, B: Blocks> Outer<F, N, B> {
         let weights = &model.weights[at.weights..][..N::WEIGHTS];
         let cot_weights = &mut totals.weights[at.weights..][..N::WEIGHTS];
         let (cot_features, cot_made) = space.cot_inputs.split_at_mut(F * width);
-        N::pull::<Shared, T>(
+        N::pull(
+            WeightLayout::Shared,
             weights,
             width,
             &space.inputs[..F * width],

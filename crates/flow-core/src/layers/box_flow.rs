@@ -19,10 +19,10 @@
 //! of share i.
 
 use super::interval_spline::START;
-use super::lane_mlp::Mlp;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
 use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
+use crate::networks::{DAMPING, Mlp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use rand::Rng;
@@ -35,8 +35,6 @@ const RAW: usize = SPLINES * SPLINE.params();
 const READY: usize = SPLINES * SPLINE.prepared();
 /// Width of the networks' hidden layer.
 const HIDDEN: usize = 128;
-/// First weights of the networks, and their first biases, are divided by this: the layer starts as the identity.
-const DAMPING: f64 = 1000.0;
 
 /// Layer w: a flow of splines on the box of a simplex, each share given the ones before it.
 pub struct BoxFlow<const D: usize, Opts = ()>(PhantomData<Opts>);
@@ -241,7 +239,8 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
             let network = Mlp::plain(&widths);
             let (own, rest) = weights.split_at_mut(network.params());
             weights = rest;
-            network.initial(rng, DAMPING, &[START; RAW], own);
+            // Damped, so that the layer starts as the identity.
+            network.initial(rng, DAMPING, Some(&[START; RAW]), own);
         }
     }
     #[inline]

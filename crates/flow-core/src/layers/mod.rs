@@ -29,7 +29,6 @@ mod gumbel;
 mod hidden_dims;
 mod identity;
 mod interval_spline;
-pub(crate) mod lane_mlp;
 mod mixture;
 pub(crate) mod moebius;
 mod orientation;

@@ -16,7 +16,7 @@ use super::place::Place;
 use super::{FisherFlow, FisherOptions};
 use crate::layers::Options;
 use crate::layers::circular_spline::CircularOptions;
-use crate::layers::lane_mlp::Mlp;
+use crate::networks::{DAMPING, Mlp};
 use crate::numeric::{Lift, Real, Scalar};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -28,8 +28,6 @@ const ROTATION: usize = 4;
 /// .. and a spline.
 const SPLINE: CircularOptions = CircularOptions::DEFAULT;
 const LETTER: usize = ROTATION + SPLINE.params();
-/// First weights, and first biases of hidden layers, are divided by this: the layer starts almost the same for every z.
-const DAMPING: f64 = 1000.0;
 
 /// A letter's rotation and its prepared spline.
 struct Letter<R> {
@@ -75,8 +73,7 @@ fn rotation_vjp<R: Real>(raw: &[R], cot: R, cot_raw: &mut [R]) {
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     const OUTPUT: usize = LETTER * Self::CIRCULARS;
     const WIDTHS: &'static [usize] = &[1, HIDDEN, Self::OUTPUT];
-    pub(super) const NETWORK: Mlp<'static> =
-        Mlp { widths: Self::WIDTHS, rank: Self::OPTIONS.correlated_max_rank as usize, highway: 0 };
+    pub(super) const NETWORK: Mlp<'static> = Mlp::new(Self::WIDTHS, Self::OPTIONS.correlated_max_rank as usize, 0);
     /// Scratch of the network: its activations, its output and the output's cotangents.
     pub(super) const PREDICTED_LEN: usize =
         if Self::CORRELATED { Self::NETWORK.hidden() + 2 * Self::OUTPUT } else { 0 };
@@ -87,7 +84,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         for letter in output.chunks_exact_mut(LETTER) {
             letter[..ROTATION].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
         }
-        Self::NETWORK.initial(rng, DAMPING, &output, weights);
+        Self::NETWORK.initial(rng, DAMPING, Some(&output), weights);
     }
 
     /// The angle by which the splines turn; leaves the azimuths between letters and the network's numbers in the scratch.

@@ -8,7 +8,7 @@
 //!
 //! ```text
 //! phi_b = T(phi)                         Moebius mixture T (moebius.rs)
-//! p_m   = MLP_m(u_{m-1})                 parameters of level m from the target's point of S^{m-1} (lane_mlp.rs);
+//! p_m   = MLP_m(u_{m-1})                 parameters of level m from the target's point of S^{m-1} (networks);
 //!                                        on the two-sphere u_1 = (cos phi, sin phi)
 //! h_b,m = Z(h_m; p_m)                    zenith letters L_0 first (zenith.rs)
 //! ln|det| = ln T'(phi) + sum_m ( ln dh_b/dh + (m - 2)/2 ln (h_b c_b) / (h c) )
@@ -44,7 +44,6 @@ mod zenith;
 
 pub use options::{SegmentedOptions, Zenith, ZenithLetter, n};
 
-use super::lane_mlp::Mlp;
 use super::rotation::{
     angles, angles_prepare, angles_prepare_vjp, angles_transpose, angles_transpose_vjp, angles_vjp, householder,
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
@@ -52,6 +51,7 @@ use super::rotation::{
 use super::{Layer, Options, SphereRotation, Spherical, StateTensor, moebius};
 use crate::layers::hidden_dims::MOST_HIDDEN;
 use crate::manifolds::{Sphere, Sphere2};
+use crate::networks::Mlp;
 use crate::numeric::{Lift, Real};
 use core::marker::PhantomData;
 use point::{Angles, Point};
@@ -126,11 +126,8 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
         (widths, i + 2)
     }
     const fn network((widths, count): &(Widths, usize)) -> Mlp<'_> {
-        Mlp {
-            widths: widths.split_at(*count).0,
-            rank: if Self::OPTIONS.max_rank > 0 { Self::OPTIONS.max_rank as usize } else { 0 },
-            highway: Self::OPTIONS.highway_mode as usize,
-        }
+        let rank = if Self::OPTIONS.max_rank > 0 { Self::OPTIONS.max_rank as usize } else { 0 };
+        Mlp::new(widths.split_at(*count).0, rank, Self::OPTIONS.highway_mode as usize)
     }
     /// Weights of the networks of all levels before this one.
     const fn weights_before(level: usize) -> usize {
@@ -143,7 +140,8 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
     }
     const WEIGHTS: usize = Self::weights_before(M::DIM + 1);
     const HEIGHTS: usize = Self::ZENITH.heights();
-    const HIDDEN: usize = Self::network(&Self::widths(2)).hidden();
+    /// What a network keeps: the last one, which reads most, keeps most.
+    const HIDDEN: usize = Self::network(&Self::widths(M::DIM)).hidden();
     /// Scratch of one level.
     const LEVEL: usize = Self::HEIGHTS + Self::HIDDEN + 2 * Self::ZENITH.params();
     const PARAMS: usize = Self::ROTATION.0 + Self::WEIGHTS + moebius::PARAMS * Self::COMPONENTS;
