@@ -1,5 +1,5 @@
 //! The shapes of networks as types, for the side that stores weights as tensors of static shapes. What they compute is
-//! [`Mlp`]: [`Network::mlp`] is the description as a value.
+//! [`Mlp`](crate::networks::Mlp): [`Network::mlp`] is the description as a value.
 //!
 //! | mode of the highway | type |
 //! |---|---|
@@ -14,8 +14,8 @@ use rand::Rng;
 
 /// A network whose weights lie in one flat stretch.
 ///
-/// The provided methods make the description anew in each call: for tests and for what is done seldom. What runs often keeps an
-/// [`OwnedMlp`].
+/// The provided methods make the description anew in each call: for tests and for what is done seldom. What runs often
+/// keeps an [`OwnedMlp`].
 pub trait Network: Send + Sync + 'static {
     /// Numbers read a point.
     const IN: usize;
@@ -138,10 +138,11 @@ impl<const I: usize, const O: usize> Linear for Dense<I, O> {
     const RANK: usize = 0;
 }
 
-/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers. The clause `rank 8`.
+/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers. The clause `rank
+/// 8`.
 ///
-/// [`low_rank`](super::low_rank) and [`low_rank_len`](super::low_rank_len) give `K` and `LEN` for a requested rank: the product is
-/// used where it saves numbers.
+/// [`low_rank`](super::low_rank) and [`low_rank_len`](super::low_rank_len) give `K` and `LEN` for a requested rank: the
+/// product is used where it saves numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LowRank<const I: usize, const O: usize, const K: usize, const LEN: usize>;
 
@@ -191,7 +192,8 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
     }
 }
 
-/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden none` leaves the affine map.
+/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden
+/// none` leaves the affine map.
 pub struct Plain<H, O>(PhantomData<(H, O)>);
 
 impl<H: Hidden, O: Linear> Network for Plain<H, O> {
@@ -241,8 +243,8 @@ pub const SUM: usize = 3;
 /// What later nets read in mode 4: the input, then the sum so far.
 pub const BOTH: usize = 4;
 
-/// A net with one hidden layer that adds to the sum of a [`Ladder`]: matrix `A` and its bias, tanh, matrix `B`. `READS` is [`INPUT`],
-/// [`SUM`] or [`BOTH`].
+/// A net with one hidden layer that adds to the sum of a [`Ladder`]: matrix `A` and its bias, tanh, matrix `B`. `READS`
+/// is [`INPUT`], [`SUM`] or [`BOTH`].
 pub struct Rung<const READS: usize, A, B>(PhantomData<(A, B)>);
 
 /// Rungs one after the other, as nested pairs.
@@ -283,7 +285,8 @@ impl<const READS: usize, A: Linear, B: Linear, Rest: Rungs> Rungs for (Rung<READ
     }
 }
 
-/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to `highway 4`.
+/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to
+/// `highway 4`.
 pub struct Ladder<R, L>(PhantomData<(R, L)>);
 
 impl<R: Rungs, L: Linear> Network for Ladder<R, L> {

@@ -279,7 +279,8 @@ fn the_start_gives_its_output_almost_everywhere() {
     }
 }
 
-/// Full matrices and their biases keep within the bound; factors and their biases do not, and of a highway the right factor alone.
+/// Full matrices and their biases keep within the bound; factors and their biases do not, and of a highway the right
+/// factor alone.
 #[test]
 fn what_is_drawn_uniformly_and_what_normally() {
     let mut rng = StdRng::seed_from_u64(2);
