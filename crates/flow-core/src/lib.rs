@@ -6,6 +6,7 @@
 //! |---|---|
 //! | [`numeric`] | numbers, lanes of numbers, numbers with derivatives; special functions; root finding |
 //! | [`manifolds`] | coordinates, embeddings, base maps |
+//! | [`networks`] | perceptrons over blocks of points and inside letters |
 //! | [`layers`] | one file a letter: the bijections, their options, their derivatives |
 //! | [`kernels`] | conditioner and chain fused over blocks of points, on threads |
 //! | [`testing`] | the laws that layers and manifolds obey |

@@ -273,11 +273,7 @@ pub(super) fn condition_vjp<T: Scalar, R: WidePack>(
 }
 
 /// Runs the network that makes all parameters: its outputs follow the features.
-pub(super) fn apply_hyper<T: Scalar, R: WidePack>(
-    program: &Program,
-    model: Model<'_, T>,
-    space: &mut Workspace<T, R>,
-) {
+pub(super) fn apply_hyper<T: Scalar, R: WidePack>(program: &Program, model: Model<'_, T>, space: &mut Workspace<T, R>) {
     let Some(hyper) = &program.hyper else { return };
     let width = space.width;
     let (features, made) = space.inputs.split_at_mut(program.features * width);

@@ -25,10 +25,10 @@ mod types;
 mod walk;
 mod workspace;
 
+pub use crate::networks::{DAMPING, low_rank, low_rank_len};
 pub use batch::Evaluated;
 pub use conditioner::Conditioner;
 pub use gradients::Cotangents;
-pub use crate::networks::{DAMPING, low_rank, low_rank_len};
 pub use network::{
     BOTH, Beside, Dense, Hidden, INPUT, Ladder, Linear, LowRank, Network, NetworkSummary, Plain, Rung, Rungs, SUM,
 };

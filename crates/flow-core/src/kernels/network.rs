@@ -1,5 +1,5 @@
 //! The shapes of networks as types, for the side that stores weights as tensors of static shapes. What they compute is
-//! [`Mlp`]: [`Network::mlp`] is the description as a value.
+//! [`Mlp`](crate::networks::Mlp): [`Network::mlp`] is the description as a value.
 //!
 //! | mode of the highway | type |
 //! |---|---|
@@ -7,15 +7,10 @@
 //! | 1 | [`Beside`] |
 //! | 2 to 4 | [`Ladder`] |
 
-use crate::networks::{DAMPING, OwnedMlp, WeightLayout};
-use crate::numeric::Scalar;
+use crate::networks::OwnedMlp;
 use core::marker::PhantomData;
-use rand::Rng;
 
 /// A network whose weights lie in one flat stretch.
-///
-/// The provided methods make the description anew in each call: for tests and for what is done seldom. What runs often keeps an
-/// [`OwnedMlp`].
 pub trait Network: Send + Sync + 'static {
     /// Numbers read a point.
     const IN: usize;
@@ -30,53 +25,6 @@ pub trait Network: Send + Sync + 'static {
 
     /// Describes the network.
     fn mlp() -> OwnedMlp;
-
-    /// Input to output: [`Mlp::apply`](crate::networks::Mlp::apply).
-    #[allow(clippy::too_many_arguments, reason = "one map and its space")]
-    fn apply<T: Scalar>(
-        layout: WeightLayout,
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &mut [T],
-        out: &mut [T],
-        temp: &mut [T],
-    ) {
-        Self::mlp().mlp().apply(layout, weights, width, input, activations, out, temp);
-    }
-    /// Cotangents of [`Network::apply`]: [`Mlp::apply_vjp`](crate::networks::Mlp::apply_vjp).
-    #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
-    fn pull<T: Scalar>(
-        layout: WeightLayout,
-        weights: &[T],
-        width: usize,
-        input: &[T],
-        activations: &[T],
-        cot_activations: &mut [T],
-        cot_out: &[T],
-        cot_input: &mut [T],
-        cot_weights: &mut [T],
-        temp: &mut [T],
-    ) {
-        let network = Self::mlp();
-        let mlp = network.mlp();
-        mlp.apply_vjp(
-            layout,
-            weights,
-            width,
-            input,
-            activations,
-            cot_activations,
-            cot_out,
-            cot_input,
-            cot_weights,
-            temp,
-        );
-    }
-    /// Weights to start from, the bias of the output among them.
-    fn initial<G: Rng + ?Sized>(rng: &mut G, weights: &mut [f64]) {
-        Self::mlp().mlp().initial(rng, DAMPING, None, weights);
-    }
 }
 
 /// What a network consists of.
@@ -141,10 +89,11 @@ impl<const I: usize, const O: usize> Linear for Dense<I, O> {
     const RANK: usize = 0;
 }
 
-/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers. The clause `rank 8`.
+/// A matrix `O x I` as a product of `O x K` and `K x I`; with `K = 0` a full matrix. `LEN` numbers. The clause `rank
+/// 8`.
 ///
-/// [`low_rank`](super::low_rank) and [`low_rank_len`](super::low_rank_len) give `K` and `LEN` for a requested rank: the product is
-/// used where it saves numbers.
+/// [`low_rank`](super::low_rank) and [`low_rank_len`](super::low_rank_len) give `K` and `LEN` for a requested rank: the
+/// product is used where it saves numbers.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LowRank<const I: usize, const O: usize, const K: usize, const LEN: usize>;
 
@@ -194,7 +143,8 @@ impl<L: Linear, Rest: Hidden> Hidden for (L, Rest) {
     }
 }
 
-/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden none` leaves the affine map.
+/// Hidden layers, then an affine map: mode 0. The clause `hidden 128-64` gives the widths of the hidden layers; `hidden
+/// none` leaves the affine map.
 pub struct Plain<H, O>(PhantomData<(H, O)>);
 
 impl<H: Hidden, O: Linear> Network for Plain<H, O> {
@@ -244,8 +194,8 @@ pub const SUM: usize = 3;
 /// What later nets read in mode 4: the input, then the sum so far.
 pub const BOTH: usize = 4;
 
-/// A net with one hidden layer that adds to the sum of a [`Ladder`]: matrix `A` and its bias, tanh, matrix `B`. `READS` is [`INPUT`],
-/// [`SUM`] or [`BOTH`].
+/// A net with one hidden layer that adds to the sum of a [`Ladder`]: matrix `A` and its bias, tanh, matrix `B`. `READS`
+/// is [`INPUT`], [`SUM`] or [`BOTH`].
 pub struct Rung<const READS: usize, A, B>(PhantomData<(A, B)>);
 
 /// Rungs one after the other, as nested pairs.
@@ -286,7 +236,8 @@ impl<const READS: usize, A: Linear, B: Linear, Rest: Rungs> Rungs for (Rung<READ
     }
 }
 
-/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to `highway 4`.
+/// A linear highway `L` and nets with one hidden layer that add to it: modes 2 to 4, the clauses `highway 2` to
+/// `highway 4`.
 pub struct Ladder<R, L>(PhantomData<(R, L)>);
 
 impl<R: Rungs, L: Linear> Network for Ladder<R, L> {

@@ -319,9 +319,6 @@ pub(super) fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usi
     (first..first + count).step_by(BLOCK).map(move |at| (at, (first + count - at).min(BLOCK)))
 }
 
-/// All manifolds, as a part.
-pub(super) const WHOLE: Range<usize> = 0..usize::MAX;
-
 /// Lanes `at..` of a block into rows of points, as far as there are points.
 #[inline(always)]
 pub(super) fn scatter<T: Scalar, R: WidePack>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {

@@ -70,11 +70,7 @@ fn is_shared(block: &Block) -> bool {
 
 /// Prepared numbers of a block: see [`prepare`].
 #[inline(always)]
-fn prepared<'a, T: Scalar, R: WidePack>(
-    block: &Block,
-    model: Model<'a, T>,
-    lane_prepared: &'a [R],
-) -> Prepared<'a, R> {
+fn prepared<'a, T: Scalar, R: WidePack>(block: &Block, model: Model<'a, T>, lane_prepared: &'a [R]) -> Prepared<'a, R> {
     if is_shared(block) {
         Prepared::Shared(&model.shared[block.shared.clone()])
     } else {

@@ -6,10 +6,10 @@
 
 use super::{
     Affine, AffineOptions, BoxFlow, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions,
-    ContinuousFlow, ContinuousOptions, ExponentialMap, ExponentialMapOptions, Fault,
-    FlowSpace, GumbelSoftmax, Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions,
-    Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere, Spherical,
-    StateTensor, WithHeight,
+    ContinuousFlow, ContinuousOptions, ExponentialMap, ExponentialMapOptions, Fault, FlowSpace, GumbelSoftmax,
+    Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions, Layer, Letter, Options,
+    Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere, Spherical, StateTensor,
+    WithHeight,
 };
 use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
@@ -380,10 +380,7 @@ where
     ) {
         let (layer, cot_log_det) = (self, *cot_log_det);
         if L::HAS_LOG_DET_ONLY && way == Way::LogDet {
-            either!(
-                R,
-                InverseLogDetVjp { layer: layer, prepared: prepared, scratch, cot, cot_log_det, cot_prepared }
-            );
+            either!(R, InverseLogDetVjp { layer: layer, prepared: prepared, scratch, cot, cot_log_det, cot_prepared });
         } else if L::HAS_PENALTIES && way == Way::Penalised {
             let cot_penalties = *cot_penalties;
             either!(
@@ -395,7 +392,8 @@ where
                     cot,
                     cot_log_det,
                     cot_penalties,
-                    cot_prepared }
+                    cot_prepared
+                }
             );
         } else {
             either!(R, InverseVjp { layer: layer, prepared: prepared, scratch, cot, cot_log_det, cot_prepared });

@@ -5,8 +5,8 @@
 use super::bijection::{AnyLayer, Facts, LayerType, Prepared, Way};
 use super::{PENALTIES, StateTensor};
 use crate::manifolds::Manifold;
+use crate::numeric::WidePack;
 use crate::numeric::special::all_finite;
-use crate::numeric::{Real, WidePack};
 use core::ops::Range;
 use rand::Rng;
 use std::sync::Arc;

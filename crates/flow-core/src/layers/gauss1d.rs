@@ -4,8 +4,8 @@
 //! Parameters: reflection (1, inert: on a line it is the factor -1 whatever its number), means (10), raw log widths (10), raw
 //! log weights (10).
 
-use super::gaussianization::{CLASSIC, GaussianizationOptions, MixtureFlow};
 use super::Bijection;
+use super::gaussianization::{CLASSIC, GaussianizationOptions, MixtureFlow};
 use crate::numeric::Real;
 
 const LINE: MixtureFlow<CLASSIC> = MixtureFlow::new(

@@ -126,9 +126,10 @@ fn add_products<T: Scalar>(a: &mut [T], b: &[T], c: &[T]) {
 }
 
 impl Mlp<'_> {
-    /// Computes the outputs of a block of `width` points: `out` from `input`, [`Mlp::outputs`] and [`Mlp::inputs`] rows of `width`
-    /// numbers. The weights are [`Mlp::params`] numbers, or as many rows if each point has its own. `activations` takes
-    /// [`Mlp::activations`] rows, which [`Mlp::apply_vjp`] needs; `temp` is [`Mlp::temp`] rows of space to work in.
+    /// Computes the outputs of a block of `width` points: `out` from `input`, [`Mlp::outputs`] and [`Mlp::inputs`] rows
+    /// of `width` numbers. The weights are [`Mlp::params`] numbers, or as many rows if each point has its own.
+    /// `activations` takes [`Mlp::activations`] rows, which [`Mlp::apply_vjp`] needs; `temp` is [`Mlp::temp`] rows of
+    /// space to work in.
     ///
     /// # Panics
     /// If a slice is too short.
@@ -146,8 +147,8 @@ impl Mlp<'_> {
         self.walk(Block { layout, width, of: PhantomData }, weights, input, activations, out, temp);
     }
 
-    /// Pulls cotangents of the outputs of [`Mlp::apply`] back: adds to those of input and weights, in the layouts of both. An empty
-    /// `cot_input` asks for none. `cot_activations` is [`Mlp::activations`] rows of space to work in.
+    /// Pulls cotangents of the outputs of [`Mlp::apply`] back: adds to those of input and weights, in the layouts of
+    /// both. An empty `cot_input` asks for none. `cot_activations` is [`Mlp::activations`] rows of space to work in.
     ///
     /// # Panics
     /// If a slice is too short.

@@ -4,14 +4,14 @@ use super::mlp::{Matrix, Mlp};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 
-/// How far networks start from zero: their first weights and biases are divided by this, so that a flow starts at the parameters
-/// that it would have without a network.
+/// How far networks start from zero: their first weights and biases are divided by this, so that a flow starts at the
+/// parameters that it would have without a network.
 pub const DAMPING: f64 = 1000.0;
 
 impl Mlp<'_> {
-    /// Draws weights to start from: full matrices and their biases uniform within 1 / sqrt(inputs), factors and their biases normal, but
-    /// of a highway of low rank only the right factor; all of it divided by `damping`. The bias of the output becomes `output` where
-    /// that is given.
+    /// Draws weights to start from: full matrices and their biases uniform within 1 / sqrt(inputs), factors and their
+    /// biases normal, but of a highway of low rank only the right factor; all of it divided by `damping`. The bias of
+    /// the output becomes `output` where that is given.
     ///
     /// # Panics
     /// If `weights` are not [`Mlp::params`] numbers, or `output` is too long.

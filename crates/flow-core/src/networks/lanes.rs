@@ -1,5 +1,5 @@
-//! Networks inside letters: a row is one number, of one point or of as many as a pack has lanes; weights may be fewer than numbers
-//! (shared by the lanes).
+//! Networks inside letters: a row is one number, of one point or of as many as a pack has lanes; weights may be fewer
+//! than numbers (shared by the lanes).
 
 use super::mlp::Mlp;
 use super::walk::Backend;
@@ -79,8 +79,8 @@ impl Mlp<'_> {
         self.walk(InLanes(PhantomData), weights, input, activations, output, temp);
     }
 
-    /// Pulls cotangents of the output of [`Mlp::evaluate`] back: adds to those of the input and the weights. `hidden` holds what it
-    /// left, and is used up.
+    /// Pulls cotangents of the output of [`Mlp::evaluate`] back: adds to those of the input and the weights. `hidden`
+    /// holds what it left, and is used up.
     #[inline(always)]
     pub fn evaluate_vjp<R: Real, P: Lift<R>>(
         &self,

@@ -1,28 +1,10 @@
-//! What a network consists of.
-//!
-//! Layers in -> h_1 -> .. -> h_k -> out, a tanh after each matrix that feeds a hidden layer, and a highway, a linear map L from input
-//! to output, in one of five modes. A net is a matrix, tanh, a matrix:
-//!
-//! | mode | output |
-//! |---|---|
-//! | 0 | net(x) through all hidden layers |
-//! | 1 | L x + net(x) |
-//! | 2 | L x + sum_j net_j(x), one hidden layer each |
-//! | 3 | acc_0 = L x, acc_1 = acc_0 + net_1(x), acc_j = acc_{j-1} + net_j(acc_{j-1}) |
-//! | 4 | the same with net_j(x, acc_{j-1}) |
-//!
-//! Without hidden layers every mode is one matrix with a bias.
-//!
-//! # Flat order of the weights
-//! The matrices net by net, then L, though it acts first. Of a matrix W (out, in) its numbers row by row, of one of low rank those of
-//! U (out, rank), then of V (rank, in), with W = U V; then its bias. In modes 1 to 4 the last matrix of a net has no bias. So the last
-//! numbers are always the bias of the output: what the network starts from.
+//! What a network consists of, as a value: its counts follow.
 
 /// The greatest mode of a highway.
 pub(super) const MOST_HIGHWAY: usize = 4;
 
-/// The rank of an `output x input` matrix where `rank` is asked for: the smallest of the three numbers, or 0, a full matrix, where
-/// a product of two factors saves no numbers (layers.md 3.2).
+/// The rank of an `output x input` matrix where `rank` is asked for: the smallest of the three numbers, or 0, a full
+/// matrix, where a product of two factors saves no numbers (layers.md 3.2).
 pub const fn low_rank(rank: usize, input: usize, output: usize) -> usize {
     let mut k = rank;
     if k > input {
@@ -81,15 +63,28 @@ enum Ranks<'a> {
     Each(&'a [usize]),
 }
 
-/// A perceptron with tanh and, in modes 1 to 4, a linear highway beside it: the description of a network, without its weights.
+/// The description of a network, without its weights: layers in -> h_1 -> .. -> h_k -> out, a tanh after each matrix
+/// that feeds a hidden layer, and a highway, a linear map L from input to output, in one of five modes (layers.md 3.2).
+/// A net is a matrix, tanh, a matrix:
 ///
-/// The table of modes and the flat order of the weights are those of layers.md 3.2: the nets in order, for each matrix its numbers (of
-/// one of low rank the left factor, then the right one), then its bias; the matrix of the highway and the bias of the output last. In
-/// modes 1 to 4 the last matrix of a net has no bias.
+/// | mode | output |
+/// |---|---|
+/// | 0 | net(x) through all hidden layers |
+/// | 1 | L x + net(x) |
+/// | 2 | L x + sum_j net_j(x), one hidden layer each |
+/// | 3 | acc_0 = L x, acc_1 = acc_0 + net_1(x), acc_j = acc_{j-1} + net_j(acc_{j-1}) |
+/// | 4 | the same with net_j(x, acc_{j-1}) |
+///
+/// Without hidden layers every mode is one matrix with a bias.
+///
+/// # Flat order of the weights
+/// The matrices net by net, then L, though it acts first. Of a matrix W (out, in) its numbers row by row, of one of low
+/// rank those of U (out, rank), then of V (rank, in), with W = U V; then its bias. In modes 1 to 4 the last matrix of a
+/// net has no bias. So the last numbers are always the bias of the output: what the network starts from.
 ///
 /// # Panics
-/// The constructors panic (in a constant: do not compile) where there are fewer than two widths, the mode is above 4 or the
-/// number of ranks is not that of the matrices.
+/// The constructors panic (in a constant: do not compile) where there are fewer than two widths, the mode is above 4 or
+/// the number of ranks is not that of the matrices.
 #[derive(Clone, Copy, Debug)]
 pub struct Mlp<'a> {
     widths: &'a [usize],
@@ -98,8 +93,8 @@ pub struct Mlp<'a> {
 }
 
 impl<'a> Mlp<'a> {
-    /// Describes a network with these widths (inputs, hidden layers, outputs), with this mode of its highway, and with matrices of
-    /// this rank wherever that saves numbers (0: full matrices).
+    /// Describes a network with these widths (inputs, hidden layers, outputs), with this mode of its highway, and with
+    /// matrices of this rank wherever that saves numbers (0: full matrices).
     pub const fn new(widths: &'a [usize], rank: usize, highway: usize) -> Self {
         assert!(widths.len() >= 2, "a network has inputs and outputs");
         assert!(highway <= MOST_HIGHWAY, "the modes of a highway are 0 to 4");
@@ -250,7 +245,8 @@ impl<'a> Mlp<'a> {
         }
         2 * rank
     }
-    /// How many numbers [`Mlp::evaluate`] leaves and [`Mlp::evaluate_vjp`] uses up: activations, their cotangents and temporary space.
+    /// How many numbers [`Mlp::evaluate`] leaves and [`Mlp::evaluate_vjp`] uses up: activations, their cotangents and
+    /// temporary space.
     pub const fn hidden(&self) -> usize {
         2 * self.activations() + self.temp()
     }

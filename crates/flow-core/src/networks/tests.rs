@@ -164,7 +164,7 @@ fn cotangents_equal_differences() {
             block(&mlp, WeightLayout::Shared, weights, WIDTH, input).1.iter().zip(&cot_out).map(|(y, c)| y * c).sum()
         };
         // Points to try, and how much each counts.
-        const H: f64 = 1e-3;
+        const H: f64 = 2e-4;
         const STEPS: [(f64, f64); 4] = [(1.0, 8.0), (-1.0, -8.0), (2.0, -1.0), (-2.0, 1.0)];
         for i in 0..weights.len() {
             let (at, mut difference) = (weights[i], 0.0);
@@ -279,7 +279,8 @@ fn the_start_gives_its_output_almost_everywhere() {
     }
 }
 
-/// Full matrices and their biases keep within the bound; factors and their biases do not, and of a highway the right factor alone.
+/// Full matrices and their biases keep within the bound; factors and their biases do not, and of a highway the right
+/// factor alone.
 #[test]
 fn what_is_drawn_uniformly_and_what_normally() {
     let mut rng = StdRng::seed_from_u64(2);

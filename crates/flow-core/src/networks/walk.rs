@@ -1,11 +1,13 @@
-//! The way through a network and back, over rows of numbers: what a row is, and what a matrix does to rows, is up to a [`Backend`].
+//! The way through a network and back, over rows of numbers: what a row is, and what a matrix does to rows, is up to a
+//! [`Backend`].
 //!
 //! Everything here is inlined into its callers, among them letters, which are compiled once for each kind of pack.
 
 use super::mlp::{Matrix, Mlp, Reads};
 use crate::numeric::{Lift, Real};
 
-/// What a network computes with. Numbers lie in rows of [`Backend::width`], weights in flat order with [`Backend::stride`] numbers each.
+/// What a network computes with. Numbers lie in rows of [`Backend::width`], weights in flat order with
+/// [`Backend::stride`] numbers each.
 pub(super) trait Backend: Copy {
     type Number: Real;
     type Weight: Lift<Self::Number>;
@@ -100,7 +102,8 @@ fn accumulate<R: Real>(a: &mut [R], b: &[R]) {
 }
 
 impl Mlp<'_> {
-    /// From input to output. `activations` holds, layer by layer, a copy of what the layer reads if that is a sum, then what it gives.
+    /// From input to output. `activations` holds, layer by layer, a copy of what the layer reads if that is a sum, then
+    /// what it gives.
     #[inline(always)]
     pub(super) fn walk<B: Backend>(
         &self,
@@ -151,8 +154,8 @@ impl Mlp<'_> {
         }
     }
 
-    /// Cotangents of [`Mlp::walk`], added to those of the weights and, unless `cot_input` is empty, of the input. `cot_activations` is
-    /// space to work in.
+    /// Cotangents of [`Mlp::walk`], added to those of the weights and, unless `cot_input` is empty, of the input.
+    /// `cot_activations` is space to work in.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "value, cotangent and weights of one map")]
     pub(super) fn walk_vjp<B: Backend>(
@@ -184,7 +187,8 @@ impl Mlp<'_> {
         if accumulates {
             running.copy_from_slice(cot_out);
         }
-        // Beside one net the highway's turn is first, under a ladder it is last: then the cotangent of its output is known.
+        // Beside one net the highway's turn is first, under a ladder it is last: then the cotangent of its output is
+        // known.
         if !self.is_ladder() {
             by.start_vjp(cot_out, cot_bias);
             if let Some(linear) = linear {

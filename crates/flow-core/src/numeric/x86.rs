@@ -596,24 +596,8 @@ macro_rules! register {
     };
 }
 
-pack!(
-    Avx512F64,
-    f64,
-    Avx512Mask,
-    avx512_f64,
-    32,
-    "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma",
-    functions_f64
-);
-pack!(
-    Avx512F32,
-    f32,
-    Avx512Mask,
-    avx512_f32,
-    32,
-    "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma",
-    functions_f32
-);
+pack!(Avx512F64, f64, Avx512Mask, avx512_f64, 32, "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma", functions_f64);
+pack!(Avx512F32, f32, Avx512Mask, avx512_f32, 32, "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma", functions_f32);
 pack!(Avx2F64, f64, Avx2Mask64, avx2_f64, 8, "avx2,fma", functions_f64);
 pack!(Avx2F32, f32, Avx2Mask32, avx2_f32, 16, "avx2,fma", functions_f32);
 register!(Avx512F64, avx512_f64);

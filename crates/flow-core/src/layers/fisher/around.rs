@@ -3,9 +3,9 @@
 //! The step turns a point about the axis, by an angle and with a derivative that depend on its azimuth and on z. How they do is one of two things:
 //! here the splines' parameters are free and faded out towards the poles; in correlated.rs a network gives them.
 
+use super::AxisFlow;
 use super::cap::floor;
 use super::place::{Place, PlaceCot};
-use super::AxisFlow;
 use crate::numeric::{Lift, Real};
 use core::f64::consts::{PI, TAU};
 use core::ops::Range;

@@ -11,9 +11,9 @@
 //! The splines do not end at the poles, where the azimuth has no meaning: the map is one to one and area is accounted for, but around a pole the
 //! density depends on the direction of approach and has derivatives across it that grow like 1 / sin(theta). All numbers stay finite there.
 
+use super::AxisFlow;
 use super::around::{AroundCot, wrapped};
 use super::place::Place;
-use super::AxisFlow;
 use crate::layers::circular_spline::CircularOptions;
 use crate::networks::{DAMPING, Mlp};
 use crate::numeric::{Lift, Real, Scalar};

@@ -44,10 +44,10 @@ use crate::manifolds::Sphere2;
 use crate::numeric::{Dual, Lift, Mask, Real};
 use cap::{floor, scaling};
 use core::marker::PhantomData;
-use std::sync::Arc;
 use place::{Place, PlaceCot};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
 /// The mean that the raw concentration starts around.
 const KAPPA_START: f64 = -3.0;

@@ -2,8 +2,8 @@
 //!
 //! Levels hold the distances to the ends of the splines' interval, in units of its length.
 
-use super::place::{Place, PlaceCot};
 use super::AxisFlow;
+use super::place::{Place, PlaceCot};
 use crate::layers::spline::{Ends, MappedCot};
 use crate::numeric::{Lift, Real};
 use core::ops::Range;
