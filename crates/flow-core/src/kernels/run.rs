@@ -9,7 +9,6 @@ use super::types::Blocks;
 use super::workspace::{Workspace, load, store};
 use crate::layers::Fault;
 use crate::numeric::{Scalar, WidePack, Work};
-use core::ops::Range;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// What went wrong with a point, and where.
