@@ -1,5 +1,6 @@
 //! Packs of numbers: plain arrays whose element-wise loops the compiler turns into vector instructions.
 
+use super::per_pack::PerPack;
 use super::real::{Lift, Mask, Pack, Real, Scalar};
 use super::vector;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
@@ -195,19 +196,43 @@ impl<T: Scalar, const W: usize> Real for Lanes<T, W> {
     }
 }
 
-impl<T: Scalar, const W: usize> Pack for Lanes<T, W> {
-    const LANES: usize = W;
-    // Registers of 16 bytes: 32 on aarch64, 16 on x86-64.
-    const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 32 } else { 16 } * 16 / (W * size_of::<T>());
+impl<T: Scalar, const W: usize> Lanes<T, W> {
+    /// The number of one lane.
     #[inline(always)]
-    fn lane(&self, lane: usize) -> T {
+    pub fn lane(&self, lane: usize) -> T {
         self.0[lane]
     }
+    /// Numbers lane by lane.
     #[inline(always)]
-    fn from_fn(value: impl FnMut(usize) -> T) -> Self {
+    pub fn from_fn(value: impl FnMut(usize) -> T) -> Self {
         Lanes(core::array::from_fn(value))
     }
 }
+
+/// Eight lanes are the packs that any processor computes with.
+macro_rules! pack {
+    ($t:ident, $face:ident) => {
+        impl Pack for Lanes<$t, 8> {
+            const LANES: usize = 8;
+            // Registers of 16 bytes: 32 on aarch64, 16 on x86-64.
+            const REGISTERS: usize = if cfg!(target_arch = "aarch64") { 32 } else { 16 } * 16 / size_of::<Self>();
+            #[inline(always)]
+            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self> {
+                family.$face()
+            }
+            #[inline(always)]
+            fn lane(&self, lane: usize) -> $t {
+                self.lane(lane)
+            }
+            #[inline(always)]
+            fn from_fn(value: impl FnMut(usize) -> $t) -> Self {
+                Lanes::from_fn(value)
+            }
+        }
+    };
+}
+pack!(f64, lanes_f64);
+pack!(f32, lanes_f32);
 
 impl<const W: usize> Lift<Lanes<f32, W>> for f32 {
     type PlainParameter = f32;

@@ -33,6 +33,7 @@ pub(crate) use apart;
 
 mod dual;
 mod lanes;
+pub(crate) mod per_pack;
 mod real;
 pub mod root;
 pub mod special;

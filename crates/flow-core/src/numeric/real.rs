@@ -1,6 +1,7 @@
 //! The traits that formulas are written against.
 
 use super::lanes::Lanes;
+use super::per_pack::PerPack;
 use core::fmt::Debug;
 use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Sub, SubAssign};
 
@@ -232,6 +233,8 @@ pub trait Pack: Real {
     const LANES: usize;
     /// How many packs the registers of the processor hold, about.
     const REGISTERS: usize;
+    /// The face of a family that computes with these packs.
+    fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self>;
     /// The number of one lane.
     fn lane(&self, lane: usize) -> Self::Scalar;
     /// Numbers lane by lane.
@@ -397,6 +400,10 @@ macro_rules! scalar {
         impl Pack for $t {
             const LANES: usize = 1;
             const REGISTERS: usize = 16;
+            #[inline(always)]
+            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<$t> {
+                family.$t()
+            }
             #[inline(always)]
             fn lane(&self, _: usize) -> $t {
                 *self

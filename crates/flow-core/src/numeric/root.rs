@@ -199,8 +199,8 @@ pub fn grow_bracket<R: Real>(target: R, lo: R, hi: R, mut f: impl FnMut(R) -> (R
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::numeric::Lanes;
     use crate::numeric::special::logistic;
-    use crate::numeric::{Lanes, Pack};
     use core::cell::Cell;
 
     /// Distance of the root from where `f` really changes sign, in units in the last place, and the number of evaluations.

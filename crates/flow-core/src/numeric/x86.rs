@@ -6,6 +6,7 @@
 //! function calls. Code that is not written to be inlined whole, closures and all, works on the same numbers as [`Lanes`].
 
 use super::lanes::Lanes;
+use super::per_pack::PerPack;
 use super::real::{Lift, Mask, Pack, Real, Work};
 use super::vector::{self, Register};
 use core::arch::x86_64::*;
@@ -347,7 +348,7 @@ macro_rules! operators {
 
 /// A pack: its arithmetic from `$ops`; its functions from [`vector`], for `f32` by way of the `f64` pack `$wide`.
 macro_rules! pack {
-    ($name:ident, $scalar:ident, $mask:ident, $ops:ident, $registers:literal, $features:literal, $functions:ident) => {
+    ($name:ident, $scalar:ident, $mask:ident, $ops:ident, $registers:literal, $features:literal, $functions:ident, $face:ident) => {
         #[doc = concat!("Eight numbers (", stringify!($scalar), ") with ", $features, ".")]
         #[derive(Clone, Copy, Debug)]
         pub struct $name($ops::Numbers);
@@ -452,6 +453,10 @@ macro_rules! pack {
         impl Pack for $name {
             const LANES: usize = LANES;
             const REGISTERS: usize = $registers;
+            #[inline(always)]
+            fn pick<F: PerPack + ?Sized>(family: &F) -> &F::Of<Self> {
+                family.$face()
+            }
             #[inline(always)]
             fn read(from: &[$scalar]) -> Self {
                 match from.first_chunk() {
@@ -596,9 +601,27 @@ macro_rules! register {
     };
 }
 
-pack!(Avx512F64, f64, Avx512Mask, avx512_f64, 32, "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma", functions_f64);
-pack!(Avx512F32, f32, Avx512Mask, avx512_f32, 32, "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma", functions_f32);
-pack!(Avx2F64, f64, Avx2Mask64, avx2_f64, 8, "avx2,fma", functions_f64);
-pack!(Avx2F32, f32, Avx2Mask32, avx2_f32, 16, "avx2,fma", functions_f32);
+pack!(
+    Avx512F64,
+    f64,
+    Avx512Mask,
+    avx512_f64,
+    32,
+    "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma",
+    functions_f64,
+    avx512_f64
+);
+pack!(
+    Avx512F32,
+    f32,
+    Avx512Mask,
+    avx512_f32,
+    32,
+    "avx512f,avx512dq,avx512bw,avx512vl,avx2,fma",
+    functions_f32,
+    avx512_f32
+);
+pack!(Avx2F64, f64, Avx2Mask64, avx2_f64, 8, "avx2,fma", functions_f64, avx2_f64);
+pack!(Avx2F32, f32, Avx2Mask32, avx2_f32, 16, "avx2,fma", functions_f32, avx2_f32);
 register!(Avx512F64, avx512_f64);
 register!(Avx2F64, avx2_f64);

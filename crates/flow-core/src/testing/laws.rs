@@ -398,7 +398,7 @@ pub fn lanes_agree<M: Manifold, C: Chain<M>>(
     params: &[Vec<f64>],
     points: &[Vec<f64>],
 ) -> Result<f64, Broken> {
-    type R = Lanes<f64, 4>;
+    type R = Lanes<f64, 8>;
     let pick =
         |rows: &[Vec<f64>], n: usize| -> Vec<R> { (0..n).map(|j| R::from_fn(|l| rows[l % rows.len()][j])).collect() };
     let packed = pick(params, C::PARAMS);

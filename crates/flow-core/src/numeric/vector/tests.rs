@@ -7,7 +7,6 @@ use rand::{RngExt, SeedableRng};
 /// The packs that this processor can compute with.
 fn with_every_pack<W: WithPack<f64, Output = ()> + Copy>(work: W) {
     work.call::<Lanes<f64, 8>>();
-    work.call::<Lanes<f64, 4>>();
     f64::widest(work);
     #[cfg(target_arch = "x86_64")]
     if crate::numeric::x86::level() == crate::numeric::x86::Level::Avx512 {
