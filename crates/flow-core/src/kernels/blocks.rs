@@ -5,13 +5,13 @@
 
 use super::condition::{condition, condition_vjp};
 use super::conditioner::Head;
-use super::ends;
 use super::summary::{BlockSummary, LogMeanSummary, Summary};
 use super::workspace::{At, Model, Sizes, Totals, Workspace, add_to, load, store};
 use crate::layers::{Chain, Fault, PENALTIES};
 use crate::manifolds::Manifold;
+use crate::manifolds::value::{OnPacks, Static};
 use crate::numeric::special::all_finite;
-use crate::numeric::{Lift, Mask, Pack, Real, Scalar};
+use crate::numeric::{Lift, Mask, Pack, Scalar};
 use core::marker::PhantomData;
 use core::ops::Range;
 use rand::Rng;
@@ -99,17 +99,17 @@ pub trait Blocks: Send + Sync + 'static {
         R: Pack<Scalar = T>;
 
     /// Intrinsic to embedded coordinates of a pack of points; adds the log-determinant.
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R);
+    fn embed<R: Pack>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R);
     /// Cotangents of [`Blocks::embed`].
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]);
+    fn embed_vjp<R: Pack>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]);
     /// Embedded to intrinsic coordinates; adds the log-determinant.
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R);
+    fn intrinsic<R: Pack>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R);
     /// Cotangents of [`Blocks::intrinsic`].
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]);
+    fn intrinsic_vjp<R: Pack>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]);
     /// Moves embedded coordinates onto the manifolds.
-    fn project<R: Real>(given: &[R], embedded: &mut [R]);
+    fn project<R: Pack>(given: &[R], embedded: &mut [R]);
     /// Cotangents of [`Blocks::project`].
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]);
+    fn project_vjp<R: Pack>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]);
     /// What is wrong with a point: manifold and message.
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)>;
     /// Parameters that start a fit near rows of `columns` intrinsic coordinates, for the blocks that can learn from them: free
@@ -171,17 +171,17 @@ impl Blocks for () {
     {
     }
     #[inline(always)]
-    fn embed<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    fn embed<R: Pack>(_: &[R], _: &mut [R], _: &mut R) {}
     #[inline(always)]
-    fn embed_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    fn embed_vjp<R: Pack>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
     #[inline(always)]
-    fn intrinsic<R: Real>(_: &[R], _: &mut [R], _: &mut R) {}
+    fn intrinsic<R: Pack>(_: &[R], _: &mut [R], _: &mut R) {}
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
+    fn intrinsic_vjp<R: Pack>(_: &[R], _: &[R], _: R, _: &mut [R]) {}
     #[inline(always)]
-    fn project<R: Real>(_: &[R], _: &mut [R]) {}
+    fn project<R: Pack>(_: &[R], _: &mut [R]) {}
     #[inline(always)]
-    fn project_vjp<R: Real>(_: &[R], _: &[R], _: &mut [R]) {}
+    fn project_vjp<R: Pack>(_: &[R], _: &[R], _: &mut [R]) {}
     fn check(_: &[f64], _: bool, _: usize) -> Option<(usize, String)> {
         None
     }
@@ -300,7 +300,7 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
     ) -> R {
         let mut log_prob = R::zero();
         C::inverse(prepared, point, &mut log_prob, scratch, 0, fault);
-        log_prob + ends::log_reference::<R, M>(point)
+        log_prob + Static::<M>::VALUE.log_reference(point)
     }
 
     /// Whether the base-side point need not be found: it is not asked for, the density does not depend on it, and there is a way around it.
@@ -325,10 +325,10 @@ impl<M: Manifold, C: Chain<M>, H: Head> Block<M, C, H> {
         let mut log_prob = R::zero();
         if !PENALISED {
             C::evaluate::<R, P, false>(prepared, point, &mut log_prob, scratch, 0, fault);
-            return (log_prob + ends::log_reference::<R, M>(point), penalties);
+            return (log_prob + Static::<M>::VALUE.log_reference(point), penalties);
         }
         C::inverse_penalised(prepared, point, &mut log_prob, &mut penalties, scratch, 0, fault);
-        (log_prob + ends::log_reference::<R, M>(point), penalties)
+        (log_prob + Static::<M>::VALUE.log_reference(point), penalties)
     }
 
     /// Cotangents of [`Self::evaluate_penalised`]'s walk through the chain.
@@ -453,7 +453,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     add_to(&penalties, &mut space.penalties, width, first);
                 }
                 if with_base {
-                    ends::to_base::<R, M>(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
+                    Static::<M>::VALUE.to_base(&space.point[..M::EMBED], &mut space.lane_base[..M::DIM]);
                     store(&space.lane_base[..M::DIM], &mut space.base[at.dim * width..], width, first);
                 }
             }
@@ -500,7 +500,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                 let pull_base = |point: &[R], lane_base: &mut [R], cot_point: &mut [R]| {
                     if !cot_base.is_empty() {
                         load(&cot_base[at.dim * width..], width, first, lane_base);
-                        ends::to_base_vjp::<R, M>(point, lane_base, cot_point);
+                        Static::<M>::VALUE.to_base_vjp(point, lane_base, cot_point);
                     }
                 };
                 if H::SHARED {
@@ -508,7 +508,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
                         prepared, point, scratch, &mut fault, with_base,
                     );
-                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
+                    Static::<M>::VALUE.log_reference_vjp(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut totals.shared[at.shared..][..C::PREPARED];
                     Block::<M, C, H>::pull_back::<T, R, _, PENALISED>(
@@ -525,7 +525,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
                     (log_prob, _) = Block::<M, C, H>::evaluate_penalised::<T, R, _, PENALISED>(
                         prepared, point, scratch, &mut fault, with_base,
                     );
-                    ends::log_reference_vjp::<R, M>(point, cot_log_prob, cot_point);
+                    Static::<M>::VALUE.log_reference_vjp(point, cot_log_prob, cot_point);
                     pull_base(point, lane_base, cot_point);
                     let cot_prepared = &mut lane_cot_prepared[..C::PREPARED];
                     cot_prepared.fill(R::zero());
@@ -565,8 +565,8 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         for first in (0..width).step_by(R::LANES) {
             let mut fault = None;
             load(&space.base[at.dim * width..], width, first, &mut space.lane_base[..M::DIM]);
-            ends::from_base::<R, M>(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
-            let reference = ends::log_reference::<R, M>(&space.point[..M::EMBED]);
+            Static::<M>::VALUE.from_base(&space.lane_base[..M::DIM], &mut space.point[..M::EMBED]);
+            let reference = Static::<M>::VALUE.log_reference(&space.point[..M::EMBED]);
             let mut log_det = R::zero();
             if !H::SHARED {
                 Block::<M, C, H>::prepare_pack(at, space, first);
@@ -674,48 +674,48 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
     }
 
     #[inline(always)]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+    fn embed<R: Pack>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        ends::embed::<R, M>(own, own_out, log_det);
+        Static::<M>::VALUE.embed(own, own_out, log_det);
         Rest::embed(rest, rest_out, log_det);
     }
     #[inline(always)]
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Pack>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         let (own, rest) = intrinsic.split_at(M::DIM);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_intrinsic.split_at_mut(M::DIM);
-        ends::embed_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
+        Static::<M>::VALUE.embed_vjp(own, own_cot, cot_log_det, own_out);
         Rest::embed_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+    fn intrinsic<R: Pack>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_out, rest_out) = intrinsic.split_at_mut(M::DIM);
-        ends::intrinsic::<R, M>(own, own_out, log_det);
+        Static::<M>::VALUE.intrinsic(own, own_out, log_det);
         Rest::intrinsic(rest, rest_out, log_det);
     }
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Pack>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let (own, rest) = embedded.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_intrinsic.split_at(M::DIM);
         let (own_out, rest_out) = cot_embedded.split_at_mut(M::EMBED);
-        ends::intrinsic_vjp::<R, M>(own, own_cot, cot_log_det, own_out);
+        Static::<M>::VALUE.intrinsic_vjp(own, own_cot, cot_log_det, own_out);
         Rest::intrinsic_vjp(rest, rest_cot, cot_log_det, rest_out);
     }
     #[inline(always)]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    fn project<R: Pack>(given: &[R], embedded: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_out, rest_out) = embedded.split_at_mut(M::EMBED);
-        ends::project::<R, M>(own, own_out);
+        Static::<M>::VALUE.project(own, own_out);
         Rest::project(rest, rest_out);
     }
     #[inline(always)]
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Pack>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         let (own, rest) = given.split_at(M::EMBED);
         let (own_cot, rest_cot) = cot_embedded.split_at(M::EMBED);
         let (own_out, rest_out) = cot_given.split_at_mut(M::EMBED);
-        ends::project_vjp::<R, M>(own, own_cot, own_out);
+        Static::<M>::VALUE.project_vjp(own, own_cot, own_out);
         Rest::project_vjp(rest, rest_cot, rest_out);
     }
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)> {
@@ -757,6 +757,7 @@ impl<M: Manifold, C: Chain<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C, H>
         let coordinates = [M::DIM, M::EMBED];
         summary.blocks.push(BlockSummary {
             manifold,
+            geometry: M::geometry(),
             coordinates,
             letters,
             weights: H::WEIGHTS,

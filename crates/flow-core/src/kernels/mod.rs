@@ -5,7 +5,6 @@ mod batch;
 mod blocks;
 mod condition;
 mod conditioner;
-mod ends;
 mod gradients;
 mod linear;
 mod log_mean;

@@ -8,7 +8,7 @@ use super::linear::Shared;
 use super::network::Network;
 use super::summary::Summary;
 use super::workspace::{At, Model, Sizes, Totals, Workspace};
-use crate::numeric::{Lift, Pack, Real, Scalar};
+use crate::numeric::{Lift, Pack, Scalar};
 use core::marker::PhantomData;
 use core::ops::Range;
 use rand::Rng;
@@ -138,27 +138,27 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
     }
 
     #[inline(always)]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+    fn embed<R: Pack>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         B::embed(intrinsic, embedded, log_det);
     }
     #[inline(always)]
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Pack>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         B::embed_vjp(intrinsic, cot_embedded, cot_log_det, cot_intrinsic);
     }
     #[inline(always)]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+    fn intrinsic<R: Pack>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         B::intrinsic(embedded, intrinsic, log_det);
     }
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Pack>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         B::intrinsic_vjp(embedded, cot_intrinsic, cot_log_det, cot_embedded);
     }
     #[inline(always)]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    fn project<R: Pack>(given: &[R], embedded: &mut [R]) {
         B::project(given, embedded);
     }
     #[inline(always)]
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Pack>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         B::project_vjp(given, cot_embedded, cot_given);
     }
     fn check(point: &[f64], embedded: bool, index: usize) -> Option<(usize, String)> {

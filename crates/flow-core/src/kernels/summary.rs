@@ -2,6 +2,7 @@
 
 use super::network::NetworkSummary;
 use crate::layers::Letter;
+use crate::manifolds::Geometry;
 
 /// What a flow consists of.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum LogMeanSummary {
 pub struct BlockSummary {
     /// The manifold as the notation writes it.
     pub manifold: String,
+    /// What it is.
+    pub geometry: Geometry,
     /// Intrinsic and embedded coordinates.
     pub coordinates: [usize; 2],
     /// Its letters.

@@ -5,7 +5,7 @@
 //! is is known when it is compiled.
 
 #[cfg(target_arch = "x86_64")]
-use super::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
+pub(crate) use super::x86::{Avx2F32, Avx2F64, Avx512F32, Avx512F64};
 use super::{Lanes, Pack};
 
 /// One face for each kind of pack; [`family!`] implements it for an object.
@@ -50,8 +50,8 @@ macro_rules! family {
         $crate::numeric::per_pack::family! {
             @ [$(#[$meta])* $visibility trait $any: $each [$($also)*]]
             f64: f64, f32: f32, lanes_f64: $crate::numeric::Lanes<f64, 8>, lanes_f32: $crate::numeric::Lanes<f32, 8>,
-            ; avx2_f64: $crate::numeric::x86::Avx2F64, avx2_f32: $crate::numeric::x86::Avx2F32,
-            avx512_f64: $crate::numeric::x86::Avx512F64, avx512_f32: $crate::numeric::x86::Avx512F32,
+            ; avx2_f64: $crate::numeric::per_pack::Avx2F64, avx2_f32: $crate::numeric::per_pack::Avx2F32,
+            avx512_f64: $crate::numeric::per_pack::Avx512F64, avx512_f32: $crate::numeric::per_pack::Avx512F32,
         }
     };
     (
