@@ -31,12 +31,6 @@ impl Manifold for Positive {
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         cot_embedded[0] += cot_intrinsic[0] * embedded[0].exp() + cot_log_det;
     }
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
-        embedded[0] = given[0];
-    }
-    fn project_vjp<R: Real>(_: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
-        cot_given[0] += cot_embedded[0];
-    }
     fn log_reference<R: Real>(target: &[R]) -> R {
         -target[0].square().scale(0.5) - R::constant(0.5 * TAU.ln())
     }
@@ -56,9 +50,6 @@ impl Manifold for Positive {
         let x = point[0];
         let good = x > 0.0 && x.is_finite();
         (!good).then(|| format!("x is {x}: a positive number is above 0 and finite; shift or drop zeros before"))
-    }
-    fn check_embedded(point: &[f64]) -> Option<String> {
-        (!point[0].is_finite()).then(|| format!("ln x is {}: it has to be finite", point[0]))
     }
 }
 

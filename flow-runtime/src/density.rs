@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
+use crate::manifolds::Geometry;
 use crate::module::{
     Conditional, Element, FeatureSpec, FeaturesFirst, Flow, GivenFlow, Join, Points, Traced, TracedSample,
     Unconditional, Weights, draw_base, embed_rows, intrinsic_rows, letters_of, spaces,
@@ -25,6 +26,8 @@ pub struct Draws<E> {
 pub struct Space {
     /// The manifold as the notation writes it.
     pub notation: String,
+    /// What it is.
+    pub geometry: Geometry,
     /// Its columns in intrinsic coordinates, and in base coordinates.
     pub columns: Range<usize>,
     /// Its columns in embedded coordinates.
@@ -34,7 +37,7 @@ pub struct Space {
 impl Space {
     /// Whether this is a sphere of any dimension (embedded coordinates are unit vectors).
     pub fn is_sphere(&self) -> bool {
-        self.notation.starts_with('s')
+        self.geometry.is_sphere()
     }
 }
 

@@ -9,10 +9,11 @@ mod positive;
 
 use base::HeavyTails;
 use dfdx::prelude::*;
-use flow_runtime::layers::{Affine, Gaussianization, Identity, Only};
-use flow_runtime::manifolds::{Euclidean, Sphere2};
+use flow_runtime::layers::{Affine, Gaussianization, Identity, Layer, Only};
+use flow_runtime::manifolds::{Euclidean, Manifold, Sphere2};
+use flow_runtime::numeric::{Lift, Mask, Real};
 use flow_runtime::testing::{Law, Laws, Points, check_chain, check_layer, check_manifold};
-use flow_runtime::{Adam, Fit, flow};
+use flow_runtime::{Adam, Density, Fit, estimators, flow};
 use planar::Planar;
 use positive::{OfLog, Positive};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -79,6 +80,81 @@ fn a_manifold_stands_in_the_notation_alone_and_beside_others() {
     assert!(pdf.to_string().contains("\nenergy@[Positive]\n  g "), "{pdf}");
 }
 
+/// A line whose notation begins like that of a sphere.
+struct Slab;
+
+impl Manifold for Slab {
+    const DIM: usize = 1;
+    const EMBED: usize = 1;
+    fn notation() -> String {
+        "slab".into()
+    }
+    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
+        embedded[0] = intrinsic[0];
+    }
+    fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
+        cot_intrinsic[0] += cot_embedded[0];
+    }
+    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
+        intrinsic[0] = embedded[0];
+    }
+    fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
+        cot_embedded[0] += cot_intrinsic[0];
+    }
+    fn log_reference<R: Real>(target: &[R]) -> R {
+        <Euclidean<1>>::log_reference(target)
+    }
+    fn log_reference_vjp<R: Real>(target: &[R], cot: R, cot_target: &mut [R]) {
+        <Euclidean<1>>::log_reference_vjp(target, cot, cot_target);
+    }
+    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+        base[0] = target[0];
+    }
+    fn to_base_vjp<R: Real>(_: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        cot_target[0] += cot_base[0];
+    }
+    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+        target[0] = base[0];
+    }
+    fn check_intrinsic(point: &[f64]) -> Option<String> {
+        <Euclidean<1>>::check_intrinsic(point)
+    }
+}
+
+/// What the layer does not say is the identity.
+struct Stay;
+
+impl Layer<Slab> for Stay {
+    const PARAMS: usize = 0;
+    const PREPARED: usize = 0;
+    const SCRATCH: usize = 0;
+    const NAME: &'static str = "stay";
+    fn initial<G: rand::Rng + ?Sized>(_: &mut G, _: &mut [f64]) {}
+    fn prepare<P: Real>(_: &[P], _: &mut [P]) {}
+    fn prepare_vjp<P: Real>(_: &[P], _: &[P], _: &[P], _: &mut [P]) {}
+    fn inverse<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R]) {}
+    fn inverse_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+    fn forward<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
+        R::Mask::splat(false)
+    }
+    fn forward_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], _: &mut [R], _: R, _: &mut [R]) {}
+}
+
+/// It was one if its notation began with an `s`.
+#[test]
+fn a_manifold_is_no_sphere_by_its_name() {
+    flow! { struct Named = x@[Slab] + direction@s2 : [Stay] + f }
+    check_manifold::<Slab>(&Laws::default()).unwrap();
+    let pdf = Cpu::default().build_module::<Named, f64>();
+    let rng = &mut StdRng::seed_from_u64(4);
+    let spaces = pdf.spaces();
+    assert_eq!(spaces[0].geometry, Slab::geometry());
+    assert_eq!(spaces.iter().map(|space| space.is_sphere()).collect::<Vec<_>>(), [false, true]);
+    let refused = estimators::direction(&pdf, 0, 20, rng).unwrap_err().to_string();
+    assert!(refused.contains("manifold 0 of `slab + s2` is not a sphere"), "{refused}");
+    assert!(estimators::direction(&pdf, 1, 20, rng).is_ok());
+}
+
 #[test]
 fn they_train_beside_letters() {
     let mut rng = StdRng::seed_from_u64(3);
@@ -113,8 +189,6 @@ fn they_train_beside_letters() {
 
 #[test]
 fn a_broken_layer_says_which_law() {
-    use flow_runtime::layers::Layer;
-    use flow_runtime::numeric::{Lift, Mask, Real};
     /// The identity, but that its log-determinant is not 0.
     struct Nowhere;
     impl Layer<Sphere2> for Nowhere {

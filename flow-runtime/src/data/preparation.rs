@@ -5,7 +5,7 @@ use super::error::{BadRow, BadRows, DataError, Skipped};
 use super::fitting::Fitter;
 use super::table::{Column, Table};
 use crate::density::Space;
-use crate::manifolds::ln_sin;
+use crate::manifolds::Geometry;
 use serde::{Deserialize, Serialize};
 
 /// What a flow takes, as tables see it.
@@ -151,29 +151,6 @@ fn number(table: &Table, name: &str, column: &Column, row: usize) -> Result<f64,
     match column.number(row) {
         Some(x) if x.is_finite() => Ok(x),
         _ => Err(table.bad(row, name, column, "a finite number", "")),
-    }
-}
-
-/// The letter of a manifold of the notation; `None` for one of the user's own.
-fn kind(space: &Space) -> Option<char> {
-    let mut signs = space.notation.chars();
-    let letter = signs.next()?;
-    let known = match letter {
-        'e' | 's' | 'a' => signs.as_str().parse::<usize>().is_ok(),
-        'i' => signs.as_str() == "1" || signs.as_str().starts_with("1["),
-        _ => false,
-    };
-    known.then_some(letter)
-}
-
-/// ln of the area by which the coordinates of a point are larger than by themselves: prod_k sin^(D-k)(theta_k) on a sphere of D dimensions, sqrt(D + 1) on a simplex; 0 of what has no other measure than its coordinates. The
-/// sine is held at the poles as [`crate::manifolds`] holds it, so that densities by area are finite there.
-fn ln_area(space: &Space, point: &[f64]) -> f64 {
-    let dim = point.len();
-    match kind(space) {
-        Some('s') => (1..dim).map(|k| (dim - k) as f64 * ln_sin(point[k - 1]).0).sum(),
-        Some('a') => 0.5 * ((dim + 1) as f64).ln(),
-        _ => 0.0,
     }
 }
 
@@ -457,8 +434,8 @@ impl Plan {
             let by_area = binding.measure == Measure::Area;
             sum += match bound.chart {
                 Chart::Scaled(_) => lines.iter().zip(own).map(|(line, z)| line.ln_derivative(*z)).sum::<f64>(),
-                Chart::Vector => -ln_area(space, own),
-                _ if by_area => -ln_area(space, own),
+                Chart::Vector => -space.geometry.ln_area(own),
+                _ if by_area => -space.geometry.ln_area(own),
                 Chart::Own => 0.0,
                 Chart::Angles(unit) => own.len() as f64 * unit.radians().ln(),
                 Chart::Direction(convention) => 2.0 * convention.unit().radians().ln(),
@@ -539,15 +516,18 @@ fn called(shape: &FlowShape, place: usize) -> String {
 /// The columns bound to a manifold are as many as it has coordinates, and of a kind that it has.
 fn fits(bound: &BoundManifold, space: &Space) -> Result<(), DataError> {
     let notation = &space.notation;
-    let kind = kind(space);
+    let geometry = space.geometry;
     let refuse = |message: String| Err(DataError::binding(format!("manifold `{}`: {message}", bound.manifold)));
     let wanted = if bound.chart == Chart::Vector { space.embedded.len() } else { space.columns.len() };
     let (what, fits) = match bound.chart {
         Chart::Own => ("", true),
-        Chart::Scaled(_) => ("a scaling is of Euclidean coordinates", kind == Some('e')),
-        Chart::Angles(_) => ("angles are of circles and spheres", kind == Some('s')),
-        Chart::Direction(_) => ("a convention of directions is of `s2`", notation == "s2"),
-        Chart::Vector => ("vectors are of circles, spheres and simplices", matches!(kind, Some('s' | 'a'))),
+        Chart::Scaled(_) => ("a scaling is of Euclidean coordinates", matches!(geometry, Geometry::Euclidean { .. })),
+        Chart::Angles(_) => ("angles are of circles and spheres", geometry.is_sphere()),
+        Chart::Direction(_) => ("a convention of directions is of `s2`", geometry == Geometry::Sphere { dim: 2 }),
+        Chart::Vector => (
+            "vectors are of circles, spheres and simplices",
+            geometry.is_sphere() || matches!(geometry, Geometry::Simplex { .. }),
+        ),
     };
     if !fits {
         return refuse(format!("{what}, this is `{notation}`: bind it with `manifold`, or as what it is"));

@@ -18,7 +18,12 @@ pub(crate) fn spaces<B: Blocks>() -> Vec<Space> {
     let (mut dim, mut embed) = (0, 0);
     let place = |block: kernels::BlockSummary| {
         let [own_dim, own_embed] = block.coordinates;
-        let space = Space { notation: block.manifold, columns: dim..dim + own_dim, embedded: embed..embed + own_embed };
+        let space = Space {
+            notation: block.manifold,
+            geometry: block.geometry,
+            columns: dim..dim + own_dim,
+            embedded: embed..embed + own_embed,
+        };
         (dim, embed) = (dim + own_dim, embed + own_embed);
         space
     };

@@ -3,6 +3,7 @@
 use super::{Axis, BoxError, CirclePlot, Density2d, Figure, Marginal, PlotError, SkyMap, Ternary, View, smooth};
 use crate::density::{Space, Stepwise};
 use crate::error::Error;
+use crate::manifolds::Geometry;
 use crate::module::Element;
 use core::f64::consts::TAU;
 use core::marker::PhantomData;
@@ -29,18 +30,13 @@ pub(crate) enum Kind {
 
 impl Kind {
     pub(crate) fn of(space: &Space) -> Kind {
-        let (name, bounds) = space.notation.split_once('[').unwrap_or((&space.notation, "0, 1]"));
-        match name {
-            "e1" => Kind::Line,
-            "e2" => Kind::Plane,
-            "s1" => Kind::Circle,
-            "s2" => Kind::Sphere,
-            "a2" => Kind::Triangle,
-            "i1" => {
-                let ends: Vec<f64> =
-                    bounds.trim_end_matches(']').split(',').filter_map(|n| n.trim().parse().ok()).collect();
-                <[f64; 2]>::try_from(ends).map_or(Kind::Other, Kind::Interval)
-            }
+        match space.geometry {
+            Geometry::Euclidean { dim: 1 } => Kind::Line,
+            Geometry::Euclidean { dim: 2 } => Kind::Plane,
+            Geometry::Interval { low, high } => Kind::Interval([low, high]),
+            Geometry::Circle => Kind::Circle,
+            Geometry::Sphere { dim: 2 } => Kind::Sphere,
+            Geometry::Simplex { dim: 2 } => Kind::Triangle,
             _ => Kind::Other,
         }
     }
@@ -324,13 +320,16 @@ mod tests {
 
     #[test]
     fn every_kind_of_manifold_is_recognised() {
-        let kind = |notation: &str| Kind::of(&Space { notation: notation.into(), columns: 0..1, embedded: 0..1 });
-        assert_eq!(kind("i1"), Kind::Interval([0.0, 1.0]));
-        assert_eq!(kind("i1[-3, 3.5]"), Kind::Interval([-3.0, 3.5]));
-        assert_eq!([kind("e1"), kind("e2"), kind("s1")], [Kind::Line, Kind::Plane, Kind::Circle]);
+        let kind = |geometry: Geometry| {
+            Kind::of(&Space { notation: geometry.notation(), geometry, columns: 0..1, embedded: 0..1 })
+        };
+        assert_eq!(kind(Geometry::Interval { low: -3.0, high: 3.5 }), Kind::Interval([-3.0, 3.5]));
+        assert_eq!([1, 2].map(|dim| kind(Geometry::Euclidean { dim })), [Kind::Line, Kind::Plane]);
+        assert_eq!([kind(Geometry::Circle), kind(Geometry::Sphere { dim: 2 })], [Kind::Circle, Kind::Sphere]);
+        assert_eq!(kind(Geometry::Simplex { dim: 2 }), Kind::Triangle);
         assert_eq!(
-            [kind("s2"), kind("a2"), kind("e3"), kind("s3")],
-            [Kind::Sphere, Kind::Triangle, Kind::Other, Kind::Other]
+            [kind(Geometry::Euclidean { dim: 3 }), kind(Geometry::Sphere { dim: 3 })],
+            [Kind::Other, Kind::Other]
         );
     }
 

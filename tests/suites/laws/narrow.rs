@@ -1,7 +1,7 @@
 //! What is left of a chain in `f32`: measured against `f64` at the same parameters and points, both rounded to `f32` first.
 
 use super::range;
-use super::subject::{Space, Subject};
+use super::subject::Subject;
 use super::working::{FAR_SPREAD, density_in, finite_in, off_after_a_round_trip, ordinary, parameters, spread};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -93,7 +93,7 @@ pub fn measure(subject: &Subject, seed: u64) -> Measured {
             .and_then(|()| density_in(&subject.narrow, &params, &rounded(&(subject.intrinsic)(&place.point))));
         measured.broken = measured.broken.or(told.err());
         // On simplices some layers are known not to come back from the faces, and the limits are others in f32.
-        if (subject.space)() != Space::Simplex && subject.excused("round trip", &params, &place.point).is_none() {
+        if !subject.is_simplex() && subject.excused("round trip", &params, &place.point).is_none() {
             let [off, _] = off_after_a_round_trip(&subject.narrow, &params, &point);
             measured.round_trip = worse(measured.round_trip, off);
         }

@@ -1,6 +1,7 @@
 //! The points of the working range: where every layer must be finite, invertible and differentiable.
 
-use super::subject::{Space, Subject};
+use super::subject::Subject;
+use flow_runtime::manifolds::Geometry;
 
 /// The largest size of a coordinate of Euclidean space.
 const FAR: f64 = 1e6;
@@ -15,13 +16,14 @@ pub struct Place {
 }
 
 pub fn places(subject: &Subject) -> Vec<Place> {
-    let points = match (subject.space)() {
-        Space::Flat => flat(subject.dim),
-        Space::Interval(bounds) => interval(bounds).into_iter().map(|x| vec![x]).collect(),
-        Space::Sphere if subject.dim == 1 => circle(),
-        Space::Sphere if subject.dim == 2 => sphere(),
-        Space::Sphere => higher_sphere(subject.embed),
-        Space::Simplex => return simplex(subject),
+    let points = match (subject.geometry)() {
+        Geometry::Euclidean { dim } => flat(dim),
+        Geometry::Interval { low, high } => interval([low, high]).into_iter().map(|x| vec![x]).collect(),
+        Geometry::Circle => circle(),
+        Geometry::Sphere { dim: 2 } => sphere(),
+        Geometry::Sphere { .. } => higher_sphere(subject.embed),
+        Geometry::Simplex { .. } => return simplex(subject),
+        Geometry::Own(own) => panic!("{own:?}: what are the points of its working range?"),
     };
     points.into_iter().map(|point| Place { point, smooth: true }).collect()
 }
@@ -125,7 +127,7 @@ fn simplex(subject: &Subject) -> Vec<Place> {
 
 /// Whether the share b_i of R_{i-1} = x_0 + x_i + .. + x_D is a share of something for every i.
 pub fn is_smooth(subject: &Subject, x: &[f64]) -> bool {
-    (subject.space)() != Space::Simplex || (1..x.len()).all(|i| x[0] + x[i..].iter().sum::<f64>() > 1e-200)
+    !subject.is_simplex() || (1..x.len()).all(|i| x[0] + x[i..].iter().sum::<f64>() > 1e-200)
 }
 
 /// What steps are measured by, and what is looked at.
@@ -151,20 +153,22 @@ pub struct Way {
 pub fn ways(subject: &Subject, point: &[f64], view: View) -> Vec<Way> {
     let n = point.len();
     let axis = |k: usize| (0..n).map(|i| f64::from(i == k)).collect::<Vec<f64>>();
-    match (subject.space)() {
-        Space::Flat => {
+    match (subject.geometry)() {
+        Geometry::Euclidean { .. } | Geometry::Own(_) => {
             let scale = point.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
             (0..n).map(|k| Way { tangent: axis(k), scale, both: true }).collect()
         }
-        Space::Interval([low, high]) => {
+        Geometry::Interval { low, high } => {
             let (from_low, from_high) = (point[0] - low, high - point[0]);
             // Inwards where an end is near.
             let sign = if from_low <= from_high { 1.0 } else { -1.0 };
             let scale = 0.1 * (high - low);
             vec![Way { tangent: vec![sign], scale, both: from_low.min(from_high) > scale }]
         }
-        Space::Sphere => tangents(point).into_iter().map(|tangent| Way { tangent, scale: 1.0, both: true }).collect(),
-        Space::Simplex => {
+        Geometry::Circle | Geometry::Sphere { .. } => {
+            tangents(point).into_iter().map(|tangent| Way { tangent, scale: 1.0, both: true }).collect()
+        }
+        Geometry::Simplex { .. } => {
             let largest = largest(point);
             let way = |k: usize| {
                 let tangent = (0..n).map(|i| f64::from(i == k) - f64::from(i == largest)).collect();
@@ -185,7 +189,7 @@ impl Way {
         share: f64,
         mut f: impl FnMut(&[f64]) -> Vec<f64>,
     ) -> Vec<f64> {
-        let sphere = (subject.space)() == Space::Sphere;
+        let sphere = (subject.geometry)().is_sphere();
         differences(share, self.both, |h| {
             let ahead: Vec<f64> = point.iter().zip(&self.tangent).map(|(x, d)| x + h * self.scale * d).collect();
             f(&if sphere { (subject.project)(&ahead) } else { ahead })
@@ -218,11 +222,11 @@ pub fn largest(point: &[f64]) -> usize {
 pub fn coordinates(subject: &Subject, at: &[f64]) -> Vec<Vec<f64>> {
     let n = at.len();
     let axis = |k: usize| (0..n).map(|i| f64::from(i == k)).collect::<Vec<f64>>();
-    match (subject.space)() {
-        Space::Flat | Space::Interval(_) => (0..n).map(axis).collect(),
-        Space::Sphere => tangents(at),
+    match (subject.geometry)() {
+        Geometry::Euclidean { .. } | Geometry::Interval { .. } | Geometry::Own(_) => (0..n).map(axis).collect(),
+        Geometry::Circle | Geometry::Sphere { .. } => tangents(at),
         // All shares but one: whichever it is, the surface is sqrt(D + 1) times as large.
-        Space::Simplex => (0..n).filter(|k| *k != largest(at)).map(axis).collect(),
+        Geometry::Simplex { .. } => (0..n).filter(|k| *k != largest(at)).map(axis).collect(),
     }
 }
 

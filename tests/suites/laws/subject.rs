@@ -1,24 +1,14 @@
 //! A chain on its manifold with the types erased, so that what is asked of all chains is compiled once.
 
 use flow_runtime::layers::{Chain, Fault, Letter};
-use flow_runtime::manifolds::Manifold;
+use flow_runtime::manifolds::{Geometry, Manifold};
 use flow_runtime::numeric::Scalar;
 use rand::rngs::StdRng;
-
-/// What kind of manifold it is, as far as its points go.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Space {
-    Flat,
-    /// With both bounds.
-    Interval([f64; 2]),
-    Sphere,
-    Simplex,
-}
 
 /// A chain on a manifold.
 #[derive(Clone, Copy)]
 pub struct Subject {
-    pub space: fn() -> Space,
+    pub geometry: fn() -> Geometry,
     pub dim: usize,
     pub embed: usize,
     pub params: usize,
@@ -72,7 +62,7 @@ pub struct Density {
 impl Subject {
     pub const fn of<M: Manifold, C: Chain<M>>() -> Subject {
         Subject {
-            space: space::<M>,
+            geometry: M::geometry,
             dim: M::DIM,
             embed: M::EMBED,
             params: C::PARAMS,
@@ -92,6 +82,11 @@ impl Subject {
         }
     }
 
+    /// Whether points are shares of a whole.
+    pub fn is_simplex(&self) -> bool {
+        matches!((self.geometry)(), Geometry::Simplex { .. })
+    }
+
     /// Whether a letter of the chain has this name.
     pub fn has(&self, name: &str) -> bool {
         (self.letters)().iter().any(|letter| letter.name == name)
@@ -102,16 +97,6 @@ fn fill(n: usize, write: impl FnOnce(&mut [f64])) -> Vec<f64> {
     let mut numbers = vec![0.0; n];
     write(&mut numbers);
     numbers
-}
-
-fn space<M: Manifold>() -> Space {
-    match M::notation().chars().next() {
-        Some('e') => Space::Flat,
-        Some('i') => Space::Interval([-40.0, 40.0].map(|z| fill(1, |x| M::from_base(&[z], x))[0])),
-        Some('s') => Space::Sphere,
-        Some('a') => Space::Simplex,
-        _ => panic!("{}: what are the points of its working range?", M::notation()),
-    }
 }
 
 fn narrow<T: Scalar>(values: &[f64]) -> Vec<T> {

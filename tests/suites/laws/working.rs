@@ -1,8 +1,9 @@
 //! The laws of the working range: everywhere in it a chain is finite, invertible and differentiable.
 
 use super::range::{self, Place, View, Way};
-use super::subject::{Cotangent, Density, Numbers, Space, Subject, Walk};
+use super::subject::{Cotangent, Density, Numbers, Subject, Walk};
 use flow_runtime::layers::ContinuousOptions;
+use flow_runtime::manifolds::Geometry;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
@@ -236,7 +237,7 @@ pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(Outcome)) {
 
 /// Euclidean points around those whose base point is 5.30 to 5.35 in each coordinate, where published quantiles change their formula.
 fn tails(subject: &Subject, params: &[f64]) -> Vec<Place> {
-    if (subject.space)() != Space::Flat {
+    if !matches!((subject.geometry)(), Geometry::Euclidean { .. }) {
         return Vec::new();
     }
     let mut places: Vec<Place> = Vec::new();
@@ -310,15 +311,14 @@ fn density(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> 
 /// simplex.
 fn outside(subject: &Subject, params: &[f64]) -> Told {
     let at = |x: &[f64]| (subject.wide.density)(params, x).log_prob;
-    let pairs: Vec<[Vec<f64>; 3]> = match (subject.space)() {
-        Space::Flat | Space::Sphere => Vec::new(),
-        Space::Interval([low, high]) => {
+    let pairs: Vec<[Vec<f64>; 3]> = match (subject.geometry)() {
+        Geometry::Interval { low, high } => {
             let sign = |x: &f64| if *x <= low { -1.0 } else { 1.0 };
             let largest = low.abs().max(high.abs());
             let beyond = range::around_the_ends([low, high]).into_iter().filter(|x| !(low..=high).contains(x));
             beyond.map(|x| [x, x.clamp(low, high), x + 1e-6 * largest * sign(&x)].map(|x| vec![x])).collect()
         }
-        Space::Simplex => {
+        Geometry::Simplex { .. } => {
             let rest = 0.7 / (subject.dim as f64);
             (0..subject.dim)
                 .map(|k| {
@@ -327,6 +327,7 @@ fn outside(subject: &Subject, params: &[f64]) -> Told {
                 })
                 .collect()
         }
+        _ => Vec::new(),
     };
     for [given, end, wrong] in pairs {
         if let Some(message) = (subject.check)(&given) {
@@ -377,7 +378,7 @@ fn log_determinants(subject: &Subject, params: &[f64], place: &Place, _: &mut St
 
 /// How a place is looked at: beside faces, what is smooth is smooth in the ratios of shares.
 fn view(subject: &Subject) -> View {
-    if (subject.space)() == Space::Simplex { View::Shares } else { View::Plain }
+    if subject.is_simplex() { View::Shares } else { View::Plain }
 }
 
 fn close(a: f64, b: f64, largest: f64) -> bool {
@@ -425,11 +426,7 @@ fn gradients(subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng)
 /// On a face itself, and beside it, a layer may be smooth in the shares as well.
 fn gradients_on_faces(subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {
     let small = place.point.iter().filter(|x| **x < 0.05).count();
-    if (subject.space)() == Space::Simplex && small == 1 {
-        gradients_in(View::Plain, subject, params, place, rng)
-    } else {
-        Ok(())
-    }
+    if subject.is_simplex() && small == 1 { gradients_in(View::Plain, subject, params, place, rng) } else { Ok(()) }
 }
 
 fn gradients_in(view: View, subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {

@@ -29,10 +29,10 @@ pub enum LogMeanSummary {
 /// What a block consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockSummary {
-    /// The manifold.
-    pub geometry: Geometry,
     /// The manifold as the notation writes it.
     pub manifold: String,
+    /// What it is.
+    pub geometry: Geometry,
     /// Intrinsic and embedded coordinates.
     pub coordinates: [usize; 2],
     /// Its letters.

@@ -143,7 +143,9 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
     #[inline(always)]
     fn walk<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R], inverse: bool) {
         let (kept, networks) = scratch.split_at_mut(Self::PLACES);
-        let mut places = to_box::<R, D>(x).map(|share| [share; 3]);
+        let mut shares = [[R::zero(); 2]; D];
+        to_box(x, &mut shares);
+        let mut places = shares.map(|share| [share; 3]);
         // The networks read the shares of the target.
         let mut read = [R::zero(); D];
         for i in 0..D {
@@ -183,7 +185,8 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
             [[kept[0], kept[1]], [kept[2], kept[3]], [kept[4], kept[5]]]
         });
         let (from, to) = if inverse { (0, 2) } else { (2, 0) };
-        let cot_to = from_box_vjp(&places.map(|share| share[to]), cot);
+        let mut cot_to = [[R::zero(); 2]; D];
+        from_box_vjp(&places.map(|share| share[to]), cot, &mut cot_to);
         let read: [R; D] = core::array::from_fn(|i| places[i][0][0]);
         let mut cot_from = [[R::zero(); 2]; D];
         // What the networks ask of the target's shares.

@@ -187,7 +187,8 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
         for (z, gumbel) in z.iter_mut().zip(&gumbels) {
             *z = gumbel.z;
         }
-        let shares = shares_from_base::<R, D>(z);
+        let mut shares = [[R::zero(); 2]; D];
+        shares_from_base(z, &mut shares);
         *log_det += Self::log_det(prepared, logs, &gumbels, &shares);
         from_box(&shares, x);
     }
@@ -202,8 +203,10 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     ) {
         let (logs, z) = scratch.split_at(Self::LOGS);
         let gumbels = Self::logits(prepared, logs).map(gumbel);
-        let shares = shares_from_base::<R, D>(z);
-        let cot_shares = from_box_vjp(&shares, cot);
+        let mut shares = [[R::zero(); 2]; D];
+        shares_from_base(z, &mut shares);
+        let mut cot_shares = [[R::zero(); 2]; D];
+        from_box_vjp(&shares, cot, &mut cot_shares);
         let cot_z = Self::rest_vjp(z, &shares, cot_log_det);
         let tau: R = prepared[0].lift();
         cot_prepared[0] += cot_log_det.scale(D as f64) / tau;
@@ -226,7 +229,8 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     #[inline]
     fn forward<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
         let (logs, z) = scratch.split_at_mut(Self::LOGS);
-        let shares = to_box::<R, D>(x);
+        let mut shares = [[R::zero(); 2]; D];
+        to_box(x, &mut shares);
         shares_to_base(&shares, z);
         // Softmax of a_i = (g_i + p_i - p_0) / tau and a_0 = 0.
         let over_tau = prepared[0].lift().recip();
@@ -258,7 +262,8 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     ) {
         let (logs, z) = scratch.split_at(Self::LOGS);
         let gumbels = Self::logits(prepared, logs).map(gumbel);
-        let shares = shares_from_base::<R, D>(z);
+        let mut shares = [[R::zero(); 2]; D];
+        shares_from_base(z, &mut shares);
         let cot_z = Self::rest_vjp(z, &shares, -cot_log_det);
         let over_tau = prepared[0].lift().recip();
         cot_prepared[0] -= cot_log_det.scale(D as f64) * over_tau;

@@ -1,11 +1,13 @@
 //! Spheres of three and more dimensions. Embedded coordinates are unit vectors.
 
-use super::Manifold;
-use super::sphere::{dot, finite, ln_sin, project, project_vjp, unit, wrap};
+use super::unit_vector::{dot, ln_sin, project, project_vjp, unit, wrap};
+use super::value::{ManifoldValue, finite, forward};
+use super::{Geometry, Manifold};
 use crate::numeric::root::monotone_root;
 use crate::numeric::special::{mills, normal_cdf};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{FRAC_PI_2, LN_2, PI};
+use std::sync::LazyLock;
 
 /// The greatest dimension of a sphere.
 pub const LARGEST_SPHERE: usize = 9;
@@ -97,6 +99,51 @@ fn area(dim: usize) -> f64 {
     2.0 * PI.powf(0.5 * (dim + 1) as f64) / gamma_half(dim + 1)
 }
 
+/// What depends on the dimension D of a sphere alone, computed once. A_n is the area of the sphere of n dimensions.
+struct Constants {
+    /// D.
+    dim: usize,
+    /// ln D.
+    ln_dim: f64,
+    /// ln A_D.
+    ln_area: f64,
+    /// ln(A_{D-1} / A_D).
+    ln_ratio: f64,
+    /// ln(D A_D / A_{D-1}).
+    ln_cap: f64,
+    /// ln Gamma(D/2 + 1).
+    ln_gamma: f64,
+    /// K = A_{D-1} / A_D 2^(D/2-1) Gamma(D/2).
+    slope: f64,
+    /// K^(1/D).
+    growth: f64,
+}
+
+impl Constants {
+    /// Those of a sphere of 1 to [`LARGEST_SPHERE`] dimensions.
+    #[inline]
+    fn of(dim: usize) -> &'static Constants {
+        static ALL: LazyLock<[Constants; LARGEST_SPHERE]> =
+            LazyLock::new(|| core::array::from_fn(|i| Constants::compute(i + 1)));
+        &ALL[dim - 1]
+    }
+
+    fn compute(dim: usize) -> Self {
+        let (d, ratio) = (dim as f64, area(dim - 1) / area(dim));
+        let slope = ratio * 2f64.powf(0.5 * d - 1.0) * gamma_half(dim);
+        Constants {
+            dim,
+            ln_dim: d.ln(),
+            ln_area: area(dim).ln(),
+            ln_ratio: ratio.ln(),
+            ln_cap: (d * area(dim) / area(dim - 1)).ln(),
+            ln_gamma: gamma_half(dim + 2).ln(),
+            slope,
+            growth: slope.powf(1.0 / d),
+        }
+    }
+}
+
 /// Cotangents of a base map z = r v / |v| of a sphere (v, h) of `v.len()` dimensions, whose reference density is uniform, added.
 ///
 /// With the angle alpha from the south pole, P(chi < r) is the share of the cap within alpha, so that
@@ -108,11 +155,11 @@ fn area(dim: usize) -> f64 {
 pub(super) fn polar_base_vjp<R: Real>(target: &[R], base: &[R], cot_base: &[R], cot_target: &mut [R]) {
     let dim = base.len();
     let (v, h) = (&target[..dim], target[dim]);
-    let constant = area(dim - 1) / area(dim) * 2f64.powf(0.5 * dim as f64 - 1.0) * gamma_half(dim);
+    let of = Constants::of(dim);
     let (rho, r) = (length(v).max(least()), length(base));
     let at_south = rho.lt(R::constant(R::Scalar::EPSILON.sqrt())) & h.lt(R::zero());
-    let growth = R::select(at_south, R::constant(constant.powf(1.0 / dim as f64)), r / rho);
-    let slope = (r.square().scale(0.5) - growth.ln().scale((dim - 1) as f64)).exp().scale(constant);
+    let growth = R::select(at_south, R::constant(of.growth), r / rho);
+    let slope = (r.square().scale(0.5) - growth.ln().scale((dim - 1) as f64)).exp().scale(of.slope);
     let along = dot(v, cot_base) / rho;
     let radial = -along * (h * slope + growth) / rho;
     for ((bar, x), cot) in cot_target.iter_mut().zip(v).zip(cot_base) {
@@ -138,7 +185,8 @@ const NODES: [[f64; 2]; 8] = [
 ///
 /// int_0^alpha sin^k = alpha^(k+1) int_0^1 (sin(alpha u) / alpha)^k du, k = dim - 1.
 #[inline]
-fn ln_cap<R: Real>(dim: usize, ln_alpha: R) -> (R, R) {
+fn ln_cap<R: Real>(of: &Constants, ln_alpha: R) -> (R, R) {
+    let dim = of.dim;
     let alpha = ln_alpha.exp();
     let height = |u: R| power((alpha * u).sin_cos().0 / alpha, dim - 1);
     let mut mean = R::zero();
@@ -146,8 +194,7 @@ fn ln_cap<R: Real>(dim: usize, ln_alpha: R) -> (R, R) {
         let both = height(R::constant(0.5 * (1.0 - x))) + height(R::constant(0.5 * (1.0 + x)));
         mean += both.scale(0.5 * w);
     }
-    let constant = (area(dim - 1) / area(dim)).ln();
-    (ln_alpha.scale(dim as f64) + mean.ln() + R::constant(constant), height(R::one()) / mean)
+    (ln_alpha.scale(dim as f64) + mean.ln() + R::constant(of.ln_ratio), height(R::one()) / mean)
 }
 
 /// Terms of the series below, enough for r^2 <= 3.4 dim.
@@ -157,10 +204,11 @@ const TERMS: usize = 48;
 ///
 /// P = x^a e^-x / Gamma(a + 1) sum_n x^n / ((a + 1) .. (a + n)) with a = dim/2, x = r^2/2.
 #[inline]
-fn ln_below<R: Real>(dim: usize, ln_r: R) -> (R, R) {
+fn ln_below<R: Real>(of: &Constants, ln_r: R) -> (R, R) {
+    let dim = of.dim;
     let (a, x) = (0.5 * dim as f64, ln_r.scale(2.0).exp().scale(0.5));
     let series = (1..=TERMS).rev().fold(R::one(), |sum, n| R::one() + x.scale(1.0 / (a + n as f64)) * sum);
-    let constant = -(a * LN_2 + gamma_half(dim + 2).ln());
+    let constant = -(a * LN_2 + of.ln_gamma);
     (ln_r.scale(dim as f64) - x + series.ln() + R::constant(constant), R::constant(dim as f64) / series)
 }
 
@@ -195,16 +243,31 @@ impl<const D: usize> Manifold for Sphere<D> {
         D + 1
     };
 
-    fn notation() -> String {
-        format!("s{D}")
+    forward!(Hypersphere: Hypersphere { dim: D }, Geometry::Sphere { dim: D });
+}
+
+/// A sphere of 2 to [`LARGEST_SPHERE`] dimensions as a value.
+pub(super) struct Hypersphere {
+    pub(super) dim: usize,
+}
+
+impl ManifoldValue for Hypersphere {
+    const UNIFORM: bool = true;
+
+    fn dims(&self) -> [usize; 2] {
+        [self.dim, self.dim + 1]
+    }
+    fn notation(&self) -> String {
+        format!("s{}", self.dim)
     }
     #[inline]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
-        let (sin, cos) = intrinsic[D - 1].sin_cos();
+    fn embed<R: Real>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+        let dim = self.dim;
+        let (sin, cos) = intrinsic[dim - 1].sin_cos();
         embedded[0] = cos;
         embedded[1] = sin;
-        for m in 2..=D {
-            let theta = intrinsic[D - m];
+        for m in 2..=dim {
+            let theta = intrinsic[dim - m];
             let (sin, cos) = theta.sin_cos();
             embedded[..m].iter_mut().for_each(|x| *x *= sin);
             embedded[m] = cos;
@@ -212,45 +275,48 @@ impl<const D: usize> Manifold for Sphere<D> {
         }
     }
     #[inline]
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Real>(&self, intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+        let dim = self.dim;
         // Sines and cosines by the last coordinate they lead to, and the product of the sines beyond each.
         let (mut pairs, mut beyond) = ([(R::zero(), R::zero()); MOST], [R::one(); MOST]);
-        for m in (2..=D).rev() {
-            pairs[m] = intrinsic[D - m].sin_cos();
+        for m in (2..=dim).rev() {
+            pairs[m] = intrinsic[dim - m].sin_cos();
             beyond[m - 1] = beyond[m] * pairs[m].0;
         }
-        let (sin, cos) = intrinsic[D - 1].sin_cos();
-        cot_intrinsic[D - 1] += beyond[1] * (cos * cot_embedded[1] - sin * cot_embedded[0]);
+        let (sin, cos) = intrinsic[dim - 1].sin_cos();
+        cot_intrinsic[dim - 1] += beyond[1] * (cos * cot_embedded[1] - sin * cot_embedded[0]);
         let mut inner = [R::zero(); MOST];
         (inner[0], inner[1]) = (cos, sin);
-        for m in 2..=D {
+        for m in 2..=dim {
             let (sin, cos) = pairs[m];
             let along = inner[..m].iter().zip(cot_embedded).fold(R::zero(), |sum, (x, c)| sum + *x * *c);
-            let slope = ln_sin(intrinsic[D - m]).1.scale((m - 1) as f64);
-            cot_intrinsic[D - m] += beyond[m] * (cos * along - sin * cot_embedded[m]) + cot_log_det * slope;
+            let slope = ln_sin(intrinsic[dim - m]).1.scale((m - 1) as f64);
+            cot_intrinsic[dim - m] += beyond[m] * (cos * along - sin * cot_embedded[m]) + cot_log_det * slope;
             inner[..m].iter_mut().for_each(|x| *x *= sin);
             inner[m] = cos;
         }
     }
     #[inline]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+    fn intrinsic<R: Real>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+        let dim = self.dim;
         let radii = radii(embedded);
-        intrinsic[D - 1] = wrap(embedded[1].atan2(embedded[0]));
-        for m in 2..=D {
+        intrinsic[dim - 1] = wrap(embedded[1].atan2(embedded[0]));
+        for m in 2..=dim {
             let theta = radii[m - 1].atan2(embedded[m]);
-            intrinsic[D - m] = theta;
+            intrinsic[dim - m] = theta;
             *log_det -= ln_sin(theta).0.scale((m - 1) as f64);
         }
     }
     #[inline]
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Real>(&self, embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+        let dim = self.dim;
         let radii = radii(embedded);
-        let turn = cot_intrinsic[D - 1] / radii[1];
+        let turn = cot_intrinsic[dim - 1] / radii[1];
         cot_embedded[0] -= embedded[1] / radii[1] * turn;
         cot_embedded[1] += embedded[0] / radii[1] * turn;
-        for m in 2..=D {
+        for m in 2..=dim {
             let theta = radii[m - 1].atan2(embedded[m]);
-            let cot = cot_intrinsic[D - m] - cot_log_det * ln_sin(theta).1.scale((m - 1) as f64);
+            let cot = cot_intrinsic[dim - m] - cot_log_det * ln_sin(theta).1.scale((m - 1) as f64);
             // theta = atan2(rho, h): (h d rho - rho dh) / (rho^2 + h^2), d rho = (v / rho) . dv.
             let over = cot / radii[m];
             let radial = embedded[m] / radii[m] * over;
@@ -261,85 +327,89 @@ impl<const D: usize> Manifold for Sphere<D> {
         }
     }
     #[inline]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    fn project<R: Real>(&self, given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
     #[inline]
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Real>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
     #[inline]
-    fn log_reference<R: Real>(_: &[R]) -> R {
-        R::constant(-area(D).ln())
+    fn log_reference<R: Real>(&self, _: &[R]) -> R {
+        R::constant(-Constants::of(self.dim).ln_area)
     }
     #[inline]
-    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    fn log_reference_vjp<R: Real>(&self, _: &[R], _: R, _: &mut [R]) {}
 
     #[inline]
-    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
-        base.copy_from_slice(&target[..D]);
+    fn to_base<R: Real>(&self, target: &[R], base: &mut [R]) {
+        let (dim, of) = (self.dim, Constants::of(self.dim));
+        base.copy_from_slice(&target[..dim]);
         // At the north pole any direction is right.
         let rho = length(base);
-        let at_pole = rho.le(least()) & target[D].gt(R::zero());
+        let at_pole = rho.le(least()) & target[dim].gt(R::zero());
         base[0] = R::select(at_pole, least(), base[0]);
 
-        let south = target[D].lt(R::zero());
-        let (ln_share, _) = ln_cap(D, rho.atan2(target[D].abs()).ln());
-        // South: P(chi < r) lies between r^D / (2^a Gamma(a + 1)) and e^(-r^2/2) times that, and r^2 < D. North: r > 1 because the median is, and
-        // P(chi > r) < (e x / a)^a e^-x is below any p where x = 2 ln(1/p) + 8 D.
-        let within = (ln_share + R::constant(0.5 * D as f64 * LN_2 + gamma_half(D + 2).ln())).scale(1.0 / D as f64);
-        let far = (R::constant(16.0 * D as f64) - ln_share.scale(4.0)).ln().scale(0.5);
+        let south = target[dim].lt(R::zero());
+        let (ln_share, _) = ln_cap(of, rho.atan2(target[dim].abs()).ln());
+        // South: P(chi < r) lies between r^D / (2^a Gamma(a + 1)) and e^(-r^2/2) times that, and r^2 < D. North: r > 1
+        // because the median is, and P(chi > r) < (e x / a)^a e^-x is below any p where x = 2 ln(1/p) + 8 D.
+        let within = (ln_share + R::constant(0.5 * dim as f64 * LN_2 + of.ln_gamma)).scale(1.0 / dim as f64);
+        let far = (R::constant(16.0 * dim as f64) - ln_share.scale(4.0)).ln().scale(0.5);
         let lo = R::select(south, within - R::constant(1e-3), R::zero());
         let hi = R::select(south, within + R::constant(0.5), far);
-        let outermost = R::constant(0.5 * (D as f64).ln() + 0.6);
+        let outermost = R::constant(0.5 * of.ln_dim + 0.6);
         let (ln_r, _) = monotone_root(R::select(south, ln_share, -ln_share), lo, hi, |ln_r: R| {
-            let (below, beyond) = (ln_below(D, ln_r.min(outermost)), ln_beyond(D, ln_r));
+            let (below, beyond) = (ln_below(of, ln_r.min(outermost)), ln_beyond(dim, ln_r));
             (R::select(south, below.0, beyond.0), R::select(south, below.1, beyond.1))
         });
         let r = ln_r.exp();
         base.iter_mut().for_each(|x| *x = *x / rho * r);
     }
     #[inline]
-    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
-        let mut base = [R::zero(); D];
-        Self::to_base(target, &mut base);
-        polar_base_vjp(target, &base, cot_base, cot_target);
+    fn to_base_vjp<R: Real>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+        let mut room = [R::zero(); LARGEST_SPHERE];
+        let base = &mut room[..self.dim];
+        self.to_base(target, base);
+        polar_base_vjp(target, base, cot_base, cot_target);
     }
     #[inline]
-    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+    fn from_base<R: Real>(&self, base: &[R], target: &mut [R]) {
+        let (dim, of) = (self.dim, Constants::of(self.dim));
         let r = length(base);
         let ln_r = r.ln();
-        let ln_beyond = -ln_beyond(D, ln_r).0;
+        let ln_beyond = -ln_beyond(dim, ln_r).0;
         let south = ln_beyond.gt(R::constant(-LN_2));
         // Where less than half is nearer, r^2 < D.
-        let (ln_below, _) = ln_below(D, ln_r.min(R::constant(0.5 * (D as f64).ln())));
-        let nearest = least::<R>().ln().scale(D as f64);
+        let (ln_below, _) = ln_below(of, ln_r.min(R::constant(0.5 * of.ln_dim)));
+        let nearest = least::<R>().ln().scale(dim as f64);
         let ln_share = R::select(south, ln_below, ln_beyond).max(nearest);
         // 2/pi alpha <= sin alpha <= alpha.
-        let within = (ln_share + R::constant((D as f64 * area(D) / area(D - 1)).ln())).scale(1.0 / D as f64);
+        let within = (ln_share + R::constant(of.ln_cap)).scale(1.0 / dim as f64);
         let (lo, hi) = (within - R::constant(1e-3), within + R::constant(FRAC_PI_2.ln() + 1e-3));
-        let (ln_alpha, _) = monotone_root(ln_share, lo, hi, |ln_alpha| ln_cap(D, ln_alpha));
+        let (ln_alpha, _) = monotone_root(ln_share, lo, hi, |ln_alpha| ln_cap(of, ln_alpha));
         let (sin, cos) = ln_alpha.exp().sin_cos();
         for (x, z) in target.iter_mut().zip(base) {
             *x = *z / r * sin;
         }
-        target[D] = R::select(south, -cos, cos);
+        target[dim] = R::select(south, -cos, cos);
     }
 
-    fn check_intrinsic(point: &[f64]) -> Option<String> {
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
+        let dim = self.dim;
         finite(point, "angles are finite numbers, in radians").or_else(|| {
             // Rounding in f32 may carry pi a little above itself.
-            let outside = point[..D - 1].iter().position(|theta| *theta < -1e-6 || *theta > PI + 1e-6)?;
+            let outside = point[..dim - 1].iter().position(|theta| *theta < -1e-6 || *theta > PI + 1e-6)?;
             Some(format!(
-                "theta_{} is {}: the first {} coordinates of s{D} are polar angles in radians, from 0 to pi, the last one is an azimuth \
+                "theta_{} is {}: the first {} coordinates of s{dim} are polar angles in radians, from 0 to pi, the last one is an azimuth \
                  of any size",
                 outside + 1,
                 point[outside],
-                D - 1
+                dim - 1
             ))
         })
     }
-    fn check_embedded(point: &[f64]) -> Option<String> {
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
         unit(point)
     }
 }

@@ -1,6 +1,7 @@
 //! Closed intervals of the line.
 
-use super::Manifold;
+use super::value::{ManifoldValue, forward};
+use super::{Geometry, Manifold};
 use crate::numeric::Real;
 use crate::numeric::special::{normal_cdf, normal_quantile, over_normal_density};
 
@@ -29,26 +30,18 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     /// The distance between them.
     pub const LENGTH: f64 = Self::BOUNDS[1] - Self::BOUNDS[0];
 
+    const VALUE: Bounds = Bounds { low: Self::BOUNDS[0], high: Self::BOUNDS[1] };
+
     /// Distances from the lower and the upper end, in units of the length.
     #[inline(always)]
     pub(crate) fn shares<R: Real>(x: R) -> [R; 2] {
-        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
-        [(x - low).scale(1.0 / Self::LENGTH), (high - x).scale(1.0 / Self::LENGTH)]
+        Self::VALUE.shares(x)
     }
 
     /// The point at these distances, from the one that is more precise.
     #[inline(always)]
-    pub(crate) fn at_shares<R: Real>([from_low, from_high]: [R; 2]) -> R {
-        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
-        let nearer = from_low.le(from_high);
-        Self::inside(R::select(nearer, low + from_low.scale(Self::LENGTH), high - from_high.scale(Self::LENGTH)))
-    }
-
-    /// Points outside to the end; NaN stays.
-    #[inline(always)]
-    fn inside<R: Real>(x: R) -> R {
-        let (low, high) = (R::constant(Self::BOUNDS[0]), R::constant(Self::BOUNDS[1]));
-        R::select(x.lt(low), low, R::select(x.gt(high), high, x))
+    pub(crate) fn at_shares<R: Real>(shares: [R; 2]) -> R {
+        Self::VALUE.at_shares(shares)
     }
 }
 
@@ -56,63 +49,107 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
 impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, HIGH_BITS> {
     const DIM: usize = 1;
     const EMBED: usize = 1;
+    forward!(Bounds: Self::VALUE, Geometry::Interval { low: Self::BOUNDS[0], high: Self::BOUNDS[1] });
+}
+
+/// An interval as a value.
+#[derive(Clone, Copy)]
+pub(crate) struct Bounds {
+    pub(crate) low: f64,
+    pub(crate) high: f64,
+}
+
+impl Bounds {
+    /// The distance between them.
+    #[inline(always)]
+    pub(crate) fn length(self) -> f64 {
+        self.high - self.low
+    }
+
+    /// Distances from the lower and the upper end, in units of the length.
+    #[inline(always)]
+    pub(crate) fn shares<R: Real>(self, x: R) -> [R; 2] {
+        let (low, high) = (R::constant(self.low), R::constant(self.high));
+        [(x - low).scale(1.0 / self.length()), (high - x).scale(1.0 / self.length())]
+    }
+
+    /// The point at these distances, from the one that is more precise.
+    #[inline(always)]
+    pub(crate) fn at_shares<R: Real>(self, [from_low, from_high]: [R; 2]) -> R {
+        let (low, high) = (R::constant(self.low), R::constant(self.high));
+        let nearer = from_low.le(from_high);
+        self.inside(R::select(nearer, low + from_low.scale(self.length()), high - from_high.scale(self.length())))
+    }
+
+    /// Points outside to the end; NaN stays.
+    #[inline(always)]
+    fn inside<R: Real>(self, x: R) -> R {
+        let (low, high) = (R::constant(self.low), R::constant(self.high));
+        R::select(x.lt(low), low, R::select(x.gt(high), high, x))
+    }
+}
+
+impl ManifoldValue for Bounds {
     const WIDE: bool = true;
     const UNIFORM: bool = true;
 
-    fn notation() -> String {
-        let [low, high] = Self::BOUNDS;
-        if [low, high] == [0.0, 1.0] { "i1".into() } else { format!("i1[{low}, {high}]") }
+    fn dims(&self) -> [usize; 2] {
+        [1, 1]
+    }
+    fn notation(&self) -> String {
+        let Bounds { low, high } = self;
+        if [*low, *high] == [0.0, 1.0] { "i1".into() } else { format!("i1[{low}, {high}]") }
     }
     #[inline(always)]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
-        embedded[0] = Self::inside(intrinsic[0]);
+    fn embed<R: Real>(&self, intrinsic: &[R], embedded: &mut [R], _: &mut R) {
+        embedded[0] = self.inside(intrinsic[0]);
     }
     // Of a point that counts as an end, the derivatives are those of the end.
     #[inline(always)]
-    fn embed_vjp<R: Real>(_: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Real>(&self, _: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         cot_intrinsic[0] += cot_embedded[0];
     }
     #[inline(always)]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
+    fn intrinsic<R: Real>(&self, embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = embedded[0];
     }
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(_: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Real>(&self, _: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] += cot_intrinsic[0];
     }
     #[inline(always)]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
-        embedded[0] = Self::inside(given[0]);
+    fn project<R: Real>(&self, given: &[R], embedded: &mut [R]) {
+        embedded[0] = self.inside(given[0]);
     }
     #[inline(always)]
-    fn project_vjp<R: Real>(_: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Real>(&self, _: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         cot_given[0] += cot_embedded[0];
     }
     #[inline(always)]
-    fn log_reference<R: Real>(_: &[R]) -> R {
-        R::constant(-Self::LENGTH.ln())
+    fn log_reference<R: Real>(&self, _: &[R]) -> R {
+        R::constant(-self.length().ln())
     }
     #[inline(always)]
-    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    fn log_reference_vjp<R: Real>(&self, _: &[R], _: R, _: &mut [R]) {}
     #[inline(always)]
-    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
-        let [low, high] = Self::shares(target[0]);
+    fn to_base<R: Real>(&self, target: &[R], base: &mut [R]) {
+        let [low, high] = self.shares(target[0]);
         base[0] = normal_quantile(low, high);
     }
     #[inline(always)]
     // dz / dp = 1 / phi(z).
-    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+    fn to_base_vjp<R: Real>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
-        Self::to_base(target, &mut z);
-        cot_target[0] += cot_base[0] * over_normal_density(z[0]).scale(1.0 / Self::LENGTH);
+        self.to_base(target, &mut z);
+        cot_target[0] += cot_base[0] * over_normal_density(z[0]).scale(1.0 / self.length());
     }
     #[inline(always)]
-    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+    fn from_base<R: Real>(&self, base: &[R], target: &mut [R]) {
         let (low, high) = normal_cdf(base[0]);
-        target[0] = Self::at_shares([low, high]);
+        target[0] = self.at_shares([low, high]);
     }
-    fn check_intrinsic(point: &[f64]) -> Option<String> {
-        let (x, [low, high]) = (point[0], Self::BOUNDS);
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
+        let (x, Bounds { low, high }) = (point[0], *self);
         if !x.is_finite() {
             return Some(format!("the coordinate is {x}: a coordinate of an interval is a finite number"));
         }
@@ -124,8 +161,8 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, 
             )
         })
     }
-    fn check_embedded(point: &[f64]) -> Option<String> {
-        Self::check_intrinsic(point)
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
+        self.check_intrinsic(point)
     }
 }
 

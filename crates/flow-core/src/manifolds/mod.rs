@@ -9,17 +9,17 @@ mod hypersphere;
 mod interval;
 mod simplex;
 mod sphere;
+mod unit_vector;
+pub(crate) mod value;
 
 pub use euclidean::Euclidean;
-pub use geometry::Geometry;
+pub use geometry::{Geometry, OwnManifold};
 pub(crate) use hypersphere::hypot;
 pub use hypersphere::{LARGEST_SPHERE, Sphere};
 pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
 pub(crate) use sphere::half_squares;
-#[doc(hidden)]
-pub use sphere::ln_sin;
 pub use sphere::{Circle, Sphere2};
 
 use crate::numeric::Real;
@@ -37,7 +37,7 @@ use crate::numeric::Real;
     label = "brackets before the `:` hold the type of a manifold of your own",
     note = "write one of the manifolds that come with the crate, for example `e3` or `s2`, or `impl flow_runtime::manifolds::Manifold for {Self}`"
 )]
-pub trait Manifold: Send + Sync + 'static {
+pub trait Manifold: Sized + Send + Sync + 'static {
     /// Number of intrinsic coordinates, and of base coordinates.
     const DIM: usize;
     /// Number of embedded coordinates.
@@ -46,15 +46,12 @@ pub trait Manifold: Send + Sync + 'static {
     const WIDE: bool = false;
     /// Whether [`Manifold::log_reference`] is the same everywhere: then the density of a point does not ask where a chain leads it.
     const UNIFORM: bool = false;
-    /// The manifold as a value.
-    fn geometry() -> Geometry
-    where
-        Self: Sized,
-    {
-        Geometry::of::<Self>()
-    }
     /// How the notation writes it: `e3`, `s2`, `i1[-3, 3]`.
     fn notation() -> String;
+    /// The manifold as a value, for what decides by it. A manifold of your own keeps this default.
+    fn geometry() -> Geometry {
+        Geometry::Own(OwnManifold::of::<Self>())
+    }
 
     /// Intrinsic to embedded coordinates; adds ln |d embedded / d intrinsic|.
     fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R);
@@ -65,10 +62,20 @@ pub trait Manifold: Send + Sync + 'static {
     /// Cotangents of [`Manifold::intrinsic`].
     fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]);
     /// Moves embedded coordinates given by a user onto the manifold (a vector of about unit length to unit length, shares
-    /// to the sum 1).
-    fn project<R: Real>(given: &[R], embedded: &mut [R]);
+    /// to the sum 1). By default they are taken as they are.
+    #[inline(always)]
+    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+        embedded.copy_from_slice(given);
+    }
     /// Cotangents of [`Manifold::project`].
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]);
+    #[inline(always)]
+    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+        // As the default of `project` says.
+        let _ = given;
+        for (bar, cot) in cot_given.iter_mut().zip(cot_embedded) {
+            *bar += *cot;
+        }
+    }
 
     /// ln of the reference density at a point where the chain has ended: the standard normal of the base seen on the
     /// manifold (uniform on spheres, so that no base map and none of its poles enters a log-density).
@@ -80,13 +87,15 @@ pub trait Manifold: Send + Sync + 'static {
     fn to_base<R: Real>(target: &[R], base: &mut [R]);
     /// Cotangents of [`Manifold::to_base`].
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]);
-    /// The way back.
+    /// Maps base to target: the inverse of [`Manifold::to_base`].
     fn from_base<R: Real>(base: &[R], target: &mut [R]);
 
-    /// What is wrong with an intrinsic point, and the way out; `None` for a good one.
+    /// Says what is wrong with an intrinsic point, and the way out; `None` for a good one.
     fn check_intrinsic(point: &[f64]) -> Option<String>;
-    /// What is wrong with an embedded point, and the way out; `None` for a good one.
-    fn check_embedded(point: &[f64]) -> Option<String>;
+    /// Says what is wrong with an embedded point, and the way out; `None` for a good one. By default any finite numbers are a point.
+    fn check_embedded(point: &[f64]) -> Option<String> {
+        value::finite(point, "an embedded coordinate is a finite number")
+    }
 }
 
 #[cfg(test)]

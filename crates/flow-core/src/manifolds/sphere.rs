@@ -1,67 +1,12 @@
 //! The circle and the two-sphere. Embedded coordinates are unit vectors.
 
-use super::Manifold;
 use super::hypersphere::polar_base_vjp;
+use super::unit_vector::{ln_sin, project, project_vjp, unit, wrap};
+use super::value::{ManifoldValue, finite, forward};
+use super::{Geometry, Manifold};
 use crate::numeric::special::{ln_1p_over, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
-
-/// How far from unit length a vector given as embedded coordinates may be.
-const UNIT_TOLERANCE: f64 = 1e-3;
-
-/// sin(theta) is at least this in ln sin(theta), the one term that is singular at the poles.
-const POLE: f64 = 1e-7;
-
-#[inline]
-pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
-    if point.iter().all(|x| x.is_finite()) {
-        return None;
-    }
-    point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
-}
-
-pub(super) fn unit(point: &[f64]) -> Option<String> {
-    finite(point, "a component of a unit vector is a finite number").or_else(|| {
-        let norm = point.iter().map(|x| x * x).sum::<f64>().sqrt();
-        ((norm - 1.0).abs() > UNIT_TOLERANCE).then(|| {
-            format!("the vector has length {norm}: embedded coordinates are a unit vector, divide it by its length")
-        })
-    })
-}
-
-#[inline(always)]
-pub(super) fn dot<R: Real>(a: &[R], b: &[R]) -> R {
-    let mut sum = R::zero();
-    for (a, b) in a.iter().zip(b) {
-        sum += *a * *b;
-    }
-    sum
-}
-
-#[inline(always)]
-pub(super) fn project<R: Real>(given: &[R], embedded: &mut [R]) {
-    let norm = dot(given, given).sqrt();
-    for (unit, x) in embedded.iter_mut().zip(given) {
-        *unit = *x / norm;
-    }
-}
-
-#[inline(always)]
-pub(super) fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
-    let norm2 = dot(given, given);
-    let norm = norm2.sqrt();
-    let along = dot(given, cot_embedded) / norm2;
-    for ((bar, x), c) in cot_given.iter_mut().zip(given).zip(cot_embedded) {
-        *bar += (*c - *x * along) / norm;
-    }
-}
-
-/// An angle from (-pi, pi] to [0, 2 pi).
-#[inline(always)]
-pub(super) fn wrap<R: Real>(angle: R) -> R {
-    let turned = R::select(angle.lt(R::zero()), angle + R::constant(TAU), angle);
-    R::select(turned.lt(R::constant(TAU)), turned, R::zero())
-}
 
 /// The circle: intrinsic coordinate an angle in radians (any number; [0, 2 pi) is returned), embedded (cos, sin).
 pub struct Circle;
@@ -70,49 +15,59 @@ pub struct Circle;
 impl Manifold for Circle {
     const DIM: usize = 1;
     const EMBED: usize = 2;
+    forward!(Round: Round, Geometry::Circle);
+}
+
+/// The circle as a value.
+pub(super) struct Round;
+
+impl ManifoldValue for Round {
     const WIDE: bool = true;
     const UNIFORM: bool = true;
 
-    fn notation() -> String {
+    fn dims(&self) -> [usize; 2] {
+        [1, 2]
+    }
+    fn notation(&self) -> String {
         "s1".into()
     }
     #[inline(always)]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], _: &mut R) {
+    fn embed<R: Real>(&self, intrinsic: &[R], embedded: &mut [R], _: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         embedded[0] = cos;
         embedded[1] = sin;
     }
     #[inline(always)]
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Real>(&self, intrinsic: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         cot_intrinsic[0] += cos * cot_embedded[1] - sin * cot_embedded[0];
     }
     #[inline(always)]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], _: &mut R) {
+    fn intrinsic<R: Real>(&self, embedded: &[R], intrinsic: &mut [R], _: &mut R) {
         intrinsic[0] = wrap(embedded[1].atan2(embedded[0]));
     }
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Real>(&self, embedded: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         cot_embedded[0] -= embedded[1] * cot_intrinsic[0];
         cot_embedded[1] += embedded[0] * cot_intrinsic[0];
     }
     #[inline(always)]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    fn project<R: Real>(&self, given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
     #[inline(always)]
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Real>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
     #[inline(always)]
-    fn log_reference<R: Real>(_: &[R]) -> R {
+    fn log_reference<R: Real>(&self, _: &[R]) -> R {
         R::constant(-TAU.ln())
     }
     #[inline(always)]
-    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    fn log_reference_vjp<R: Real>(&self, _: &[R], _: R, _: &mut [R]) {}
     /// The angle pi goes to 0, the angle 0 to both infinities, angles in (0, pi) to positive numbers.
     #[inline(always)]
-    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+    fn to_base<R: Real>(&self, target: &[R], base: &mut [R]) {
         let signed = target[1].atan2(target[0]);
         let tail = signed.abs().scale(1.0 / TAU);
         let rest = R::one() - tail;
@@ -121,15 +76,15 @@ impl Manifold for Circle {
     }
     #[inline(always)]
     // |z| = -Phi^-1(|angle| / tau): dz / d angle = -1 / (tau phi(z)) on both sides.
-    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+    fn to_base_vjp<R: Real>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut z = [R::zero()];
-        Self::to_base(target, &mut z);
+        self.to_base(target, &mut z);
         let cot = -cot_base[0] * over_normal_density(z[0]).scale(1.0 / TAU);
         cot_target[0] -= target[1] * cot;
         cot_target[1] += target[0] * cot;
     }
     #[inline(always)]
-    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+    fn from_base<R: Real>(&self, base: &[R], target: &mut [R]) {
         // The angle in units of tau is the tail of the normal distribution beyond |z|.
         let tail = base[0].abs().scale(core::f64::consts::FRAC_1_SQRT_2).erfc().scale(0.5);
         let (sin, cos) = tail.scale(TAU).sin_cos();
@@ -137,10 +92,10 @@ impl Manifold for Circle {
         target[1] = R::select(base[0].lt(R::zero()), -sin, sin);
     }
     #[inline]
-    fn check_intrinsic(point: &[f64]) -> Option<String> {
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
         finite(point, "an angle is a finite number, in radians")
     }
-    fn check_embedded(point: &[f64]) -> Option<String> {
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
         unit(point)
     }
 }
@@ -162,29 +117,28 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
     (R::select(north, small, big), R::select(north, big, small))
 }
 
-/// ln sin(theta) with the sine kept above `POLE`, and its derivative. The sine is held, not the angle: in `f32` no angle is as close
-/// to pi.
-#[inline(always)]
-pub fn ln_sin<R: Real>(theta: R) -> (R, R) {
-    let (sin, cos) = theta.sin_cos();
-    let least = R::constant(POLE);
-    let free = sin.gt(least);
-    let held = R::select(free, sin, least);
-    (held.ln(), R::select(free, cos / held, R::zero()))
-}
-
 #[diagnostic::do_not_recommend]
 impl Manifold for Sphere2 {
     const DIM: usize = 2;
     const EMBED: usize = 3;
+    forward!(TwoSphere: TwoSphere, Geometry::Sphere { dim: 2 });
+}
+
+/// The two-sphere as a value.
+pub(super) struct TwoSphere;
+
+impl ManifoldValue for TwoSphere {
     const WIDE: bool = true;
     const UNIFORM: bool = true;
 
-    fn notation() -> String {
+    fn dims(&self) -> [usize; 2] {
+        [2, 3]
+    }
+    fn notation(&self) -> String {
         "s2".into()
     }
     #[inline(always)]
-    fn embed<R: Real>(intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
+    fn embed<R: Real>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
         embedded[0] = sin * cos_phi;
@@ -193,7 +147,7 @@ impl Manifold for Sphere2 {
         *log_det += ln_sin(intrinsic[0]).0;
     }
     #[inline(always)]
-    fn embed_vjp<R: Real>(intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
+    fn embed_vjp<R: Real>(&self, intrinsic: &[R], cot_embedded: &[R], cot_log_det: R, cot_intrinsic: &mut [R]) {
         let (sin, cos) = intrinsic[0].sin_cos();
         let (sin_phi, cos_phi) = intrinsic[1].sin_cos();
         let radial = cot_embedded[0] * cos_phi + cot_embedded[1] * sin_phi;
@@ -201,14 +155,14 @@ impl Manifold for Sphere2 {
         cot_intrinsic[1] += sin * (cot_embedded[1] * cos_phi - cot_embedded[0] * sin_phi);
     }
     #[inline(always)]
-    fn intrinsic<R: Real>(embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
+    fn intrinsic<R: Real>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         let rho = (embedded[0].square() + embedded[1].square()).sqrt();
         intrinsic[0] = rho.atan2(embedded[2]);
         intrinsic[1] = wrap(embedded[1].atan2(embedded[0]));
         *log_det -= ln_sin(intrinsic[0]).0;
     }
     #[inline(always)]
-    fn intrinsic_vjp<R: Real>(embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
+    fn intrinsic_vjp<R: Real>(&self, embedded: &[R], cot_intrinsic: &[R], cot_log_det: R, cot_embedded: &mut [R]) {
         let rho2 = (embedded[0].square() + embedded[1].square()).max(R::constant(R::Scalar::TINY));
         let rho = rho2.sqrt();
         let theta_bar = cot_intrinsic[0] - cot_log_det * ln_sin(rho.atan2(embedded[2])).1;
@@ -219,22 +173,22 @@ impl Manifold for Sphere2 {
         cot_embedded[2] -= theta_bar * rho;
     }
     #[inline(always)]
-    fn project<R: Real>(given: &[R], embedded: &mut [R]) {
+    fn project<R: Real>(&self, given: &[R], embedded: &mut [R]) {
         project(given, embedded);
     }
     #[inline(always)]
-    fn project_vjp<R: Real>(given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
+    fn project_vjp<R: Real>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
         project_vjp(given, cot_embedded, cot_given);
     }
     #[inline(always)]
-    fn log_reference<R: Real>(_: &[R]) -> R {
+    fn log_reference<R: Real>(&self, _: &[R]) -> R {
         R::constant(-(2.0 * TAU).ln())
     }
     #[inline(always)]
-    fn log_reference_vjp<R: Real>(_: &[R], _: R, _: &mut [R]) {}
+    fn log_reference_vjp<R: Real>(&self, _: &[R], _: R, _: &mut [R]) {}
     /// The south pole goes to the origin, the north pole to infinity (to about 37 in f64): r = sqrt(-2 ln((1 - z)/2)).
     #[inline(always)]
-    fn to_base<R: Real>(target: &[R], base: &mut [R]) {
+    fn to_base<R: Real>(&self, target: &[R], base: &mut [R]) {
         // At the pole itself any direction is right; the smallest step along x keeps r finite.
         let least = R::constant((R::Scalar::TINY * 16.0).sqrt());
         let at_pole = (target[0].square() + target[1].square()).lt(least.square()) & target[2].gt(R::zero());
@@ -249,13 +203,13 @@ impl Manifold for Sphere2 {
         base[1] = target[1] / short * long;
     }
     #[inline(always)]
-    fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
+    fn to_base_vjp<R: Real>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let mut base = [R::zero(); 2];
-        Self::to_base(target, &mut base);
+        self.to_base(target, &mut base);
         polar_base_vjp(target, &base, cot_base, cot_target);
     }
     #[inline(always)]
-    fn from_base<R: Real>(base: &[R], target: &mut [R]) {
+    fn from_base<R: Real>(&self, base: &[R], target: &mut [R]) {
         let half = (base[0].square() + base[1].square()).scale(0.5);
         let h = (-half).exp();
         // c = 1 - e^(-r^2/2); rho / r = sqrt(4 h c / r^2), smooth at r = 0.
@@ -266,7 +220,7 @@ impl Manifold for Sphere2 {
         target[1] = base[1] * shrink;
         target[2] = c - h;
     }
-    fn check_intrinsic(point: &[f64]) -> Option<String> {
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
         finite(point, "angles are finite numbers, in radians").or_else(|| {
             // Rounding in f32 may carry pi a little above itself.
             let outside = point[0] < -1e-6 || point[0] > PI + 1e-6;
@@ -279,7 +233,7 @@ impl Manifold for Sphere2 {
             })
         })
     }
-    fn check_embedded(point: &[f64]) -> Option<String> {
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
         unit(point)
     }
 }

@@ -55,18 +55,19 @@ picks! {
 /// Declares `trait Any: Part<every kind of pack>` and implements [`PerPack`] for `dyn Any`, with `dyn Part<R>` as its
 /// parts. The items in braces are those of the trait itself.
 macro_rules! family {
-    ($(#[$meta:meta])* $visibility:vis trait $any:ident: $part:ident $items:tt) => {
+    ($(#[$meta:meta])* $visibility:vis trait $any:ident: $part:ident $(+ $also:ident)* { $($items:tt)* }) => {
         #[cfg(target_arch = "x86_64")]
         $(#[$meta])*
         $visibility trait $any: $part<f64>
             + $part<$crate::numeric::Lanes<f64, 8>>
             + $part<$crate::numeric::Avx2F64>
             + $part<$crate::numeric::Avx512F64>
-        $items
+            $(+ $also)*
+        { $($items)* }
         #[cfg(not(target_arch = "x86_64"))]
         $(#[$meta])*
-        $visibility trait $any: $part<f64> + $part<$crate::numeric::Lanes<f64, 8>>
-        $items
+        $visibility trait $any: $part<f64> + $part<$crate::numeric::Lanes<f64, 8>> $(+ $also)*
+        { $($items)* }
 
         impl $crate::numeric::PerPack for dyn $any {
             type Of<R: $crate::numeric::WidePack> = dyn $part<R>;

@@ -10,6 +10,7 @@ use super::Report;
 use super::numbers::Numbers;
 use crate::density::{Space, Stepwise};
 use crate::error::Error;
+use crate::manifolds::Geometry;
 use crate::module::Element;
 use core::f64::consts::TAU;
 
@@ -59,7 +60,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
         self.calibration(numbers, &mut add)?;
         let flat: Vec<usize> = spaces
             .iter()
-            .filter(|space| space.notation.starts_with('e') || space.notation.starts_with('i'))
+            .filter(|space| matches!(space.geometry, Geometry::Euclidean { .. } | Geometry::Interval { .. }))
             .flat_map(|space| space.columns.clone())
             .take(COORDINATES)
             .collect();

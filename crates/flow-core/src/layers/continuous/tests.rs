@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::layers::laws::{self, Tolerance, check};
-use crate::numeric::{Lanes, Pack};
+use crate::numeric::Lanes;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;

@@ -1,0 +1,244 @@
+//! Manifolds as values: the arithmetic of [`Manifold`] with its sizes at run time.
+
+use super::Manifold;
+use crate::numeric::{Real, WidePack, Work, family};
+use core::any::TypeId;
+use core::marker::PhantomData;
+
+/// Hands the signatures of the arithmetic to another macro, behind what else that macro is given: `arithmetic!({declare})`.
+macro_rules! arithmetic {
+    ({$($to:tt)*} $($with:tt)*) => {
+        $($to)*! {
+            [$($with)*]
+            fn embed(intrinsic: [&'a [R]], embedded: [&'a mut [R]], log_det: [&'a mut R]) -> ();
+            fn embed_vjp(
+                intrinsic: [&'a [R]], cot_embedded: [&'a [R]], cot_log_det: [R], cot_intrinsic: [&'a mut [R]]
+            ) -> ();
+            fn intrinsic(embedded: [&'a [R]], intrinsic: [&'a mut [R]], log_det: [&'a mut R]) -> ();
+            fn intrinsic_vjp(
+                embedded: [&'a [R]], cot_intrinsic: [&'a [R]], cot_log_det: [R], cot_embedded: [&'a mut [R]]
+            ) -> ();
+            fn project(given: [&'a [R]], embedded: [&'a mut [R]]) -> ();
+            fn project_vjp(given: [&'a [R]], cot_embedded: [&'a [R]], cot_given: [&'a mut [R]]) -> ();
+            fn log_reference(target: [&'a [R]]) -> R;
+            fn log_reference_vjp(target: [&'a [R]], cot: [R], cot_target: [&'a mut [R]]) -> ();
+            fn to_base(target: [&'a [R]], base: [&'a mut [R]]) -> ();
+            fn to_base_vjp(target: [&'a [R]], cot_base: [&'a [R]], cot_target: [&'a mut [R]]) -> ();
+            fn from_base(base: [&'a [R]], target: [&'a mut [R]]) -> ();
+        }
+    };
+}
+
+/// Methods for every number.
+macro_rules! declare {
+    ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
+        #[doc = concat!("[`Manifold::", stringify!($name), "`].")]
+        fn $name<'a, R: Real>(&'a self, $($arg: $($type)*),*) -> $output;
+    )*};
+}
+
+/// Functions of a type by the methods of a value.
+macro_rules! of_value {
+    ([$value:expr] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
+        #[inline(always)]
+        fn $name<'a, R: Real>($($arg: $($type)*),*) -> $output {
+            ManifoldValue::$name(&$value, $($arg),*)
+        }
+    )*};
+}
+
+/// Methods of a value by the functions of the type `M`.
+macro_rules! of_type {
+    ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
+        #[inline(always)]
+        fn $name<'a, R: Real>(&'a self, $($arg: $($type)*),*) -> $output {
+            M::$name($($arg),*)
+        }
+    )*};
+}
+
+/// An implementation of [`Manifold`] by a value: `forward!(Type of the value: value, its geometry)`.
+macro_rules! forward {
+    ($type:ty: $value:expr, $geometry:expr) => {
+        const WIDE: bool = <$type as ManifoldValue>::WIDE;
+        const UNIFORM: bool = <$type as ManifoldValue>::UNIFORM;
+        #[inline]
+        fn geometry() -> Geometry {
+            $geometry
+        }
+        fn notation() -> String {
+            ManifoldValue::notation(&$value)
+        }
+        fn check_intrinsic(point: &[f64]) -> Option<String> {
+            ManifoldValue::check_intrinsic(&$value, point)
+        }
+        fn check_embedded(point: &[f64]) -> Option<String> {
+            ManifoldValue::check_embedded(&$value, point)
+        }
+        $crate::manifolds::value::arithmetic!({$crate::manifolds::value::of_value} $value);
+    };
+}
+
+pub(super) use {arithmetic, forward, of_value};
+
+/// A manifold as a value. What its functions do is said at those of [`Manifold`], of the same names.
+pub trait ManifoldValue: Send + Sync + 'static {
+    /// [`Manifold::WIDE`].
+    const WIDE: bool = false;
+    /// [`Manifold::UNIFORM`].
+    const UNIFORM: bool = false;
+    /// Numbers of intrinsic and of embedded coordinates.
+    fn dims(&self) -> [usize; 2];
+    /// [`Manifold::notation`].
+    fn notation(&self) -> String;
+    /// [`Manifold::check_intrinsic`].
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String>;
+    /// [`Manifold::check_embedded`].
+    fn check_embedded(&self, point: &[f64]) -> Option<String>;
+    arithmetic!({ declare });
+}
+
+/// Names the first coordinate that is not a finite number, and says `what` it should be.
+#[inline]
+pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
+    if point.iter().all(|x| x.is_finite()) {
+        return None;
+    }
+    point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
+}
+
+/// The value of a type.
+pub struct Static<M>(PhantomData<fn() -> M>);
+
+impl<M: Manifold> Static<M> {
+    /// The value.
+    pub const VALUE: &'static Self = &Static(PhantomData);
+}
+
+impl<M: Manifold> ManifoldValue for Static<M> {
+    const WIDE: bool = M::WIDE;
+    const UNIFORM: bool = M::UNIFORM;
+    fn dims(&self) -> [usize; 2] {
+        [M::DIM, M::EMBED]
+    }
+    fn notation(&self) -> String {
+        M::notation()
+    }
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
+        M::check_intrinsic(point)
+    }
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
+        M::check_embedded(point)
+    }
+    arithmetic!({ of_type });
+}
+
+/// An argument as plain arrays.
+macro_rules! plain {
+    ([&'a [R]] $x:ident) => {
+        R::plain($x)
+    };
+    ([&'a mut [R]] $x:ident) => {
+        R::plain_mut($x)
+    };
+    ([&'a mut R] $x:ident) => {
+        &mut R::plain_mut(core::slice::from_mut($x))[0]
+    };
+    ([R] $x:ident) => {
+        $x.to_plain()
+    };
+}
+
+/// A result of plain arrays.
+macro_rules! from_plain {
+    (() $result:expr) => {
+        $result
+    };
+    (R $result:expr) => {
+        R::from_plain($result)
+    };
+}
+
+/// A trait that objects can have, and its implementation for every value: each function is compiled once for each kind of
+/// pack, on registers where the manifold says [`Manifold::WIDE`], and on plain arrays elsewhere.
+macro_rules! on_packs {
+    ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {
+        /// The arithmetic of a manifold on packs `R`.
+        pub trait OnPacks<R: WidePack> {
+            $(
+                #[doc = concat!("[`Manifold::", stringify!($name), "`].")]
+                fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output;
+            )*
+        }
+
+        impl<R: WidePack, V: ManifoldValue> OnPacks<R> for V {
+            $(
+                #[inline(always)]
+                fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output {
+                    struct Apart<'a, R, V> {
+                        value: &'a V,
+                        $($arg: $($type)*,)*
+                    }
+                    impl<'a, R: WidePack, V: ManifoldValue> Work for Apart<'a, R, V> {
+                        type Output = $output;
+                        #[inline(always)]
+                        fn run(self) -> $output {
+                            let Apart { value, $($arg),* } = self;
+                            if V::WIDE {
+                                ManifoldValue::$name(value, $($arg),*)
+                            } else {
+                                from_plain!($output ManifoldValue::$name(value, $(plain!([$($type)*] $arg)),*))
+                            }
+                        }
+                    }
+                    R::run(Apart { value: self, $($arg),* })
+                }
+            )*
+        }
+    };
+}
+arithmetic!({ on_packs });
+
+/// What is known of a manifold beside its arithmetic.
+pub trait Described {
+    /// The type of the value.
+    fn id(&self) -> TypeId;
+    /// [`ManifoldValue::dims`].
+    fn dims(&self) -> [usize; 2];
+    /// [`ManifoldValue::notation`].
+    fn notation(&self) -> String;
+    /// [`ManifoldValue::UNIFORM`].
+    fn is_uniform(&self) -> bool;
+    /// [`ManifoldValue::check_intrinsic`].
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String>;
+    /// [`ManifoldValue::check_embedded`].
+    fn check_embedded(&self, point: &[f64]) -> Option<String>;
+}
+
+impl<V: ManifoldValue> Described for V {
+    fn id(&self) -> TypeId {
+        TypeId::of::<V>()
+    }
+    fn dims(&self) -> [usize; 2] {
+        ManifoldValue::dims(self)
+    }
+    fn notation(&self) -> String {
+        ManifoldValue::notation(self)
+    }
+    fn is_uniform(&self) -> bool {
+        V::UNIFORM
+    }
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
+        ManifoldValue::check_intrinsic(self, point)
+    }
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
+        ManifoldValue::check_embedded(self, point)
+    }
+}
+
+family! {
+    /// A manifold that computes with every kind of pack.
+    pub trait AnyManifold: OnPacks + Described + Send + Sync {}
+}
+
+impl<V: ManifoldValue> AnyManifold for V {}
