@@ -6,6 +6,7 @@ use crate::numeric::special::all_finite;
 use crate::numeric::{Lift, Mask, Pack, Real, Work};
 use core::marker::PhantomData;
 use core::ops::Range;
+use flow_notation::Written;
 use rand::Rng;
 
 /// The first thing that went wrong in a walk through a chain: where, and in which lane.
@@ -47,8 +48,8 @@ impl Fault {
 pub struct Letter {
     /// The letter, or the name of a user's own layer.
     pub name: &'static str,
-    /// The options that differ from their defaults.
-    pub options: String,
+    /// Its options, all of them.
+    pub options: Vec<Written>,
     /// Number of parameters.
     pub params: usize,
     /// The tensors that they are stored as.

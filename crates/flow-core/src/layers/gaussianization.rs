@@ -15,71 +15,19 @@
 use super::components::Components;
 use super::identity::{OFFSET_START, add, means, subtract};
 use super::mixture::{self, Mixture};
-use super::outer::Outer;
+use super::outer::{Outer, Quantile};
+use super::rotation_mode::Turn;
 use super::stretch::Stretch;
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, StateTensor, decode, skewed};
+use super::{Layer, Options, Place, StateTensor, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root_from;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::{GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-
-pub use super::outer::InverseFunction;
-pub use super::rotation_mode::RotationMode;
-
-choices! {
-    /// What acts on each coordinate after the rotation.
-    pub enum StretchType {
-        /// The distribution function of a mixture.
-        Classic = "classic",
-        /// A rational-quadratic spline with straight tails.
-        RqSplines = "rq_splines",
-    }
-}
-
-options! {
-    /// Options of layer g.
-    pub struct GaussianizationOptions, settings in g {
-        /// Mixture components (or spline bins) per dimension.
-        num_kde: i64 = 10, decode::int;
-        /// Free component weights.
-        fit_normalization: bool = true, decode::flag;
-        /// Keep the weights within bounds.
-        regulate_normalization: bool = true, decode::flag;
-        /// Least weight before normalisation.
-        lower_bound_for_norms: f64 = 1.0, decode::float;
-        /// Largest weight before normalisation (plus the least).
-        upper_bound_for_norms: f64 = 10.0, decode::float;
-        /// What the distribution function is mapped to.
-        inverse_function_type: InverseFunction = InverseFunction::Isigmoid, InverseFunction::from_code;
-        /// Let the first letter of a chain end in a normal variable.
-        replace_first_sigmoid_with_icdf: bool = true, decode::flag;
-        /// Leave the offset out where the last letter would have it.
-        skip_model_offset: bool = false, decode::flag;
-        /// Widths as softplus instead of exponential.
-        softplus_for_width: bool = false, decode::flag;
-        /// Clip raw widths.
-        clamp_widths: bool = false, decode::flag;
-        /// Saturate widths smoothly at the upper bound.
-        width_smooth_saturation: bool = true, decode::flag;
-        /// Least width.
-        lower_bound_for_widths: f64 = 0.01, decode::float;
-        /// Largest width (plus the least); -1: none.
-        upper_bound_for_widths: f64 = 100.0, decode::float;
-        /// How the layer rotates.
-        rotation_mode: RotationMode = RotationMode::Householder, RotationMode::from_code;
-        /// Number of reflections; -1: as many as dimensions.
-        num_householder_iter: i64 = -1, decode::int;
-        /// The last mean follows from the others.
-        center_mean: bool = false, decode::flag;
-        /// Skewed components.
-        add_skewness: bool = false, decode::flag;
-        /// What acts on each coordinate after the rotation.
-        nonlinear_stretch_type: StretchType = StretchType::Classic, StretchType::from_code;
-    }
-}
 
 /// Layer g: a rotation and one mixture of logistics per dimension.
 pub struct Gaussianization<const D: usize, Pos, Opts>(PhantomData<(Pos, Opts)>);
@@ -89,17 +37,17 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Gaussian
     const OFFSET: usize = if Pos::LAST && !Opts::VALUE.skip_model_offset { D } else { 0 };
     const REFLECTIONS: usize =
         if Opts::VALUE.num_householder_iter < 0 { D } else { Opts::VALUE.num_householder_iter as usize };
-    const MODE: RotationMode = Opts::VALUE.rotation_mode;
+    const MODE: Turn = Turn(Opts::VALUE.rotation_mode);
     /// Rotation parameters, and prepared rotation numbers.
     const TURN: (usize, usize) = (Self::MODE.params(D, Self::REFLECTIONS), Self::MODE.prepared(D, Self::REFLECTIONS));
     /// What the mixture's distribution function is mapped to (layers.md 2.3: the first letter ends in a normal variable, unless
     /// it carries the offset).
-    const OUTER: InverseFunction = match Opts::VALUE.inverse_function_type {
+    const OUTER: Quantile = Quantile(match Opts::VALUE.inverse_function_type {
         InverseFunction::Isigmoid if Pos::FIRST && Self::OFFSET == 0 && Opts::VALUE.replace_first_sigmoid_with_icdf => {
             InverseFunction::InormalPartlyPrecise
         }
         written => written,
-    };
+    });
     const SPLINES: bool = matches!(Opts::VALUE.nonlinear_stretch_type, StretchType::RqSplines);
     const SKEWED: bool = Opts::VALUE.add_skewness;
     const STRETCH: Stretch = Stretch { bins: Self::K };
@@ -274,9 +222,9 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
     const PREPARED: usize = Self::OFFSET + Self::TURN.1 + Self::ELEMENTS.1 * D;
     const SCRATCH: usize = Self::KEPT;
     const NAME: &'static str = "g";
-    const WIDE: bool = !Self::SPLINES && !Self::SKEWED && matches!(Self::MODE, RotationMode::Householder);
+    const WIDE: bool = !Self::SPLINES && !Self::SKEWED && matches!(Self::MODE.0, RotationMode::Householder);
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -291,7 +239,7 @@ impl<const D: usize, Pos: Place, Opts: Options<GaussianizationOptions>> Layer<Eu
         let (offset, turn, elements) = Self::params_mut(params);
         offset.fill(OFFSET_START);
         for v in turn.iter_mut() {
-            *v = match Self::MODE {
+            *v = match Self::MODE.0 {
                 RotationMode::Householder => rng.sample(StandardNormal),
                 _ => 0.0,
             };

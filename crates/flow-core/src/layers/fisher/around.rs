@@ -75,7 +75,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     /// Places of a letter's parameters and prepared numbers.
     #[inline(always)]
     fn faded_range(letter: usize) -> (Range<usize>, Range<usize>) {
-        let options = const { Self::OPTIONS.circular() };
+        let options = const { Self::PLAN.circular() };
         let (n, m) = (options.params(), options.prepared());
         let from = (Self::CIRCULAR.0 + letter * n, Self::CIRCULAR.1 + letter * m);
         (from.0..from.0 + n, from.1..from.1 + m)
@@ -85,7 +85,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     pub(super) fn faded_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
-            Self::OPTIONS.circular().prepare(&params[from], &mut prepared[to]);
+            Self::PLAN.circular().prepare(&params[from], &mut prepared[to]);
         }
     }
 
@@ -93,7 +93,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     pub(super) fn faded_prepare_vjp<P: Real>(cot_prepared: &[P], cot_params: &mut [P]) {
         for letter in 0..Self::CIRCULARS {
             let (from, to) = Self::faded_range(letter);
-            Self::OPTIONS.circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
+            Self::PLAN.circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
         }
     }
 
@@ -120,7 +120,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         inverse: bool,
         log_det: &mut R,
     ) -> R {
-        let options = const { Self::OPTIONS.circular() };
+        let options = const { Self::PLAN.circular() };
         let (factor, _) = Self::fade(at);
         let mut turned = R::zero();
         for letter in Self::order(Self::CIRCULARS, inverse) {
@@ -146,7 +146,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         (cot_turned, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> AroundCot<R> {
-        let options = const { Self::OPTIONS.circular() };
+        let options = const { Self::PLAN.circular() };
         let (factor, slope) = Self::fade(at);
         let mut cot_azimuth = R::zero();
         let mut cot_factor = R::zero();

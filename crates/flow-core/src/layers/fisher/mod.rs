@@ -35,18 +35,19 @@ mod rotation;
 mod tests;
 mod vertical;
 
-pub use options::{FisherOptions, KappaPrediction, VerticalChain, f};
-pub use rotation::FisherRotation;
-
 use super::interval_spline::START;
 use super::{Layer, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Dual, Lift, Mask, Real};
 use cap::{floor, scaling};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::{FisherOptions, FisherRotation};
+use options::Plan;
 use place::{Place, PlaceCot};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use rotation::Turn;
 
 /// The mean that the raw concentration starts around.
 const KAPPA_START: f64 = -3.0;
@@ -61,8 +62,9 @@ pub struct FisherFlow<Opts>(PhantomData<Opts>);
 
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     const OPTIONS: FisherOptions = Opts::VALUE;
-    const VERTICALS: usize = Self::OPTIONS.verticals();
-    const CIRCULARS: usize = Self::OPTIONS.circulars();
+    const PLAN: Plan = Plan(Self::OPTIONS);
+    const VERTICALS: usize = Self::PLAN.verticals();
+    const CIRCULARS: usize = Self::PLAN.circulars();
     const CORRELATED: bool = Self::OPTIONS.add_correlated_rq_spline_flow;
     const TILTED: bool = Self::OPTIONS.add_extra_rotation_inbetween;
     /// Half the width of the region in z, at each pole, that the splines leave alone.
@@ -73,18 +75,17 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     };
 
     // Places of blocks in parameters and prepared numbers.
-    const KAPPA: (usize, usize) = (Self::OPTIONS.rotation_params(), Self::OPTIONS.rotation_prepared());
-    const VERTICAL: (usize, usize) =
-        (Self::KAPPA.0 + Self::OPTIONS.kappa_prediction.has_own() as usize, Self::KAPPA.1 + 1);
+    const KAPPA: (usize, usize) = (Self::PLAN.rotation_params(), Self::PLAN.rotation_prepared());
+    const VERTICAL: (usize, usize) = (Self::KAPPA.0 + Self::PLAN.has_own_kappa() as usize, Self::KAPPA.1 + 1);
     const CIRCULAR: (usize, usize) = {
-        let (params, prepared) = Self::OPTIONS.vertical_numbers(Self::VERTICALS);
+        let (params, prepared) = Self::PLAN.vertical_numbers(Self::VERTICALS);
         (Self::VERTICAL.0 + params, Self::VERTICAL.1 + prepared)
     };
     const END: (usize, usize) = {
         let (params, prepared) = if Self::CORRELATED {
             (Self::NETWORK.params(), Self::NETWORK.params())
         } else {
-            let one = Self::OPTIONS.circular();
+            let one = Self::PLAN.circular();
             (Self::CIRCULARS * one.params(), Self::CIRCULARS * one.prepared())
         };
         (Self::CIRCULAR.0 + params, Self::CIRCULAR.1 + prepared)
@@ -179,7 +180,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
 
     #[inline(always)]
     fn rotate<R: Real, P: Lift<R>>(prepared: &[P], v: &mut [R], inverse: bool) {
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
+        if let Some(mode) = const { Self::PLAN.rotation() } {
             mode.apply(&prepared[..Self::KAPPA.1], v, inverse);
         }
     }
@@ -192,7 +193,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
+        if let Some(mode) = const { Self::PLAN.rotation() } {
             mode.apply_vjp(&prepared[..Self::KAPPA.1], v, inverse, cot, &mut cot_prepared[..Self::KAPPA.1]);
         }
     }
@@ -204,10 +205,10 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
     const SCRATCH: usize = Self::SCRATCH;
     const NAME: &'static str = "f";
     const WIDE: bool = !Self::CORRELATED
-        && Self::OPTIONS.kappa_prediction.has_own()
-        && matches!(Self::OPTIONS.rotation(), None | Some(FisherRotation::Householder | FisherRotation::Angles));
+        && Self::PLAN.has_own_kappa()
+        && matches!(Self::PLAN.rotation(), None | Some(Turn(FisherRotation::Householder | FisherRotation::Angles)));
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -224,7 +225,7 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
 
     fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
         let (rotation, rest) = params.split_at_mut(Self::KAPPA.0);
-        let spread = if Self::OPTIONS.kappa_prediction.has_own() { 1.0 } else { ROTATION_START };
+        let spread = if Self::PLAN.has_own_kappa() { 1.0 } else { ROTATION_START };
         rotation.iter_mut().for_each(|p| *p = spread * rng.sample::<f64, _>(StandardNormal));
         for own in &mut rest[..Self::VERTICAL.0 - Self::KAPPA.0] {
             *own = rng.sample::<f64, _>(StandardNormal) + KAPPA_START;
@@ -238,10 +239,10 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
     #[inline(always)]
     fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
+        if let Some(mode) = const { Self::PLAN.rotation() } {
             mode.prepare(rotation, &mut prepared[..Self::KAPPA.1]);
         }
-        prepared[Self::KAPPA.1] = Self::OPTIONS.twice_kappa(own, rotation);
+        prepared[Self::KAPPA.1] = Self::PLAN.twice_kappa(own, rotation);
         Self::vertical_prepare(params, prepared);
         if Self::CORRELATED {
             prepared[Self::CIRCULAR.1..].copy_from_slice(&params[Self::CIRCULAR.0..]);
@@ -254,11 +255,11 @@ impl<Opts: Options<FisherOptions>> Layer<Sphere2> for FisherFlow<Opts> {
     fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         let (rotation, own) = params[..Self::VERTICAL.0].split_at(Self::KAPPA.0);
         let (cot_rotation, cot_own) = cot_params[..Self::VERTICAL.0].split_at_mut(Self::KAPPA.0);
-        if let Some(mode) = const { Self::OPTIONS.rotation() } {
+        if let Some(mode) = const { Self::PLAN.rotation() } {
             let of = ..Self::KAPPA.1;
             mode.prepare_vjp(rotation, &prepared[of], &cot_prepared[of], cot_rotation);
         }
-        Self::OPTIONS.twice_kappa_vjp(own, rotation, cot_prepared[Self::KAPPA.1], cot_own, cot_rotation);
+        Self::PLAN.twice_kappa_vjp(own, rotation, cot_prepared[Self::KAPPA.1], cot_own, cot_rotation);
         Self::vertical_prepare_vjp(params, prepared, cot_prepared, cot_params);
         if Self::CORRELATED {
             for (bar, cot) in cot_params[Self::CIRCULAR.0..].iter_mut().zip(&cot_prepared[Self::CIRCULAR.1..]) {

@@ -3,19 +3,20 @@
 //! Levels hold the distances to the ends of the splines' interval, in units of its length.
 
 use super::place::{Place, PlaceCot};
-use super::{FisherFlow, FisherOptions, VerticalChain};
+use super::{FisherFlow, FisherOptions};
 use crate::layers::Options;
 use crate::layers::spline::{Ends, MappedCot};
 use crate::numeric::{Lift, Real};
 use core::ops::Range;
+use flow_notation::Text;
 
 impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     /// Where the parameters and the prepared numbers of each letter start, and where the last ones end.
-    const STARTS: [(usize, usize); VerticalChain::MOST + 1] = {
-        let mut starts = [(0, 0); VerticalChain::MOST + 1];
+    const STARTS: [(usize, usize); Text::MOST + 1] = {
+        let mut starts = [(0, 0); Text::MOST + 1];
         let mut letter = 0;
         while letter <= Self::VERTICALS {
-            let (params, prepared) = Self::OPTIONS.vertical_numbers(letter);
+            let (params, prepared) = Self::PLAN.vertical_numbers(letter);
             starts[letter] = (Self::VERTICAL.0 + params, Self::VERTICAL.1 + prepared);
             letter += 1;
         }
@@ -32,7 +33,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
     #[inline(always)]
     pub(super) fn vertical_prepare<P: Real>(params: &[P], prepared: &mut [P]) {
         for letter in 0..Self::VERTICALS {
-            if let Some(options) = Self::OPTIONS.vertical(letter) {
+            if let Some(options) = Self::PLAN.vertical(letter) {
                 let (from, to) = Self::vertical_range(letter);
                 options.prepare(&params[from], &mut prepared[to]);
             }
@@ -47,7 +48,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         cot_params: &mut [P],
     ) {
         for letter in 0..Self::VERTICALS {
-            if let Some(options) = Self::OPTIONS.vertical(letter) {
+            if let Some(options) = Self::PLAN.vertical(letter) {
                 let (from, to) = Self::vertical_range(letter);
                 let cot = &cot_prepared[to.clone()];
                 options.prepare_vjp(&params[from.clone()], &prepared[to], cot, &mut cot_params[from]);
@@ -70,7 +71,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let mut ln = R::zero();
         for letter in Self::order(Self::VERTICALS, inverse) {
             store(&mut scratch[Self::LEVELS..], letter + usize::from(inverse), level);
-            let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
+            let (Some(options), (_, range)) = (Self::PLAN.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
             let mapped = options.map(&prepared[range], level, inverse);
@@ -120,7 +121,7 @@ impl<Opts: Options<FisherOptions>> FisherFlow<Opts> {
         let mut cot_level = Ends { low: R::select(acts, cot_up.scale(width), zero), high: zero };
         let cot_ln = R::select(acts, cot.log_det, zero);
         for letter in Self::order(Self::VERTICALS, inverse).rev() {
-            let (Some(options), (_, range)) = (Self::OPTIONS.vertical(letter), Self::vertical_range(letter)) else {
+            let (Some(options), (_, range)) = (Self::PLAN.vertical(letter), Self::vertical_range(letter)) else {
                 continue;
             };
             let base = load(&scratch[Self::LEVELS..], letter);
