@@ -43,6 +43,22 @@ fn says(text: &str, fragments: &[&str]) {
     assert_eq!(errors.len(), fragments.len(), "{text}: {errors:#?}");
 }
 
+/// What files hold is notation: every option of every letter, written with its default.
+#[test]
+fn options_as_files_write_them_are_notation() {
+    for letter in table::LETTERS.iter().filter(|letter| !letter.options.is_empty()) {
+        let manifold = table::MANIFOLDS.iter().find(|manifold| letter.on.contains(&manifold.key)).unwrap();
+        let options: Vec<_> = letter.options.iter().map(|one| format!("{} = {}", one.name, one.default)).collect();
+        let line = format!("{}{} : {}({})", manifold.prefix, manifold.dims.0, letter.letter, options.join(", "));
+        let lowered = chain(&line);
+        for option in letter.options {
+            let code = option.kind.encode(option.default).unwrap();
+            let setting = format!("settings::{}::{}<{code}u128,", letter.letter, option.name);
+            assert!(lowered.contains(&setting), "{line}: no {setting} in {lowered}");
+        }
+    }
+}
+
 // ---- lowering ----------------------------------------------------------------------------------------------------
 
 #[test]
