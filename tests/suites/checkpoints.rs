@@ -450,7 +450,7 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
     let [what, found, expected] =
         flow_differs!(flow!(e1 : gt(num_kde = 3, softplus_for_width = 1) | cond 1, hidden 6), f64, &x, &y);
     assert_eq!(what, "model");
-    let at = "layer 1 (`t`) of manifold 0 (`e1`): softplus_for_width";
+    let at = "layer 0 (`g`) of manifold 0 (`e1`): softplus_for_width";
     assert_eq!([found, expected], [format!("{at} = 0"), format!("{at} = 1")]);
     let [what, found, expected] = flow_differs!(Pdf, f32, &narrow(x.clone()), &narrow(y.clone()));
     assert_eq!([what, found, expected], ["number type", "f64", "f32"]);
