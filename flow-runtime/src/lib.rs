@@ -91,8 +91,8 @@ pub mod __private {
     };
     pub use crate::layers::{
         Affine, BoxFlow, ChainType, CircleMoebius, CircleSpline, ContinuousFlow, ExponentialMap, First, FisherFlow,
-        Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation, Own,
-        SegmentedSphere, settings,
+        Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation,
+        Own, SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{

@@ -394,14 +394,39 @@ fn another_version_is_refused_by_name() {
         std::fs::write(&path, resealed(&content, from, to)).unwrap();
         Checkpoint::read(&path).map(|_| ()).unwrap_err().to_string()
     };
-    let error = read("flow-compiler checkpoint 1", "flow-compiler checkpoint 9");
+    let error = read("flow-compiler checkpoint 2", "flow-compiler checkpoint 9");
     assert!(
-        error.contains("written as `flow-compiler checkpoint 9`, but this version reads `flow-compiler checkpoint 1`"),
+        error.contains("written as `flow-compiler checkpoint 9`, but this version reads `flow-compiler checkpoint 2`"),
         "{error}"
     );
     assert!(error.contains("flow-runtime 0.1.0"), "{error}");
-    let error = read("flow-compiler checkpoint 1", "somebody else's checkpoint");
+    let error = read("flow-compiler checkpoint 2", "somebody else's checkpoint");
     assert!(error.contains("its format is `somebody else's checkpoint`"), "{error}");
+}
+
+/// A run that version 0.1.0 began, with checkpoints of format 1: their model names only options that differ from their defaults, in the words of Rust.
+#[test]
+fn a_run_of_format_1_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = "checkpoint-000000000007.safetensors";
+    let begin = || {
+        let old: std::path::PathBuf = [env!("CARGO_MANIFEST_DIR"), "old", "run", name].iter().collect();
+        std::fs::copy(old, folder.path().join(name)).unwrap();
+    };
+    begin();
+    let points: Vec<[f64; 1]> = (0..40).map(|i| [(f64::from(i) * 0.37).sin()]).collect();
+    let checkpoint = Checkpointing { every: Every::Steps(4), ..Checkpointing::new(folder.path()) };
+    let optimizer = Adam { rate: 0.05, ..Adam::default() };
+    let fit = Fit { epochs: 4, batch: 10, patience: None, optimizer, checkpoint: Some(checkpoint), ..Fit::default() };
+    let error = Cpu::default().build_module::<flow!(e1 : t), f64>().fit(&points, &fit).unwrap_err().to_string();
+    assert!(error.contains("softplus_for_width = 1\n") && error.contains("softplus_for_width = 0\n"), "{error}");
+
+    let mut pdf = Cpu::default().build_module::<flow!(e1 : t(softplus_for_width = 1)), f64>();
+    pdf.fit(&points, &fit).unwrap();
+    // The weights that the run in one go had there.
+    for (weight, expected) in pdf.flat_weights().iter().zip([0.04591769233820263, -0.051740676573548264]) {
+        assert!((weight - expected).abs() < 1e-12, "{weight} {expected}");
+    }
 }
 
 #[test]
@@ -420,15 +445,13 @@ fn a_checkpoint_of_another_run_is_refused_with_the_difference() {
     }
     let [what, found, expected] = flow_differs!(flow!(e1 : tt | cond 1, hidden 6), f64, &x, &y);
     assert_eq!(what, "model");
-    assert!(found.contains("e1 : g(") && expected.contains("e1 : t t"), "{found}\n{expected}");
+    assert!(found.contains("e1 : g t [") && expected.contains("e1 : t t"), "{found}\n{expected}");
     // As many weights, another option.
     let [what, found, expected] =
         flow_differs!(flow!(e1 : gt(num_kde = 3, softplus_for_width = 1) | cond 1, hidden 6), f64, &x, &y);
     assert_eq!(what, "model");
-    assert!(
-        !found.contains("softplus_for_width") && expected.contains("softplus_for_width = true"),
-        "{found}\n{expected}"
-    );
+    let at = "layer 0 (`g`) of manifold 0 (`e1`): softplus_for_width";
+    assert_eq!([found, expected], [format!("{at} = 0"), format!("{at} = 1")]);
     let [what, found, expected] = flow_differs!(Pdf, f32, &narrow(x.clone()), &narrow(y.clone()));
     assert_eq!([what, found, expected], ["number type", "f64", "f32"]);
     let mut other = y.clone();

@@ -215,18 +215,18 @@ total                            8386      75666";
         dev.build_module::<Free, f64>().to_string(),
         "\
 Free: 4 coordinates
-                          layer parameters    trained
+                         layer parameters    trained
 place@s2
-  y(add_rotation = true)                 9
-  free parameters                                   9
+  y(add_rotation = 1)                   9
+  free parameters                                  9
 e1
-  t                                      2
-  network 3-3-2                                    20
+  t                                     2
+  network 3-3-2                                   20
 e1
-  t                                      2
-  network 4-3-2                                    23
-log-mean: a free number                             1
-total                                   13         53"
+  t                                     2
+  network 4-3-2                                   23
+log-mean: a free number                            1
+total                                  13         53"
     );
     assert_eq!(
         dev.build_module::<Outer, f32>().to_string(),
@@ -246,14 +246,14 @@ total                                                            4         87"
         Unnamed::structure(),
         "\
 Flow: 3 coordinates given 3 features
-                          layer parameters    trained
+                       layer parameters    trained
 s2
-  y(add_rotation = true)                 9
-  network 3-9                                      36
+  y(add_rotation = 1)                 9
+  network 3-9                                   36
 e1
-  t                                      2
-  network 6-2                                      14
-total                                   11         50"
+  t                                   2
+  network 6-2                                   14
+total                                11         50"
     );
     assert_eq!(dev.build_module::<Unnamed, f64>().to_string(), Unnamed::structure());
 }

@@ -1,13 +1,10 @@
-//! The laws of layers over every row of the table of the notation (flow-macros/src/compiler/table): each letter on each
+//! The laws of layers over every row of the table of the notation (flow-notation): each letter on each
 //! manifold it acts on, each option at each kind of value, at each place of a chain. build.rs writes the rows.
 //!
 //! Laws (flow-runtime, `layers::laws`): round trip to 1e-9 in f64 and 1e-4 in f32, with log-determinants of both directions that
 //! cancel; log-determinant against the numerical Jacobian; all derivatives of both directions against central differences; packs
 //! against single points. The same in the working range ([`working`]): |x| up to 1e6, poles and seams, closed ends, faces; exceptions
 //! have names there. And what `f32` makes of it all ([`narrow`]), told in docs/f32.md.
-
-#[path = "../../flow-macros/src/compiler/table/mod.rs"]
-mod table;
 
 #[path = "laws/narrow.rs"]
 mod narrow;
@@ -18,21 +15,15 @@ mod subject;
 #[path = "laws/working.rs"]
 mod working;
 
+use flow_notation::{LETTERS, markdown};
 use flow_runtime::kernels::{Block, Head};
+use flow_runtime::layers::Chain;
 use flow_runtime::layers::laws::{self, Tolerance};
-use flow_runtime::layers::{
-    AffineOptions, Chain, CircleMoebiusOptions, CircleSplineOptions, ContinuousOptions, CovType, Divergence,
-    ExpMapType, ExponentialMapOptions, FisherOptions, FisherRotation, GaussianizationOptions, Gradients,
-    IdentityOptions, IntervalSplineOptions, InverseFunction, KappaPrediction, MeanParametrization, Options,
-    OrientationOptions, RotationMode, SegmentedOptions, Solver, SphereRotation, StretchType, settings,
-};
 use flow_runtime::manifolds::{Geometry, Manifold};
 use flow_runtime::module::Spec;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::fmt::Debug;
 use subject::Subject;
-use table::{Kind, LETTERS};
 use working::Outcome;
 
 /// The manifolds and chains of a type that `flow!` wrote.
@@ -49,48 +40,6 @@ struct Row {
 impl Row {
     const fn of<B: Single>(letter: char, line: &'static str) -> Row {
         Row { letter, line, laws: B::laws, subject: B::SUBJECT }
-    }
-}
-
-/// The default of an option, as the table and as the runtime have it.
-struct Default {
-    letter: char,
-    option: &'static str,
-    /// Whether the option set to the table's default gives the runtime's defaults.
-    same: fn() -> bool,
-}
-
-/// A struct of options.
-trait Defaults: Sized + PartialEq + Debug + 'static {
-    const LETTER: char;
-    const DEFAULT: Self;
-}
-
-macro_rules! defaults {
-    ($($letter:literal $name:ident)*) => {$(
-        impl Defaults for $name {
-            const LETTER: char = $letter;
-            const DEFAULT: Self = $name::DEFAULT;
-        }
-    )*};
-}
-defaults! {
-    'g' GaussianizationOptions
-    't' AffineOptions
-    'x' IdentityOptions
-    'f' FisherOptions
-    'n' SegmentedOptions
-    'v' ExponentialMapOptions
-    'y' OrientationOptions
-    'r' IntervalSplineOptions
-    'c' ContinuousOptions
-    'm' CircleMoebiusOptions
-    'o' CircleSplineOptions
-}
-
-impl Default {
-    const fn of<Setting: Options<T>, T: Defaults>(letter: char, option: &'static str) -> Default {
-        Default { letter, option, same: || Setting::VALUE == T::DEFAULT }
     }
 }
 
@@ -175,7 +124,7 @@ fn tolerance(subject: &Subject) -> Tolerance {
 fn is_torn<M: Manifold, C: Chain<M>>() -> bool {
     let mut letters = Vec::new();
     C::describe(&mut letters);
-    letters.iter().any(|letter| letter.name == "n" || letter.options.contains("add_correlated_rq_spline_flow"))
+    letters.iter().any(|letter| letter.name == "n" || working::has(letter, "add_correlated_rq_spline_flow", "1"))
 }
 
 /// The laws for such a layer: at points that are 0.03
@@ -324,8 +273,6 @@ fn layer_c() {
     run('c');
 }
 
-// ---- the table and the runtime say the same --------------------------------------------------------------------
-
 #[test]
 fn every_letter_of_the_table_is_run() {
     for letter in LETTERS {
@@ -335,93 +282,6 @@ fn every_letter_of_the_table_is_run() {
             assert!(ROWS.iter().any(|row| on(&row)), "`{}` on {key}", letter.letter);
         }
     }
-}
-
-/// The fields of a struct printed by `{:?}`.
-fn fields(text: &str) -> Vec<String> {
-    let inside = text.split_once('{').map_or("", |(_, rest)| rest);
-    let (mut depth, mut words, mut word) = (0, Vec::new(), String::new());
-    for c in inside.chars() {
-        match c {
-            '{' | '[' | '(' => depth += 1,
-            '}' | ']' | ')' => depth -= 1,
-            ':' if depth == 0 => words.push(std::mem::take(&mut word).trim().to_string()),
-            ',' if depth == 0 => word.clear(),
-            _ => {}
-        }
-        if depth == 0 && (c.is_alphanumeric() || c == '_') {
-            word.push(c);
-        }
-    }
-    words
-}
-
-#[test]
-fn options_are_the_same_in_the_table_and_in_the_runtime() {
-    fn names<T: Defaults>() -> (char, Vec<String>) {
-        (T::LETTER, fields(&format!("{:?}", T::DEFAULT)))
-    }
-    let structs = [
-        names::<GaussianizationOptions>(),
-        names::<AffineOptions>(),
-        names::<IdentityOptions>(),
-        names::<FisherOptions>(),
-        names::<ExponentialMapOptions>(),
-        names::<SegmentedOptions>(),
-        names::<OrientationOptions>(),
-        names::<IntervalSplineOptions>(),
-        names::<ContinuousOptions>(),
-        names::<CircleMoebiusOptions>(),
-        names::<CircleSplineOptions>(),
-    ];
-    let with_options = || LETTERS.iter().filter(|letter| !letter.options.is_empty());
-    assert_eq!(structs.len(), with_options().count());
-    for letter in with_options() {
-        let (_, found) = structs.iter().find(|(name, _)| *name == letter.letter).expect("a struct of options");
-        let expected: Vec<_> = letter.options.iter().map(|option| option.name).collect();
-        let (mut found, mut expected) = (found.clone(), expected);
-        found.sort();
-        expected.sort_unstable();
-        assert_eq!(found, expected, "options of `{}`", letter.letter);
-    }
-}
-
-#[test]
-fn defaults_are_the_same_in_the_table_and_in_the_runtime() {
-    assert_eq!(DEFAULTS.len(), LETTERS.iter().map(|letter| letter.options.len()).sum::<usize>());
-    for Default { letter, option, same } in DEFAULTS {
-        assert!(same(), "the default of `{option}` of `{letter}`");
-    }
-}
-
-#[test]
-fn choices_are_the_same_in_the_table_and_in_the_runtime() {
-    let runtime: &[(char, &str, &[&str])] = &[
-        ('g', "inverse_function_type", InverseFunction::NAMES),
-        ('g', "rotation_mode", RotationMode::NAMES),
-        ('g', "nonlinear_stretch_type", StretchType::NAMES),
-        ('t', "cov_type", CovType::NAMES),
-        ('f', "kappa_prediction", KappaPrediction::NAMES),
-        ('f', "rotation_mode", FisherRotation::NAMES),
-        ('v', "exp_map_type", ExpMapType::NAMES),
-        ('v', "mean_parametrization", MeanParametrization::NAMES),
-        ('n', "rotation_mode", SphereRotation::NAMES),
-        ('c', "solver", Solver::NAMES),
-        ('c', "gradients", Gradients::NAMES),
-        ('c', "divergence", Divergence::NAMES),
-    ];
-    let mut compared = 0;
-    for letter in LETTERS {
-        for option in letter.options {
-            let Kind::Choice(of) = option.kind else { continue };
-            let found = runtime.iter().find(|(name, known, _)| *name == letter.letter && *known == option.name);
-            let (_, _, names) =
-                found.unwrap_or_else(|| panic!("`{}` of `{}` is compared with nothing", option.name, letter.letter));
-            assert_eq!(of, *names, "`{}` of `{}`", option.name, letter.letter);
-            compared += 1;
-        }
-    }
-    assert_eq!(compared, runtime.len());
 }
 
 /// Counts of layers.md: g K D (2 + 1) + D^2 (+ D), t D (+ D), x 0, f 10, v 5 K, n 1281, y 0, r 3 K + 1, z 0, m 4 K, o 8, w 62 and a network for each
@@ -494,12 +354,12 @@ fn f32_is_certified_or_refused() {
 #[test]
 fn the_readme_and_the_guide_show_the_table() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-    shows(&format!("{root}/README.md"), "letters", &table::markdown::page());
+    shows(&format!("{root}/README.md"), "letters", &markdown::page());
     for row in LETTERS {
         let page = format!("{root}/flow-runtime/src/guide/letters/{}.md", row.letter);
         assert!(std::path::Path::new(&page).exists(), "letter `{}` has no page in the guide", row.letter);
         if !row.options.is_empty() {
-            shows(&page, "options", &table::markdown::options(row));
+            shows(&page, "options", &markdown::options(row));
         }
     }
 }

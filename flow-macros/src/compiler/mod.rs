@@ -9,7 +9,7 @@ mod editor;
 mod expand;
 mod lower;
 mod parse;
-pub mod table;
+pub use flow_notation as table;
 #[cfg(test)]
 mod tests;
 

@@ -43,6 +43,22 @@ fn says(text: &str, fragments: &[&str]) {
     assert_eq!(errors.len(), fragments.len(), "{text}: {errors:#?}");
 }
 
+/// What files hold is notation: every option of every letter, written with its default.
+#[test]
+fn options_as_files_write_them_are_notation() {
+    for letter in table::LETTERS.iter().filter(|letter| !letter.options.is_empty()) {
+        let manifold = table::MANIFOLDS.iter().find(|manifold| letter.on.contains(&manifold.key)).unwrap();
+        let options: Vec<_> = letter.options.iter().map(|one| format!("{} = {}", one.name, one.default)).collect();
+        let line = format!("{}{} : {}({})", manifold.prefix, manifold.dims.0, letter.letter, options.join(", "));
+        let lowered = chain(&line);
+        for option in letter.options {
+            let code = option.kind.encode(option.default).unwrap();
+            let setting = format!("settings::{}::{}<{code}u128,", letter.letter, option.name);
+            assert!(lowered.contains(&setting), "{line}: no {setting} in {lowered}");
+        }
+    }
+}
+
 // ---- lowering ----------------------------------------------------------------------------------------------------
 
 #[test]
@@ -82,8 +98,10 @@ fn lists_ranks_and_defaults() {
     };
     let (x, y) =
         ("Identity<1, settings::x::add_offset<1u128, ()>>", "Orientation<settings::y::add_rotation<1u128, ()>>");
-    let (x_params, y_params) =
-        (format!("<({x}, ()) as ChainType<Euclidean<1>>>::PARAMS"), format!("<({y}, ()) as ChainType<Circle>>::PARAMS"));
+    let (x_params, y_params) = (
+        format!("<({x}, ()) as ChainType<Euclidean<1>>>::PARAMS"),
+        format!("<({y}, ()) as ChainType<Circle>>::PARAMS"),
+    );
     becomes(
         "e1 + s1 : x(add_offset = 1) + y(add_rotation = true) | cond (3, 5), hidden (8, 4-2), rank 2",
         &format!(

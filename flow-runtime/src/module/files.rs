@@ -2,9 +2,9 @@
 
 use super::Element;
 use super::flow::{Flow, Spec};
-use super::points::FeatureSpec;
+use super::line::{Words, difference, structure};
 use super::weights::Weights;
-use crate::kernels::{BlockSummary, Blocks, LogMeanSummary, Summary};
+use crate::kernels::Blocks;
 use dfdx::tensor::Cpu;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -12,8 +12,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// The format written, and the only one read.
-const FORMAT: &str = "flow-compiler 1";
+/// The format written.
+const FORMAT: &str = "flow-compiler 2";
+/// The format before it, which is read too: it names options that differed from their defaults, in the words of Rust.
+const FORMER: &str = "flow-compiler 1";
 
 /// An error of saving or loading. Loading changes nothing unless it succeeds; saving leaves an existing file as it was unless it succeeds.
 #[derive(Debug, thiserror::Error)]
@@ -50,48 +52,6 @@ pub enum FileError {
         /// What was expected.
         expected: String,
     },
-}
-
-/// What a flow consists of, as one line: the header of its file.
-pub(crate) fn structure<S: Spec>() -> String {
-    let mut summary = Summary::default();
-    S::Blocks::describe(&mut summary);
-    let block = |b: &BlockSummary| {
-        let letter = |l: &crate::layers::Letter| {
-            if l.options.is_empty() { l.name.to_string() } else { format!("{}({})", l.name, l.options) }
-        };
-        let letters: Vec<String> = b.letters.iter().map(letter).collect();
-        let source = match (&b.network, b.given) {
-            (None, 0) => "free".to_string(),
-            (None, _) => "given".to_string(),
-            (Some(network), 0) => format!("network {network}"),
-            (Some(network), _) => format!("given network {network}"),
-        };
-        format!("{} : {} [{source}, {} weights]", b.manifold, letters.join(" "), b.weights + b.given)
-    };
-    let blocks: Vec<String> = summary.blocks.iter().map(block).collect();
-    let mut line = blocks.join(" + ");
-    let mut clauses = Vec::new();
-    if S::Features::COUNT > 0 {
-        let mut entries = Vec::new();
-        S::Features::entries(&mut entries);
-        let entries: Vec<String> = entries.iter().map(usize::to_string).collect();
-        clauses.push(match &entries[..] {
-            [one] => format!("cond {one}"),
-            list => format!("cond ({})", list.join(", ")),
-        });
-    }
-    if let Some(outer) = &summary.outer {
-        clauses.push(format!("amortize {outer} [{} weights]", outer.weights));
-    }
-    clauses.extend(summary.log_mean.map(|source| match source {
-        LogMeanSummary::Free | LogMeanSummary::Joint => "poisson".to_string(),
-        LogMeanSummary::Separate(network) => format!("poisson {network} [{} weights]", network.weights),
-    }));
-    if !clauses.is_empty() {
-        line += &format!(" | {}", clauses.join(", "));
-    }
-    line
 }
 
 fn bytes<E: Element>(numbers: &[E]) -> Vec<u8> {
@@ -151,7 +111,8 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         names
     }
 
-    /// Saves the weights as a safetensors file whose header holds the flow's structure with all options, the number type and the version.
+    /// Saves the weights as a safetensors file whose header holds the flow's structure, the number type and the version. Every option stands there with its
+    /// value, as the notation writes it, so that the file means the same flow under other defaults too.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -165,7 +126,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     ///
     /// let mut pdf = dev.build_module::<Pdf, f64>();
     /// pdf.load(&path)?;
-    /// // Another flow is refused; the error shows both.
+    /// // Another flow is refused; the error shows what differs.
     /// assert!(dev.build_module::<flow!(e2 : gt), f64>().load(&path).is_err());
     /// # Ok::<(), flow_runtime::FileError>(())
     /// ```
@@ -206,7 +167,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// Loads weights that [`save`](Flow::save) wrote from a flow of the same structure and number type.
     ///
     /// # Errors
-    /// The file cannot be read, is damaged, or holds another flow: the error shows both. Nothing is changed then.
+    /// The file cannot be read, is damaged, or holds another flow: the error shows what differs, with both values of an option. Nothing is changed then.
     pub fn load(&mut self, path: impl AsRef<Path>) -> Result<(), FileError> {
         self.load_with(path.as_ref(), |_| Ok(()))
     }
@@ -221,16 +182,24 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         let broken = |reason: String| FileError::NotAFlow { path: path.into(), reason };
         let (_, metadata) = SafeTensors::read_metadata(&content).map_err(|e| broken(e.to_string()))?;
         let header = metadata.metadata().clone().unwrap_or_default();
-        let same = |key: &str, what: &str, expected: String| {
-            let found = header.get(key).cloned().ok_or_else(|| broken(format!("its header has no entry `{key}`")))?;
-            if found == expected {
-                return Ok(());
-            }
-            Err(FileError::Other { path: path.into(), what: what.into(), found, expected })
+        let entry = |key: &str| header.get(key).ok_or_else(|| broken(format!("its header has no entry `{key}`")));
+        let other = |what: &str, found: &str, expected: &str| FileError::Other {
+            path: path.into(),
+            what: what.into(),
+            found: found.into(),
+            expected: expected.into(),
         };
-        same("format", "format", FORMAT.into())?;
-        same("notation", "flow", structure::<S>())?;
-        same("number type", "number type", E::NAME.into())?;
+        let words = match entry("format")?.as_str() {
+            FORMAT => Words::Notation,
+            FORMER => Words::Debug,
+            found => return Err(other("format", found, FORMAT)),
+        };
+        if let Some([found, expected]) = difference(entry("notation")?, &structure::<S>(), words) {
+            return Err(other("flow", &found, &expected));
+        }
+        if entry("number type")? != E::NAME {
+            return Err(other("number type", entry("number type")?, E::NAME));
+        }
         let file = SafeTensors::deserialize(&content).map_err(|e| broken(e.to_string()))?;
         let mut flat = Vec::with_capacity(S::Blocks::WEIGHTS);
         for (name, shape) in self.tensors() {

@@ -1,6 +1,7 @@
 //! What a flow consists of: counts that the compiler knows, and the table that a built flow prints.
 
 use super::flow::{Flow, Spec};
+use super::line;
 use super::named::Label;
 use super::points::FeatureSpec;
 use crate::kernels::{Block, BlockSummary, Blocks, Head, LogMeanHead, LogMeanSummary, Network, Outer, Summary};
@@ -91,7 +92,7 @@ fn block(block: &BlockSummary, name: Option<&str>, rows: &mut Vec<Row>) {
     let name = name.map(|name| format!("{name}@")).unwrap_or_default();
     rows.push(Row::new(format!("{name}{}", block.manifold), None, None));
     for Letter { name, options, params, .. } in &block.letters {
-        let options = if options.is_empty() { String::new() } else { format!("({options})") };
+        let options = line::list(options.iter().filter(|option| !option.is_default));
         rows.push(Row::new(format!("  {name}{options}"), Some(*params), None));
     }
     let given = |what: &str| format!("  {what}, {} numbers given for each point", block.given);

@@ -7,7 +7,7 @@ use super::adam::AdamState;
 use super::flat::{set_flat_values, tensor_names};
 use super::history::History;
 use super::schedule::Plateau;
-use crate::module::{Element, FileError, write_atomically};
+use crate::module::{Element, FileError, Words, difference, write_atomically};
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::tensor::Cpu;
 use dfdx::tensor_ops::Device;
@@ -17,8 +17,10 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The format written, and the only one read. A change of what the file holds, or of what a run makes of it, gets a new number.
-const FORMAT: &str = "flow-compiler checkpoint 1";
+/// The format written. A change of what the file holds, or of what a run makes of it, gets a new number.
+const FORMAT: &str = "flow-compiler checkpoint 2";
+/// The format before it, which is read too: its model names options that differed from their defaults, in the words of Rust.
+const FORMER: &str = "flow-compiler checkpoint 1";
 /// How the formats of this family begin.
 const FAMILY: &str = "flow-compiler checkpoint ";
 /// In the header, before the eight digits of the checksum.
@@ -93,7 +95,7 @@ impl From<FileError> for CheckpointError {
 /// What a checkpoint belongs to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Identity {
-    /// The model in words: a flow's structure with all options, or the name of its type.
+    /// The model in words: a flow's structure with every option and its value, or the name of its type.
     pub model: String,
     /// Its tensors, and how many numbers each has.
     pub tensors: Vec<(String, usize)>,
@@ -104,9 +106,10 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// The first thing in which this differs from what a checkpoint says: its name, and both.
-    fn differs(&self, file: &Identity) -> Option<(String, String, String)> {
+    /// The first thing in which this differs from what a checkpoint says in these words: its name, and both.
+    fn differs(&self, file: &Identity, words: Words) -> Option<(String, String, String)> {
         let pair = |what: &str, found: String, expected: String| Some((what.to_string(), found, expected));
+        let models = difference(&file.model, &self.model, words).map(|[a, b]| around_difference(&a, &b));
         if self.tensors != file.tensors {
             let name = |tensor: Option<&(String, usize)>| match tensor {
                 Some((name, numbers)) => format!("`{name}` with {numbers} numbers"),
@@ -116,14 +119,12 @@ impl Identity {
             let at = (0..longer).find(|i| self.tensors.get(*i) != file.tensors.get(*i)).unwrap_or(0);
             let [found, expected] = [file, self].map(|side| name(side.tensors.get(at)));
             // The flows in words, where they tell more than their tensors.
-            if self.model != file.model {
-                let [a, b] = around_difference(&file.model, &self.model);
+            if let Some([a, b]) = models {
                 return pair("model", format!("{a} (tensor {at}: {found})"), format!("{b} (tensor {at}: {expected})"));
             }
             return pair(&format!("tensor {at}"), found, expected);
         }
-        if self.model != file.model {
-            let [found, expected] = around_difference(&file.model, &self.model);
+        if let Some([found, expected]) = models {
             return pair("model", found, expected);
         }
         if self.data != file.data {
@@ -141,10 +142,13 @@ impl Identity {
     }
 }
 
-/// Two long lines: what is about their first difference.
+/// Two lines, or what is about their first difference, where they are long.
 fn around_difference(a: &str, b: &str) -> [String; 2] {
     /// Letters shown before the difference, and from it on.
     const SHOWN: [usize; 2] = [40, 80];
+    if [a, b].iter().all(|line| line.chars().count() <= SHOWN[0] + SHOWN[1]) {
+        return [a, b].map(String::from);
+    }
     let same = a.chars().zip(b.chars()).take_while(|(a, b)| a == b).count();
     let from = same.saturating_sub(SHOWN[0]);
     [a, b].map(|line| {
@@ -229,6 +233,7 @@ pub(super) struct State<E> {
 pub struct Checkpoint {
     path: PathBuf,
     version: String,
+    words: Words,
     number: String,
     identity: Identity,
     progress: Progress,
@@ -275,12 +280,14 @@ impl Checkpoint {
         let text = metadata.metadata().clone().unwrap_or_default();
         let entry = |name: &str| text.get(name).ok_or_else(|| damaged(format!("its header has no entry `{name}`")));
         let (format, version) = (entry("format")?, entry("version")?.clone());
-        if format != FORMAT {
-            if !format.starts_with(FAMILY) {
-                return Err(damaged(format!("its format is `{format}`")));
+        let words = match format.as_str() {
+            FORMAT => Words::Notation,
+            FORMER => Words::Debug,
+            _ if format.starts_with(FAMILY) => {
+                return Err(CheckpointError::Version { path: path.into(), found: format.clone(), version });
             }
-            return Err(CheckpointError::Version { path: path.into(), found: format.clone(), version });
-        }
+            _ => return Err(damaged(format!("its format is `{format}`"))),
+        };
         let json = |name: &str, e: serde_json::Error| damaged(format!("its entry `{name}`: {e}"));
         let file = SafeTensors::deserialize(&content).map_err(|e| damaged(e.to_string()))?;
         let mut tensors = BTreeMap::new();
@@ -295,6 +302,7 @@ impl Checkpoint {
         Ok(Checkpoint {
             path: path.into(),
             version,
+            words,
             number: entry("number type")?.clone(),
             identity: serde_json::from_str(entry("run")?).map_err(|e| json("run", e))?,
             progress: serde_json::from_str(entry("progress")?).map_err(|e| json("progress", e))?,
@@ -402,7 +410,7 @@ impl Checkpoint {
     fn same<E: Element>(&self, here: &Identity) -> Result<(), CheckpointError> {
         let number = (self.number != E::NAME)
             .then(|| ("number type".to_string(), self.number.clone(), E::NAME.to_string()))
-            .or_else(|| here.differs(&self.identity));
+            .or_else(|| here.differs(&self.identity, self.words));
         match number {
             None => Ok(()),
             Some((what, found, expected)) => {

@@ -1,8 +1,8 @@
 //! The table of letters to lines of notation: every letter on every manifold it acts on, every option at every kind of value,
 //! at every place of a chain.
 
-use crate::compiler::table::{self, Kind, LETTERS, Letter, MANIFOLDS, Manifold, Opt};
 use crate::lowered;
+use flow_notation::{Argument, Kind, LETTERS, Letter, MANIFOLDS, Manifold, Opt, Takes};
 use std::collections::HashSet;
 use std::fmt::Write;
 
@@ -98,7 +98,7 @@ const INSTEAD: &[(&str, &[&str])] = &[("max_num_newton_iter", &["100", "5000"])]
 const N_WIDE: &str = "hidden_dims = \"6-5\", highway_mode = 4, max_rank = 2";
 const N_SMALL: &str = "hidden_dims = \"8\"";
 
-/// The Rust text: the rows of all letters, and what the drift test compares.
+/// The Rust text: the rows of all letters.
 pub fn generate() -> String {
     let mut rows = String::new();
     for letter in LETTERS {
@@ -111,16 +111,7 @@ pub fn generate() -> String {
             }
         }
     }
-    let mut defaults = String::new();
-    for letter in LETTERS {
-        for option in letter.options {
-            let (module, name) = (letter.letter, option.name);
-            let code = option.kind.encode(option.default).expect("a default is a value");
-            writeln!(defaults, "    Default::of::<settings::{module}::{name}<{code}, ()>, _>({module:?}, {name:?}),")
-                .expect("a string");
-        }
-    }
-    format!("static ROWS: &[Row] = &[\n{rows}];\nstatic DEFAULTS: &[Default] = &[\n{defaults}];\n")
+    format!("static ROWS: &[Row] = &[\n{rows}];\n")
 }
 
 /// Where rotations and the like are tried in every dimension, options otherwise act coordinate by coordinate and are tried in one.
@@ -138,7 +129,7 @@ fn lines(letter: &Letter) -> Vec<String> {
     let mentions = |settings: &str, names: &[&str]| names.iter().any(|name| settings.contains(name));
     for manifold in MANIFOLDS.iter().filter(|manifold| letter.on.contains(&manifold.key)) {
         let (least, most) = manifold.dims;
-        if manifold.takes == table::Takes::Bounds {
+        if manifold.takes == Takes::Bounds {
             lines.extend(BOUNDS.map(|bounds| format!("{}1{bounds} : {}", manifold.prefix, with(letter, 1, ""))));
         }
         // The first three of a family; its second one, or the least of the higher spheres, takes every option.
@@ -150,7 +141,7 @@ fn lines(letter: &Letter) -> Vec<String> {
                     lines.push(format!("{on} : {}", with(letter, 1, &settings)));
                 }
                 // First, in the middle and last, where the place matters.
-                let placed = letter.arguments.contains(&table::Argument::Place);
+                let placed = letter.arguments.contains(&Argument::Place);
                 if placed && (settings.is_empty() || dim == usual && mentions(&settings, BY_PLACE)) {
                     lines.push(format!("{on} : {}", with(letter, 3, &settings)));
                 }

@@ -87,7 +87,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         laws: &["round trip", "log-determinants", "jacobian", "gradients"],
         why: "the map is not smooth on its axis: on it there is a value for each direction, beside it there is structure in 1/rho",
         at: |subject, _, x| {
-            let turned = (subject.letters)().iter().any(|letter| !letter.options.contains("add_rotation = false"));
+            let turned = (subject.letters)().iter().any(|letter| !has(letter, "add_rotation", "0"));
             let radius = |m: usize| x[..=m].iter().map(|x| x * x).sum::<f64>().sqrt();
             !turned && (2..x.len()).any(|m| radius(m - 1) < 2e-3 * radius(m))
         },
@@ -97,8 +97,8 @@ pub const EXCEPTIONS: &[Exception] = &[
         laws: &["jacobian", "gradients"],
         why: "the second derivative of a spline that is not smooth jumps at the angle 0; beside the layer its sides are compared",
         at: |subject, _, x| {
-            let knots = |options: &str| options.contains("smooth_second_derivative = false");
-            (subject.letters)().iter().any(|letter| knots(&letter.options)) && x[0] > 0.0 && x[1].abs() < 5e-4
+            let knots = |letter: &Letter| has(letter, "smooth_second_derivative", "0");
+            (subject.letters)().iter().any(knots) && x[0] > 0.0 && x[1].abs() < 5e-4
         },
     },
     Exception {
@@ -126,7 +126,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         letter: "c",
         laws: &["parameters far from a start"],
         why: "with error control a field ten times as fast may take more than max_steps steps: an error says so",
-        at: |subject, _, _| options_of_c(subject).is_some_and(|options| !options.contains("Rk4")),
+        at: |subject, _, _| letter_c(subject).is_some_and(|c| !has(&c, "solver", "\"rk4\"")),
     },
     Exception {
         letter: "c",
@@ -142,21 +142,27 @@ pub const EXCEPTIONS: &[Exception] = &[
     },
 ];
 
-/// The options of layer c in a chain.
-fn options_of_c(subject: &Subject) -> Option<String> {
-    (subject.letters)().into_iter().find(|letter| letter.name == "c").map(|letter| letter.options)
+/// Whether an option of a layer has this value.
+pub fn has(letter: &Letter, name: &str, value: &str) -> bool {
+    letter.options.iter().any(|option| option.name == name && option.value == value)
+}
+
+/// The layer c of a chain.
+fn letter_c(subject: &Subject) -> Option<Letter> {
+    (subject.letters)().into_iter().find(|letter| letter.name == "c")
 }
 
 /// Whether a chain holds a layer c with error control at its default tolerances.
 pub fn is_loose(subject: &Subject) -> bool {
-    options_of_c(subject).is_some_and(|options| !options.contains("tol = ") && !options.contains("Rk4"))
+    let tolerant = |c: &Letter| c.options.iter().all(|option| option.is_default || !option.name.ends_with("tol"));
+    letter_c(subject).is_some_and(|c| tolerant(&c) && !has(&c, "solver", "\"rk4\""))
 }
 
 /// Whether a chain holds a layer c whose divergence is an estimate: with a power of two of directions, at least as many as coordinates, it is exact.
 pub fn has_few_probes(subject: &Subject) -> bool {
-    options_of_c(subject).filter(|options| options.contains("Hutchinson")).is_some_and(|options| {
-        let probes = options.split("probes = ").nth(1).and_then(|rest| rest.split(',').next()?.parse().ok());
-        let probes: usize = probes.unwrap_or(ContinuousOptions::DEFAULT.probes as usize);
+    letter_c(subject).filter(|c| has(c, "divergence", "\"hutchinson\"")).is_some_and(|c| {
+        let probes = c.options.iter().find(|option| option.name == "probes").expect("an option of c");
+        let probes: usize = probes.value.parse().expect("a number");
         !probes.is_power_of_two() || probes < subject.embed
     })
 }

@@ -6,45 +6,13 @@
 
 use super::identity::{OFFSET_START, add, means, subtract};
 use super::width::WidthRegulator;
-use super::{Layer, Options, Place, StateTensor, decode};
+use super::{Layer, Options, Place, StateTensor};
 use crate::manifolds::Euclidean;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::{AffineOptions, CovType};
 use rand::Rng;
-
-choices! {
-    /// Structure of the matrix L.
-    pub enum CovType {
-        /// L is the identity.
-        Identity = "identity",
-        /// L is a multiple of the identity.
-        DiagonalSymmetric = "diagonal_symmetric",
-        /// L is diagonal.
-        Diagonal = "diagonal",
-        /// L is lower triangular.
-        Full = "full",
-    }
-}
-
-options! {
-    /// Options of layer t.
-    pub struct AffineOptions, settings in t {
-        /// Structure of L.
-        cov_type: CovType = CovType::Diagonal, CovType::from_code;
-        /// Leave the offset out where the last letter would have it.
-        skip_model_offset: bool = false, decode::flag;
-        /// Diagonal as softplus instead of exponential.
-        softplus_for_width: bool = false, decode::flag;
-        /// Clip raw diagonals.
-        clamp_widths: bool = false, decode::flag;
-        /// Saturate the diagonal smoothly at the upper bound.
-        width_smooth_saturation: bool = true, decode::flag;
-        /// Least diagonal entry.
-        lower_bound_for_widths: f64 = 0.01, decode::float;
-        /// Largest diagonal entry (plus the least); -1: none.
-        upper_bound_for_widths: f64 = 100.0, decode::float;
-    }
-}
 
 /// Layer t: an offset and a lower-triangular matrix.
 pub struct Affine<const D: usize, Pos, Opts>(PhantomData<(Pos, Opts)>);
@@ -146,7 +114,7 @@ impl<const D: usize, Pos: Place, Opts: Options<AffineOptions>> Layer<Euclidean<D
     const NAME: &'static str = "t";
     const WIDE: bool = true;
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -312,6 +280,7 @@ mod tests {
     use super::*;
     use crate::layers::laws::{Tolerance, check};
     use crate::layers::{First, Only};
+    use flow_notation::settings::t;
 
     #[test]
     fn laws() {

@@ -15,6 +15,7 @@ use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
+use flow_notation::Written;
 use rand::Rng;
 use std::sync::Arc;
 
@@ -42,9 +43,9 @@ pub trait Bijection: Send + Sync + 'static {
     fn prepared(&self) -> usize;
     /// How many numbers the maps leave for their derivatives.
     fn scratch(&self) -> usize;
-    /// The options as text; see [`Layer::options`].
-    fn options(&self) -> String {
-        String::new()
+    /// The options with their values; see [`Layer::options`].
+    fn options(&self) -> Vec<Written> {
+        Vec::new()
     }
     /// The tensors that the flat parameter vector consists of, in its order; see [`Layer::state`].
     fn state(&self) -> Vec<StateTensor> {
@@ -516,7 +517,7 @@ impl<M: Manifold, L: Layer<M>> Bijection for Static<M, L> {
     fn scratch(&self) -> usize {
         L::SCRATCH
     }
-    fn options(&self) -> String {
+    fn options(&self) -> Vec<Written> {
         L::options()
     }
     fn state(&self) -> Vec<StateTensor> {

@@ -8,6 +8,7 @@ use crate::manifolds::Manifold;
 use crate::numeric::WidePack;
 use crate::numeric::special::all_finite;
 use core::ops::Range;
+use flow_notation::Written;
 use rand::Rng;
 use std::sync::Arc;
 
@@ -31,8 +32,8 @@ pub struct Fault {
 pub struct Letter {
     /// The letter, or the name of a user's own layer.
     pub name: &'static str,
-    /// The options that differ from their defaults.
-    pub options: String,
+    /// Its options, all of them.
+    pub options: Vec<Written>,
     /// Number of parameters.
     pub params: usize,
     /// The tensors that they are stored as.

@@ -12,24 +12,14 @@
 //! Parameters: with `add_rotation` two reflection vectors of two numbers; then four numbers of each component, see moebius.rs.
 
 use super::circle::{self, CircleMap, Moved, MovedCot};
-use super::{Layer, Options, StateTensor, decode, moebius};
+use super::{Layer, Options, StateTensor, moebius};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::CircleMoebiusOptions;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-
-options! {
-    /// Options of layer m.
-    pub struct CircleMoebiusOptions, settings in m {
-        /// Number of components.
-        num_basis_functions: i64 = 5, decode::int;
-        /// Whether the layer rotates as well.
-        add_rotation: bool = false, decode::flag;
-        /// Whether the forward direction is the formula (true) or the inverse is (false).
-        natural_direction: bool = false, decode::flag;
-    }
-}
 
 /// Layer m: a mixture of Moebius maps of the circle. See the options in [`CircleMoebiusOptions`].
 pub struct CircleMoebius<Opts>(PhantomData<Opts>);
@@ -99,7 +89,7 @@ impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> 
     const WIDE: bool = true;
     const LOG_DET: bool = !Opts::VALUE.natural_direction;
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -171,6 +161,7 @@ mod tests {
     use crate::layers::bounded::{first, wave};
     use crate::layers::circle::tests::{at_the_special_points, derivatives_of_bent_maps, well_conditioned_extremes};
     use crate::layers::laws::{Tolerance, check};
+    use flow_notation::settings::m;
 
     type Bare<const K: u128, Rest = ()> = m::num_basis_functions<K, Rest>;
     type Turned<Rest = ()> = m::add_rotation<1, Rest>;
@@ -178,7 +169,7 @@ mod tests {
 
     fn holds<Opts: Options<CircleMoebiusOptions>>(seed: u64) {
         type Chain<Opts> = (CircleMoebius<Opts>, (CircleMoebius<Opts>, ()));
-        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{:?}: {e}", Opts::VALUE);
         check::<Circle, (CircleMoebius<Opts>, ())>(seed, 4, 0.3, Tolerance::F64).unwrap_or_else(told);
         check::<Circle, Chain<Opts>>(seed, 4, 0.3, Tolerance::F64).unwrap_or_else(told);
         at_the_special_points::<Chain<Opts>>(seed, 0.3, false);

@@ -17,40 +17,14 @@ use super::circle::{self, CircleMap, Moved, MovedCot};
 use super::circular_spline::CircularOptions;
 use super::interval_spline::START;
 use super::spline::{Ends, MappedCot, SplineOptions};
-use super::{Layer, Options, StateTensor, decode};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::f64::consts::TAU;
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::CircleSplineOptions;
 use rand::Rng;
-
-options! {
-    /// Options of layer o.
-    pub struct CircleSplineOptions, settings in o {
-        /// Number of bins.
-        num_basis_functions: i64 = 2, decode::int;
-        /// Whether the second derivative is continuous (two bins).
-        smooth_second_derivative: bool = true, decode::flag;
-        /// Whether the layer rotates as well.
-        add_rotation: bool = true, decode::flag;
-        /// Whether the forward direction is the spline (true) or the inverse is (false).
-        natural_direction: bool = true, decode::flag;
-        /// Slope at the angle 0 of a spline that is not smooth; -1: free.
-        fix_boundary_derivatives: f64 = -1.0, decode::float;
-        /// Whether the first raw width and height are 0 instead of parameters.
-        fix_first_width_n_height_to_zero: bool = false, decode::flag;
-        /// Whether the second raw width is 0 too.
-        also_fix_second_width_to_zero: bool = false, decode::flag;
-        /// Whether raw heights are given relative to raw widths.
-        independent_width_height_parametrization: bool = false, decode::flag;
-        /// Smallest width, as a share of the circle.
-        min_width: f64 = 1e-4, decode::float;
-        /// Smallest height, as a share of the circle.
-        min_height: f64 = 1e-4, decode::float;
-        /// Smallest slope at a knot of a spline that is not smooth.
-        min_derivative: f64 = 1e-4, decode::float;
-    }
-}
 
 /// Layer o: a spline of the circle. See the options in [`CircleSplineOptions`].
 pub struct CircleSpline<Opts>(PhantomData<Opts>);
@@ -176,7 +150,7 @@ impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
     const NAME: &'static str = "o";
     const WIDE: bool = true;
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -238,6 +212,7 @@ mod tests {
     };
     use crate::layers::laws::{Tolerance, check};
     use crate::manifolds::Manifold;
+    use flow_notation::settings::o;
 
     const fn float(value: f64) -> u128 {
         value.to_bits() as u128
@@ -255,7 +230,7 @@ mod tests {
 
     fn holds<Opts: Options<CircleSplineOptions>>(seed: u64) {
         type Chain<Opts> = (CircleSpline<Opts>, (CircleSpline<Opts>, ()));
-        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{:?}: {e}", Opts::VALUE);
         check::<Circle, (CircleSpline<Opts>, ())>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check::<Circle, Chain<Opts>>(seed, 3, 0.7, Tolerance::F64).unwrap_or_else(told);
         at_the_special_points::<Chain<Opts>>(seed, 0.7, !Opts::VALUE.smooth_second_derivative);

@@ -61,56 +61,17 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, StateTensor, decode};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Lift, Mask, Real};
-use component::{MOST_ROWS, Weighed};
+use component::{MOST_ROWS, Means, Weighed};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::ExponentialMapOptions;
 use gradient_map::{Frame, Local, Sums, SumsCot};
+use profile::Curve;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-
-choices! {
-    /// The profile h of a component.
-    pub enum ExpMapType {
-        /// h = 1.
-        Linear = "linear",
-        /// h = c.
-        Quadratic = "quadratic",
-        /// A rational-quadratic spline.
-        Splines = "splines",
-        /// h = e^(beta (c - 1)).
-        Exponential = "exponential",
-    }
-}
-
-choices! {
-    /// How the direction of a component and the bound of its weight are parametrised.
-    pub enum MeanParametrization {
-        /// A vector: its direction and its length.
-        Old = "old",
-        /// Three reflections, and a number for the bound.
-        Householder = "householder",
-    }
-}
-
-options! {
-    /// Options of layer v.
-    pub struct ExponentialMapOptions, settings in v {
-        /// The profile of the components.
-        exp_map_type: ExpMapType = ExpMapType::Exponential, ExpMapType::from_code;
-        /// Number of components.
-        num_components: i64 = 10, decode::int;
-        /// Whether sampling is the closed formula and evaluation the search, or else the other way round.
-        natural_direction: bool = false, decode::flag;
-        /// Whether the sphere is rotated (and reflected) as well.
-        add_rotation: bool = false, decode::flag;
-        /// How many points the search looks at before it gives up.
-        max_num_newton_iter: i64 = 1000, decode::int;
-        /// How directions are parametrised.
-        mean_parametrization: MeanParametrization = MeanParametrization::Old, MeanParametrization::from_code;
-    }
-}
 
 /// Layer v: E(x) = exp_x(grad of a sum of potentials about n directions), and its inverse.
 ///
@@ -123,8 +84,8 @@ const VECTOR: usize = 3;
 
 impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
     const OPTIONS: ExponentialMapOptions = Opts::VALUE;
-    const TYPE: ExpMapType = Self::OPTIONS.exp_map_type;
-    const MEAN: MeanParametrization = Self::OPTIONS.mean_parametrization;
+    const TYPE: Curve = Curve(Self::OPTIONS.exp_map_type);
+    const MEAN: Means = Means(Self::OPTIONS.mean_parametrization);
     const COMPONENTS: usize = Self::OPTIONS.num_components as usize;
     /// Numbers of the rotation, among parameters and prepared ones.
     const ROTATION: usize = if Self::OPTIONS.add_rotation { VECTOR * VECTOR } else { 0 };
@@ -277,7 +238,7 @@ impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opt
     const SCRATCH: usize = 2 * VECTOR;
     const NAME: &'static str = "v";
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 

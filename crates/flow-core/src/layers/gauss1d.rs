@@ -5,8 +5,9 @@
 //! log weights (10).
 
 use super::Bijection;
-use super::gaussianization::{CLASSIC, GaussianizationOptions, MixtureFlow};
+use super::gaussianization::{CLASSIC, MixtureFlow};
 use crate::numeric::Real;
+use flow_notation::options::GaussianizationOptions;
 
 const LINE: MixtureFlow<CLASSIC> = MixtureFlow::new(
     1,

@@ -16,72 +16,20 @@ use super::bijection::map_rows;
 use super::components::Components;
 use super::identity::{OFFSET_START, add, means, subtract};
 use super::mixture::{self, Mixture};
-use super::outer::Outer;
+use super::outer::{Outer, Quantile};
+use super::rotation_mode::Turn;
 use super::stretch::Stretch;
 use super::width::WidthRegulator;
-use super::{AnyLayer, Bijection, LayerType, Options, Place, StateTensor, decode, skewed};
+use super::{AnyLayer, Bijection, LayerType, Options, Place, StateTensor, skewed};
 use crate::manifolds::Euclidean;
 use crate::numeric::root::monotone_root_from;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::{GaussianizationOptions, InverseFunction, RotationMode, StretchType};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
 use std::sync::Arc;
-
-pub use super::outer::InverseFunction;
-pub use super::rotation_mode::RotationMode;
-
-choices! {
-    /// What acts on each coordinate after the rotation.
-    pub enum StretchType {
-        /// The distribution function of a mixture.
-        Classic = "classic",
-        /// A rational-quadratic spline with straight tails.
-        RqSplines = "rq_splines",
-    }
-}
-
-options! {
-    /// Options of layer g.
-    pub struct GaussianizationOptions, settings in g {
-        /// Mixture components (or spline bins) per dimension.
-        num_kde: i64 = 10, decode::int;
-        /// Free component weights.
-        fit_normalization: bool = true, decode::flag;
-        /// Keep the weights within bounds.
-        regulate_normalization: bool = true, decode::flag;
-        /// Least weight before normalisation.
-        lower_bound_for_norms: f64 = 1.0, decode::float;
-        /// Largest weight before normalisation (plus the least).
-        upper_bound_for_norms: f64 = 10.0, decode::float;
-        /// What the distribution function is mapped to.
-        inverse_function_type: InverseFunction = InverseFunction::Isigmoid, InverseFunction::from_code;
-        /// Let the first letter of a chain end in a normal variable.
-        replace_first_sigmoid_with_icdf: bool = true, decode::flag;
-        /// Leave the offset out where the last letter would have it.
-        skip_model_offset: bool = false, decode::flag;
-        /// Widths as softplus instead of exponential.
-        softplus_for_width: bool = false, decode::flag;
-        /// Clip raw widths.
-        clamp_widths: bool = false, decode::flag;
-        /// Saturate widths smoothly at the upper bound.
-        width_smooth_saturation: bool = true, decode::flag;
-        /// Least width.
-        lower_bound_for_widths: f64 = 0.01, decode::float;
-        /// Largest width (plus the least); -1: none.
-        upper_bound_for_widths: f64 = 100.0, decode::float;
-        /// How the layer rotates.
-        rotation_mode: RotationMode = RotationMode::Householder, RotationMode::from_code;
-        /// Number of reflections; -1: as many as dimensions.
-        num_householder_iter: i64 = -1, decode::int;
-        /// The last mean follows from the others.
-        center_mean: bool = false, decode::flag;
-        /// Skewed components.
-        add_skewness: bool = false, decode::flag;
-        /// What acts on each coordinate after the rotation.
-        nonlinear_stretch_type: StretchType = StretchType::Classic, StretchType::from_code;
-    }
-}
 
 /// Layer g in the type of a flow: a rotation and one mixture of logistics per dimension.
 pub struct Gaussianization<const D: usize, Pos, Opts>(PhantomData<(Pos, Opts)>);
@@ -139,7 +87,7 @@ pub(super) struct MixtureFlow<const KIND: u8> {
     turn: (usize, usize),
     /// What the mixture's distribution function is mapped to (layers.md 2.3: the first letter ends in a normal variable, unless
     /// it carries the offset).
-    outer: InverseFunction,
+    outer: Quantile,
     /// Parameters of the elementwise part, and its prepared numbers of a dimension.
     elements: (usize, usize),
     pub(super) params: usize,
@@ -150,13 +98,13 @@ impl<const KIND: u8> MixtureFlow<KIND> {
         let count = options.num_kde as usize;
         let offset = if last && !options.skip_model_offset { dim } else { 0 };
         let reflections = if options.num_householder_iter < 0 { dim } else { options.num_householder_iter as usize };
-        let mode = options.rotation_mode;
-        let outer = match options.inverse_function_type {
+        let mode = Turn(options.rotation_mode);
+        let outer = Quantile(match options.inverse_function_type {
             InverseFunction::Isigmoid if first && offset == 0 && options.replace_first_sigmoid_with_icdf => {
                 InverseFunction::InormalPartlyPrecise
             }
             written => written,
-        };
+        });
         let turn = (mode.params(dim, reflections), mode.prepared(dim, reflections));
         let mut layer =
             MixtureFlow { dim, options, count, offset, reflections, turn, outer, elements: (0, 0), params: 0 };
@@ -179,8 +127,8 @@ impl<const KIND: u8> MixtureFlow<KIND> {
         if KIND == USUAL { &GaussianizationOptions::DEFAULT } else { &self.options }
     }
     #[inline(always)]
-    const fn mode(&self) -> RotationMode {
-        if KIND == ANY { self.options.rotation_mode } else { RotationMode::Householder }
+    const fn mode(&self) -> Turn {
+        Turn(if KIND == ANY { self.options.rotation_mode } else { RotationMode::Householder })
     }
     #[inline(always)]
     const fn splines(&self) -> bool {
@@ -378,7 +326,7 @@ impl<const KIND: u8> Bijection for MixtureFlow<KIND> {
         self.kept() + self.dim
     }
 
-    fn options(&self) -> String {
+    fn options(&self) -> Vec<Written> {
         self.options.written()
     }
 
@@ -393,7 +341,7 @@ impl<const KIND: u8> Bijection for MixtureFlow<KIND> {
         let (offset, turn, elements) = self.params_of_mut(params);
         offset.fill(OFFSET_START);
         for v in turn.iter_mut() {
-            *v = match self.mode() {
+            *v = match self.mode().0 {
                 RotationMode::Householder => rng.sample(StandardNormal),
                 _ => 0.0,
             };

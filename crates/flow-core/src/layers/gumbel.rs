@@ -25,17 +25,18 @@
 //! log tau, then p_1, .., p_D, and that of x_0 last (the ancestor's order).
 
 use super::mixture::Mixture;
-use super::outer::InverseFunction;
+use super::outer::Quantile;
 use super::{Layer, StateTensor};
 use crate::manifolds::{Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
 use crate::numeric::special::{HALF_LN_TAU, softplus};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::f64::consts::LN_2;
 use core::marker::PhantomData;
+use flow_notation::options::InverseFunction;
 use rand::Rng;
 
 /// The normal quantile that the ancestor takes.
-const QUANTILE: InverseFunction = InverseFunction::InormalPartlyPrecise;
+const QUANTILE: Quantile = Quantile(InverseFunction::InormalPartlyPrecise);
 
 /// Layer u: log-ratios of shares are Gumbel distributed.
 pub struct GumbelSoftmax<const D: usize, Opts = ()>(PhantomData<Opts>);

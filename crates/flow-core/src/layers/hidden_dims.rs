@@ -1,6 +1,6 @@
 //! Widths of the hidden layers of a network inside a layer, as the notation writes them: `64` or `64-32`.
 
-use super::decode;
+use flow_notation::Text;
 
 /// Most hidden layers that a text of 16 characters can name.
 pub(crate) const MOST_HIDDEN: usize = 8;
@@ -14,13 +14,13 @@ pub struct HiddenDims {
 
 impl HiddenDims {
     /// From a text such as `64` or `64-32`; the empty text is no hidden layer.
-    pub const fn from_code(code: u128) -> HiddenDims {
+    pub const fn new(text: Text) -> HiddenDims {
         let mut dims = HiddenDims { widths: [0; MOST_HIDDEN], layers: 0 };
-        let (mut i, length) = (0, decode::text_len(code));
+        let (mut i, length) = (0, text.len());
         while i < length {
             let mut width = 0;
-            while i < length && decode::text_at(code, i) != b'-' {
-                let digit = decode::text_at(code, i);
+            while i < length && text.at(i) != b'-' {
+                let digit = text.at(i);
                 assert!(digit.is_ascii_digit(), "hidden widths are a list such as 64 or 64-32");
                 width = 10 * width + (digit - b'0') as usize;
                 i += 1;
@@ -51,9 +51,9 @@ mod tests {
 
     #[test]
     fn texts() {
-        let dims = HiddenDims::from_code(u64::from_le_bytes(*b"64-32-7\0") as u128);
+        let dims = HiddenDims::new(Text::new("64-32-7"));
         let (widths, count) = dims.network(2, 5);
         assert_eq!(&widths[..count], &[2, 64, 32, 7, 5]);
-        assert_eq!(HiddenDims::from_code(0).network(2, 5).1, 2);
+        assert_eq!(HiddenDims::new(Text::new("")).network(2, 5).1, 2);
     }
 }

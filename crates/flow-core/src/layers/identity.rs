@@ -2,19 +2,13 @@
 //!
 //! inverse x -> x - o, forward z -> z + o; log-determinant 0. Parameters: the offset, if `add_offset`.
 
-use super::{Layer, Options, StateTensor, decode};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::Euclidean;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::IdentityOptions;
 use rand::Rng;
-
-options! {
-    /// Options of layer x.
-    pub struct IdentityOptions, settings in x {
-        /// Whether the layer shifts by an offset.
-        add_offset: bool = false, decode::flag;
-    }
-}
 
 /// Layer x: does nothing, or shifts.
 pub struct Identity<const D: usize, Opts>(PhantomData<Opts>);
@@ -61,7 +55,7 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
     const NAME: &'static str = "x";
     const WIDE: bool = true;
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -111,6 +105,7 @@ impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Ide
 mod tests {
     use super::*;
     use crate::layers::laws::{Tolerance, check};
+    use flow_notation::settings::x;
 
     #[test]
     fn laws() {

@@ -6,37 +6,13 @@
 //! Parameters: widths, heights, slopes (raw; those that an option fixes are left out).
 
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, StateTensor, decode};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::Interval;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::IntervalSplineOptions;
 use rand::Rng;
-
-options! {
-    /// Options of layer r.
-    pub struct IntervalSplineOptions, settings in r {
-        /// Number of bins.
-        num_basis_functions: i64 = 5, decode::int;
-        /// Slope at both ends; -1: free.
-        fix_boundary_derivatives: f64 = -1.0, decode::float;
-        /// Whether the second derivative is continuous (two or three bins).
-        smooth_second_derivative: bool = false, decode::flag;
-        /// Largest ratio of two widths or heights; -1: none.
-        restrict_max_min_width_height_ratio: f64 = -1.0, decode::float;
-        /// Whether the first raw width and height are 0 instead of parameters.
-        fix_first_width_n_height_to_zero: bool = false, decode::flag;
-        /// Whether the second raw width is 0 too.
-        also_fix_second_width_to_zero: bool = false, decode::flag;
-        /// Whether raw heights are given relative to raw widths.
-        independent_width_height_parametrization: bool = false, decode::flag;
-        /// Smallest width, as a share of the interval.
-        min_width: f64 = 1e-4, decode::float;
-        /// Smallest height, as a share of the interval.
-        min_height: f64 = 1e-4, decode::float;
-        /// Smallest slope at a knot.
-        min_derivative: f64 = 1e-4, decode::float;
-    }
-}
 
 /// Slopes of a spline with all its parameters at this value are 1: ln(1 + e^0.54) = 1.
 pub(super) const START: f64 = 0.54;
@@ -107,7 +83,7 @@ impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Laye
     const NAME: &'static str = "r";
     const WIDE: bool = true;
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -162,6 +138,7 @@ mod tests {
     use super::*;
     use crate::layers::bounded::{Unit, finite_at, first, reference, wave};
     use crate::layers::laws::{Tolerance, check_samples, random_params};
+    use flow_notation::settings::r;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
     type Wide = Interval<{ (-3.0f64).to_bits() }, { 3.0f64.to_bits() }>;
@@ -183,7 +160,7 @@ mod tests {
     /// Laws on four intervals, and finite ends.
     fn holds<Opts: Options<IntervalSplineOptions>>(seed: u64) {
         type Chain<Opts> = (IntervalSpline<Opts>, (IntervalSpline<Opts>, ()));
-        let told = |e: crate::testing::Broken| panic!("{}: {e}", Opts::VALUE.written());
+        let told = |e: crate::testing::Broken| panic!("{:?}: {e}", Opts::VALUE);
         check_samples::<Unit, (IntervalSpline<Opts>, ())>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Wide, Chain<Opts>>(seed, 4, 0.7, Tolerance::F64).unwrap_or_else(told);
         check_samples::<Both, Chain<Opts>>(seed, 2, 0.7, Tolerance::F64).unwrap_or_else(told);

@@ -7,8 +7,6 @@
 //! Sampling ("forward") walks a chain from the first letter to the last, evaluation ("inverse") from the last to the
 //! first. The flat parameter vector of a chain is that of its letters in the order written.
 
-#[macro_use]
-mod options;
 mod affine;
 #[macro_use]
 mod bijection;
@@ -48,42 +46,27 @@ mod unit;
 mod width;
 
 pub use crate::testing::laws;
-pub use affine::{Affine, AffineOptions, CovType};
+pub use affine::Affine;
 pub use bijection::{AnyLayer, Bijection, Facts, LayerType, Own, PackLayer, Prepared, Way};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, ChainType, Fault, Letter};
-pub use circle_moebius::{CircleMoebius, CircleMoebiusOptions};
-pub use circle_spline::{CircleSpline, CircleSplineOptions};
-pub use continuous::{ContinuousFlow, ContinuousOptions, Divergence, FlowSpace, Gradients, Solver};
-pub use exponential_map::{ExpMapType, ExponentialMap, ExponentialMapOptions, MeanParametrization};
-pub use fisher::{FisherFlow, FisherOptions, FisherRotation, KappaPrediction, VerticalChain};
-pub use gaussianization::{Gaussianization, GaussianizationOptions, InverseFunction, RotationMode, StretchType};
+pub use circle_moebius::CircleMoebius;
+pub use circle_spline::CircleSpline;
+pub use continuous::{ContinuousFlow, FlowSpace};
+pub use exponential_map::ExponentialMap;
+pub use fisher::FisherFlow;
+pub use flow_notation::options::*;
+pub use flow_notation::{Options, Text, Written, decode, settings};
+pub use gaussianization::Gaussianization;
 pub use gumbel::GumbelSoftmax;
 pub use hidden_dims::HiddenDims;
-pub use identity::{Identity, IdentityOptions};
-pub use interval_spline::{IntervalSpline, IntervalSplineOptions};
-pub use options::{Options, decode};
-pub use orientation::{Orientation, OrientationOptions, Spherical};
+pub use identity::Identity;
+pub use interval_spline::IntervalSpline;
+pub use orientation::{Orientation, Spherical};
 pub use place::{First, Last, Middle, Only, Place};
-pub use rotation::SphereRotation;
-pub use segmented::{SegmentedOptions, SegmentedSphere, WithHeight, Zenith, ZenithLetter};
+pub use segmented::{SegmentedSphere, WithHeight, Zenith, ZenithLetter};
 pub use state::StateTensor;
 pub use unit::IntervalIdentity;
-
-/// The options of every letter as types, one module a letter; the notation names them.
-pub mod settings {
-    pub use super::affine::t;
-    pub use super::circle_moebius::m;
-    pub use super::circle_spline::o;
-    pub use super::continuous::c;
-    pub use super::exponential_map::v;
-    pub use super::fisher::f;
-    pub use super::gaussianization::g;
-    pub use super::identity::x;
-    pub use super::interval_spline::r;
-    pub use super::orientation::y;
-    pub use super::segmented::n;
-}
 
 use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Real};
@@ -149,9 +132,9 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
     const NEEDS_F64: Option<&'static str> = None;
 
-    /// The options that differ from their defaults, as text: a model file holds them.
-    fn options() -> String {
-        String::new()
+    /// Every option with its value: a model file holds them, and refuses to be loaded where one has another.
+    fn options() -> Vec<Written> {
+        Vec::new()
     }
 
     /// The tensors that the flat parameter vector consists of, in its order: what the parameters are called where they are stored

@@ -6,20 +6,14 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, StateTensor, decode};
+use super::{Layer, Options, StateTensor};
 use crate::manifolds::{Circle, Manifold, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::OrientationOptions;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
-
-options! {
-    /// Options of layer y.
-    pub struct OrientationOptions, settings in y {
-        /// Whether the layer rotates (and reflects) at all.
-        add_rotation: bool = false, decode::flag;
-    }
-}
 
 /// Layer y: the identity, or a rotation of the circle or the sphere by Householder reflections.
 ///
@@ -44,7 +38,7 @@ impl<M: Spherical, Opts: Options<OrientationOptions>> Layer<M> for Orientation<O
     const SCRATCH: usize = M::EMBED;
     const NAME: &'static str = "y";
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 
@@ -103,6 +97,7 @@ mod tests {
     use super::*;
     use crate::layers::circle::tests::at_the_special_points;
     use crate::layers::laws::{Tolerance, check};
+    use flow_notation::settings::y;
 
     #[test]
     fn laws() {

@@ -14,7 +14,7 @@
 //!   numbers between 5.32672 and 5.32680, which are no values; their preimage is the jump. Its published ln y' in the tail leaves out
 //!   ln |F - S| (at most 1e-7).
 //!
-//! The way back ([`InverseFunction::logit`]) is a closed formula for each.
+//! The way back ([`Quantile::logit`]) is a closed formula for each.
 
 use super::mixture::Mixture;
 use crate::numeric::special::{
@@ -22,22 +22,7 @@ use crate::numeric::special::{
 };
 use crate::numeric::{Dual, Mask, Real, apart};
 use core::f64::consts::{LN_2, PI};
-
-choices! {
-    /// What the mixture's distribution function is mapped to.
-    pub enum InverseFunction {
-        /// The logit: a logistic variable.
-        Isigmoid = "isigmoid",
-        /// The normal quantile, by Winitzki's approximation in the far tails (published).
-        InormalPartlyPrecise = "inormal_partly_precise",
-        /// The normal quantile by Winitzki's approximation everywhere (published).
-        InormalFullPade = "inormal_full_pade",
-        /// The normal quantile, by a cruder approximation in the far tails (published).
-        InormalPartlyCrude = "inormal_partly_crude",
-        /// The normal quantile, exact in tails of any depth.
-        Inormal = "inormal",
-    }
-}
+use flow_notation::options::InverseFunction;
 
 /// Below this probability (in either tail) the partly approximate variants take their approximation.
 const TAIL: f64 = 5e-8;
@@ -73,7 +58,11 @@ impl<R: Real> Outer<R> {
     }
 }
 
-impl InverseFunction {
+/// The function that an [`InverseFunction`] names.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Quantile(pub InverseFunction);
+
+impl Quantile {
     /// y of a mixture.
     #[inline(always)]
     pub(super) fn outer<R: Real>(self, mix: &Mixture<R>) -> Outer<R> {
@@ -83,7 +72,7 @@ impl InverseFunction {
     /// y of a mixture with `N` derivatives along t where a formula is differentiated as it is written: 1, or 0 where nobody reads them.
     #[inline(always)]
     fn along<R: Real, const N: usize>(self, mix: &Mixture<R>) -> Outer<R> {
-        match self {
+        match self.0 {
             InverseFunction::Isigmoid => isigmoid(mix),
             InverseFunction::InormalPartlyPrecise => with_tail::<R, N>(mix, winitzki),
             seldom => seldom_taken(seldom, *mix),
@@ -100,7 +89,7 @@ impl InverseFunction {
     /// The logit t that belongs to y.
     #[inline(always)]
     pub(super) fn logit<R: Real>(self, y: R) -> R {
-        match self {
+        match self.0 {
             InverseFunction::Isigmoid => y,
             InverseFunction::InormalPartlyPrecise => logit_with_tail(y, winitzki_product(beyond_edge(y))),
             seldom => seldom_taken_logit(seldom, y),
@@ -308,7 +297,7 @@ mod tests {
 
     #[test]
     fn the_logit_is_the_way_back() {
-        for outer in InverseFunction::ALL {
+        for outer in InverseFunction::ALL.iter().copied().map(Quantile) {
             for t in LOGITS {
                 let back = outer.logit(outer.outer(&at_logit(t)).y);
                 assert!((back - t).abs() <= 2e-14 * (1.0 + t.abs()), "{outer:?} {t}: {back}");
@@ -323,7 +312,7 @@ mod tests {
     fn slopes_are_differences() {
         let difference =
             |h: f64, f: &dyn Fn(f64) -> f64| (8.0 * (f(h) - f(-h)) - (f(2.0 * h) - f(-2.0 * h))) / (12.0 * h);
-        for outer in InverseFunction::ALL {
+        for outer in InverseFunction::ALL.iter().copied().map(Quantile) {
             for t in LOGITS.into_iter().filter(|t| t.abs() < 1e5) {
                 let h = 1e-3 * (1.0 + t.abs());
                 let at = |t: f64| outer.outer(&at_logit(t));
@@ -332,7 +321,7 @@ mod tests {
                 assert!((slope / numerical - 1.0).abs() < 1e-9, "{outer:?} {t}: {slope} {numerical}");
                 // ln dy/dt, which the two published liberties leave at that of the formula (see the head of the file).
                 let ln = |t: f64| at(t).log_slope - logs(t)[2];
-                let published = match outer {
+                let published = match outer.0 {
                     InverseFunction::InormalPartlyCrude if t.abs() > 16.0 => 1.1e-7,
                     InverseFunction::InormalFullPade if t.abs() < 1e-4 => 1.2e-7,
                     _ => 1e-12,
@@ -340,7 +329,7 @@ mod tests {
                 let off = ln(t) - slope.ln();
                 assert!(off.abs() < published * (1.0 + 1e-2 * t.abs()), "{outer:?} {t}: {off}");
                 assert!((log_slope - logs(t)[2] - ln(t)).abs() == 0.0);
-                if !(matches!(outer, InverseFunction::InormalFullPade) && t.abs() < 1e-2) {
+                if !(matches!(outer.0, InverseFunction::InormalFullPade) && t.abs() < 1e-2) {
                     let numerical = difference(h, &|h| ln(t + h));
                     assert!((bend - numerical).abs() < 1e-8, "{outer:?} {t}: {bend} {numerical}");
                 }
@@ -351,27 +340,26 @@ mod tests {
     #[test]
     fn the_exact_quantile_increases_where_the_published_one_steps_back_or_jumps() {
         let edge = TAIL_LOGIT;
-        let step =
-            |outer: InverseFunction| outer.outer(&at_logit(edge + 1e-9)).y - outer.outer(&at_logit(edge - 1e-9)).y;
+        let step = |of| Quantile(of).outer(&at_logit(edge + 1e-9)).y - Quantile(of).outer(&at_logit(edge - 1e-9)).y;
         assert!((step(InverseFunction::InormalPartlyPrecise) + 3.35e-3).abs() < 1e-4);
         assert!((step(InverseFunction::InormalPartlyCrude) - 7e-5).abs() < 2e-5);
         for smooth in [InverseFunction::Isigmoid, InverseFunction::InormalFullPade, InverseFunction::Inormal] {
             assert!((0.0..3e-9).contains(&step(smooth)), "{smooth:?}");
             let mut before = f64::NEG_INFINITY;
             for i in -40_000..=40_000 {
-                let y = smooth.outer(&at_logit(f64::from(i) * 0.025)).y;
+                let y = Quantile(smooth).outer(&at_logit(f64::from(i) * 0.025)).y;
                 assert!(y > before, "{smooth:?} {i}: {y} after {before}");
                 before = y;
             }
         }
         // What is jumped over belongs to the jump.
-        assert!((InverseFunction::InormalPartlyCrude.logit(5.32675) - edge).abs() < 1e-6);
-        assert!((InverseFunction::InormalPartlyCrude.logit(-5.32675) + edge).abs() < 1e-6);
+        assert!((Quantile(InverseFunction::InormalPartlyCrude).logit(5.32675) - edge).abs() < 1e-6);
+        assert!((Quantile(InverseFunction::InormalPartlyCrude).logit(-5.32675) + edge).abs() < 1e-6);
     }
 
     #[test]
     fn lanes_do_not_see_each_other() {
-        for outer in InverseFunction::ALL {
+        for outer in InverseFunction::ALL.iter().copied().map(Quantile) {
             for four in LOGITS.chunks_exact(4) {
                 let wide = outer.outer(&at_logit(Lanes::<f64, 4>::from_fn(|l| four[l])));
                 let wide_back = outer.logit(wide.y);

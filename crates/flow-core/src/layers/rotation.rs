@@ -5,16 +5,6 @@
 
 use crate::numeric::{Lift, Real, Scalar};
 
-choices! {
-    /// How a layer on the sphere rotates.
-    pub enum SphereRotation {
-        /// Householder reflections.
-        Householder = "householder",
-        /// Plane rotations (Givens angles), one for each pair of axes.
-        Angles = "angles",
-    }
-}
-
 #[inline(always)]
 fn dot<R: Real, P: Lift<R>>(n: &[P], x: &[R]) -> R {
     let mut sum = R::zero();

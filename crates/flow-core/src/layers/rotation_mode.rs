@@ -2,27 +2,16 @@
 
 use super::{StateTensor, cayley, rotation, triangular};
 use crate::numeric::{Lift, Real};
+use flow_notation::options::RotationMode;
 
-choices! {
-    /// How the layer rotates.
-    pub enum RotationMode {
-        /// Householder reflections.
-        Householder = "householder",
-        /// Givens angles.
-        Angles = "angles",
-        /// Not at all.
-        None = "none",
-        /// Not a rotation: a product of triangular matrices of determinant one.
-        TriangularCombination = "triangular_combination",
-        /// The Cayley map of a skew-symmetric matrix.
-        Cayley = "cayley",
-    }
-}
+/// What a [`RotationMode`] does.
+#[derive(Clone, Copy)]
+pub(super) struct Turn(pub RotationMode);
 
-impl RotationMode {
+impl Turn {
     /// Number of parameters in `dim` dimensions with this many reflections.
     pub(super) const fn params(self, dim: usize, reflections: usize) -> usize {
-        match self {
+        match self.0 {
             RotationMode::Householder => reflections * dim,
             RotationMode::Angles => dim * (dim - 1) / 2,
             RotationMode::None => 0,
@@ -34,7 +23,7 @@ impl RotationMode {
     /// The tensor of these parameters.
     pub(super) fn state(self, dim: usize, reflections: usize) -> Vec<StateTensor> {
         let n = self.params(dim, reflections);
-        match self {
+        match self.0 {
             RotationMode::Householder => StateTensor::list([("vs", &[1, reflections, dim])]),
             RotationMode::Angles => StateTensor::list([("angle_pars", &[1, n])]),
             RotationMode::None => Vec::new(),
@@ -45,7 +34,7 @@ impl RotationMode {
 
     /// Number of prepared numbers.
     pub(super) const fn prepared(self, dim: usize, reflections: usize) -> usize {
-        match self {
+        match self.0 {
             RotationMode::Householder => reflections * dim,
             RotationMode::Angles => dim * (dim - 1),
             RotationMode::None => 0,
@@ -56,7 +45,7 @@ impl RotationMode {
 
     #[inline(always)]
     pub(super) fn prepare<P: Real>(self, dim: usize, params: &[P], prepared: &mut [P]) {
-        match self {
+        match self.0 {
             RotationMode::Householder => rotation::householder_prepare(dim, params, prepared),
             RotationMode::Angles => rotation::angles_prepare(params, prepared),
             RotationMode::None => {}
@@ -65,7 +54,7 @@ impl RotationMode {
         }
     }
 
-    /// Cotangents of [`RotationMode::prepare`].
+    /// Cotangents of [`Turn::prepare`].
     #[inline(always)]
     pub(super) fn prepare_vjp<P: Real>(
         self,
@@ -75,7 +64,7 @@ impl RotationMode {
         cot_prepared: &[P],
         cot_params: &mut [P],
     ) {
-        match self {
+        match self.0 {
             RotationMode::Householder => {
                 rotation::householder_prepare_vjp(dim, params, prepared, cot_prepared, cot_params)
             }
@@ -89,7 +78,7 @@ impl RotationMode {
     /// x <- A x.
     #[inline(always)]
     pub(super) fn apply<R: Real, P: Lift<R>>(self, dim: usize, prepared: &[P], x: &mut [R]) {
-        match self {
+        match self.0 {
             RotationMode::Householder => rotation::householder(dim, prepared, x),
             RotationMode::Angles => rotation::angles(dim, prepared, x),
             RotationMode::None => {}
@@ -101,7 +90,7 @@ impl RotationMode {
     /// x <- A^-1 x.
     #[inline(always)]
     pub(super) fn undo<R: Real, P: Lift<R>>(self, dim: usize, prepared: &[P], x: &mut [R]) {
-        match self {
+        match self.0 {
             RotationMode::Householder => rotation::householder_transpose(dim, prepared, x),
             RotationMode::Angles => rotation::angles_transpose(dim, prepared, x),
             RotationMode::None => {}
@@ -110,7 +99,7 @@ impl RotationMode {
         }
     }
 
-    /// Cotangents of [`RotationMode::apply`]; `x` holds the result and is taken back to the argument.
+    /// Cotangents of [`Turn::apply`]; `x` holds the result and is taken back to the argument.
     #[inline(always)]
     pub(super) fn apply_vjp<R: Real, P: Lift<R>>(
         self,
@@ -120,7 +109,7 @@ impl RotationMode {
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
-        match self {
+        match self.0 {
             RotationMode::Householder => rotation::householder_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::Angles => rotation::angles_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::None => {}
@@ -129,7 +118,7 @@ impl RotationMode {
         }
     }
 
-    /// Cotangents of [`RotationMode::undo`]; `x` holds the result and is taken back to the argument.
+    /// Cotangents of [`Turn::undo`]; `x` holds the result and is taken back to the argument.
     #[inline(always)]
     pub(super) fn undo_vjp<R: Real, P: Lift<R>>(
         self,
@@ -139,7 +128,7 @@ impl RotationMode {
         cot: &mut [R],
         cot_prepared: &mut [R],
     ) {
-        match self {
+        match self.0 {
             RotationMode::Householder => rotation::householder_transpose_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::Angles => rotation::angles_transpose_vjp(dim, prepared, x, cot, cot_prepared),
             RotationMode::None => {}

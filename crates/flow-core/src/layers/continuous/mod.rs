@@ -43,74 +43,16 @@ mod tableau;
 mod tests;
 
 use super::hidden_dims::HiddenDims;
-use super::{Layer, Options, PENALTIES, StateTensor, decode};
+use super::{Layer, Options, PENALTIES, StateTensor};
 use crate::manifolds::{Circle, Euclidean, Manifold, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::marker::PhantomData;
 use field::{Field, RATES, Shape};
+use flow_notation::Written;
+use flow_notation::options::{ContinuousOptions, Divergence, Gradients, Solver};
 use pull::Cotangents;
 use rand::{Rng, RngExt};
 use solve::{Method, Work};
-
-choices! {
-    /// How the equation is solved.
-    pub enum Solver {
-        /// Dormand and Prince's method of order 5 with error control.
-        Dopri5 = "dopri5",
-        /// Kutta's 3/8 rule of order 4 with equal steps.
-        Rk4 = "rk4",
-    }
-}
-
-choices! {
-    /// How derivatives are taken.
-    pub enum Gradients {
-        /// Of the steps that were taken.
-        Discrete = "discrete",
-        /// By the adjoint equation.
-        Adjoint = "adjoint",
-    }
-}
-
-choices! {
-    /// How the divergence is found.
-    pub enum Divergence {
-        /// One tangent for each coordinate.
-        Exact = "exact",
-        /// One tangent for each probe.
-        Hutchinson = "hutchinson",
-    }
-}
-
-options! {
-    /// Options of layer c.
-    pub struct ContinuousOptions, settings in c {
-        /// Widths of the hidden layers of the field's network.
-        cnf_network_hidden_dims: HiddenDims = HiddenDims::from_code(u16::from_le_bytes(*b"32") as u128), HiddenDims::from_code;
-        /// How the network's linear part runs: 0, there is none.
-        cnf_network_highway_mode: i64 = 0, decode::int;
-        /// Rank of the network's matrices: -1, full.
-        cnf_network_rank: i64 = -1, decode::int;
-        /// How the equation is solved.
-        solver: Solver = Solver::Dopri5, Solver::from_code;
-        /// Error of a step relative to a coordinate.
-        rtol: f64 = 1e-7, decode::float;
-        /// Error of a step on top of that.
-        atol: f64 = 1e-7, decode::float;
-        /// Most steps of dopri5, refused ones included.
-        max_steps: i64 = 256, decode::int;
-        /// Steps of rk4.
-        steps: i64 = 32, decode::int;
-        /// How derivatives are taken.
-        gradients: Gradients = Gradients::Discrete, Gradients::from_code;
-        /// Pieces of the adjoint equation.
-        checkpoints: i64 = 4, decode::int;
-        /// How the divergence is found.
-        divergence: Divergence = Divergence::Exact, Divergence::from_code;
-        /// Directions of Hutchinson's estimate.
-        probes: i64 = 4, decode::int;
-    }
-}
 
 /// A manifold that a velocity field can flow along.
 pub trait FlowSpace: Manifold {
@@ -173,7 +115,7 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
             Divergence::Exact => None,
             Divergence::Hutchinson => Some(Self::OPTIONS.probes as usize),
         };
-        Shape::new(n, M::SPHERE, probes, Self::OPTIONS.cnf_network_hidden_dims.network(n + 1, n))
+        Shape::new(n, M::SPHERE, probes, HiddenDims::new(Self::OPTIONS.cnf_network_hidden_dims).network(n + 1, n))
     }
 
     const fn record<M: FlowSpace>() -> usize {
@@ -298,7 +240,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         Solver::Rk4 => "",
     };
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 

@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::layers::laws::{self, Tolerance, check};
-use crate::numeric::Lanes;
+use crate::numeric::{Lanes, Pack};
+use flow_notation::Text;
+use flow_notation::settings::c;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::StandardNormal;
@@ -41,7 +43,7 @@ struct Trial {
 }
 
 fn shape(n: usize, sphere: bool, probes: Option<usize>) -> Shape {
-    Shape::new(n, sphere, probes, HiddenDims::from_code(FIVE_FOUR).network(n + 1, n))
+    Shape::new(n, sphere, probes, HiddenDims::new(Text::from_code(FIVE_FOUR)).network(n + 1, n))
 }
 
 fn trial(shape: &Shape, seed: u64) -> Trial {

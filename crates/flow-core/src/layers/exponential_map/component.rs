@@ -1,16 +1,19 @@
 //! Directions of the components of layer v and the bounds of their weights, from raw numbers.
 
-use super::{ExpMapType, MeanParametrization, VECTOR};
+use super::VECTOR;
+use super::profile::Curve;
 use crate::layers::rotation::{householder, householder_prepare, householder_prepare_vjp, householder_vjp};
 use crate::numeric::special::logistic;
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::E;
+use flow_notation::options::{ExpMapType, MeanParametrization};
 
 /// Numbers of the reflections behind a direction.
 const REFLECTIONS: usize = VECTOR * VECTOR;
 
 /// Most parameters that a component has.
-pub(super) const MOST_ROWS: usize = MeanParametrization::Householder.params() + 1 + ExpMapType::Splines.params();
+pub(super) const MOST_ROWS: usize =
+    Means(MeanParametrization::Householder).params() + 1 + Curve(ExpMapType::Splines).params();
 
 /// Lengths of vectors count in units of this.
 const LENGTH: f64 = 10.0;
@@ -22,10 +25,14 @@ pub(super) struct Weighed<P> {
     pub spare: P,
 }
 
-impl MeanParametrization {
+/// The directions and bounds of a [`MeanParametrization`].
+#[derive(Clone, Copy)]
+pub(super) struct Means(pub MeanParametrization);
+
+impl Means {
     /// Parameters of a direction and its bound.
     pub(super) const fn params(self) -> usize {
-        match self {
+        match self.0 {
             MeanParametrization::Old => VECTOR,
             MeanParametrization::Householder => REFLECTIONS + 1,
         }
@@ -33,7 +40,7 @@ impl MeanParametrization {
 
     #[inline]
     pub(super) fn weighed<P: Real>(self, raw: &[P]) -> Weighed<P> {
-        match self {
+        match self.0 {
             MeanParametrization::Old => {
                 let mut mean = [P::zero(); VECTOR];
                 householder_prepare(VECTOR, &raw[..VECTOR], &mut mean);
@@ -49,10 +56,10 @@ impl MeanParametrization {
         }
     }
 
-    /// Cotangents of [`MeanParametrization::weighed`]; `cot_bound` is that of nu with 1 - nu following it.
+    /// Cotangents of [`Means::weighed`]; `cot_bound` is that of nu with 1 - nu following it.
     #[inline]
     pub(super) fn weighed_vjp<P: Real>(self, raw: &[P], cot_mean: [P; VECTOR], cot_bound: P, cot_raw: &mut [P]) {
-        match self {
+        match self.0 {
             MeanParametrization::Old => {
                 let mut mean = [P::zero(); VECTOR];
                 householder_prepare(VECTOR, &raw[..VECTOR], &mut mean);

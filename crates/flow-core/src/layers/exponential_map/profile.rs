@@ -1,8 +1,8 @@
 //! The profiles h(c) of layer v on [-1, 1]: increasing, |h| <= 1.
 
-use super::ExpMapType;
 use crate::layers::spline::{Ends, MappedCot, SplineOptions};
 use crate::numeric::{Lift, Real};
+use flow_notation::options::ExpMapType;
 
 const SPLINE: SplineOptions =
     SplineOptions { bins: 10, min_width: 1e-3, min_height: 1e-3, min_derivative: 1e-3, ..SplineOptions::DEFAULT };
@@ -23,10 +23,14 @@ fn cosine<R: Real>(at: Ends<R>) -> R {
     at.low - at.high
 }
 
-impl ExpMapType {
+/// The profile that an [`ExpMapType`] names.
+#[derive(Clone, Copy)]
+pub(super) struct Curve(pub ExpMapType);
+
+impl Curve {
     /// Parameters of a profile.
     pub(super) const fn params(self) -> usize {
-        match self {
+        match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => 0,
             ExpMapType::Splines => SPLINE.params(),
             ExpMapType::Exponential => 1,
@@ -34,7 +38,7 @@ impl ExpMapType {
     }
     /// Prepared numbers of a profile.
     pub(super) const fn prepared(self) -> usize {
-        match self {
+        match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => 0,
             ExpMapType::Splines => SPLINE.prepared(),
             ExpMapType::Exponential => 1,
@@ -43,7 +47,7 @@ impl ExpMapType {
 
     #[inline]
     pub(super) fn prepare<P: Real>(self, params: &[P], prepared: &mut [P]) {
-        match self {
+        match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => {}
             ExpMapType::Splines => SPLINE.prepare(params, prepared),
             ExpMapType::Exponential => prepared[0] = params[0].exp(),
@@ -51,7 +55,7 @@ impl ExpMapType {
     }
     #[inline]
     pub(super) fn prepare_vjp<P: Real>(self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        match self {
+        match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => {}
             ExpMapType::Splines => SPLINE.prepare_vjp(params, prepared, cot_prepared, cot_params),
             ExpMapType::Exponential => cot_params[0] += cot_prepared[0] * prepared[0],
@@ -61,7 +65,7 @@ impl ExpMapType {
     /// The profile at c.
     #[inline(always)]
     pub(super) fn value<R: Real, P: Lift<R>>(self, prepared: &[P], at: Ends<R>) -> Profile<R> {
-        match self {
+        match self.0 {
             ExpMapType::Linear => Profile { height: R::one(), slope: R::zero(), lack: at.high.scale(2.0) },
             ExpMapType::Quadratic => {
                 Profile { height: cosine(at), slope: R::one(), lack: (at.low * at.high).scale(4.0) }
@@ -93,7 +97,7 @@ impl ExpMapType {
         (cot_height, cot_slope): (R, R),
         cot_prepared: &mut [R],
     ) -> R {
-        match self {
+        match self.0 {
             ExpMapType::Linear => R::zero(),
             ExpMapType::Quadratic => cot_height,
             ExpMapType::Splines => {

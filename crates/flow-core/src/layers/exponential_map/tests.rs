@@ -3,6 +3,7 @@ use crate::layers::laws::{self, Tolerance, check, random_params, random_point};
 use crate::layers::{Chain, Fault};
 use crate::manifolds::Manifold;
 use crate::numeric::Scalar;
+use flow_notation::settings::v;
 use rand::{SeedableRng, rngs::StdRng};
 
 const LINEAR: u128 = 0;

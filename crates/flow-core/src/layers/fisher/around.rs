@@ -76,7 +76,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
     /// Places of a letter's parameters and prepared numbers.
     #[inline(always)]
     fn faded_range(&self, letter: usize) -> (Range<usize>, Range<usize>) {
-        let options = self.options().circular();
+        let options = self.plan().circular();
         let (n, m) = (options.params(), options.prepared());
         let from = (self.circular_at.0 + letter * n, self.circular_at.1 + letter * m);
         (from.0..from.0 + n, from.1..from.1 + m)
@@ -86,7 +86,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
     pub(super) fn faded_prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         for letter in 0..self.circulars() {
             let (from, to) = self.faded_range(letter);
-            self.options().circular().prepare(&params[from], &mut prepared[to]);
+            self.plan().circular().prepare(&params[from], &mut prepared[to]);
         }
     }
 
@@ -94,7 +94,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
     pub(super) fn faded_prepare_vjp<P: Real>(&self, cot_prepared: &[P], cot_params: &mut [P]) {
         for letter in 0..self.circulars() {
             let (from, to) = self.faded_range(letter);
-            self.options().circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
+            self.plan().circular().prepare_vjp(&cot_prepared[to], &mut cot_params[from]);
         }
     }
 
@@ -122,7 +122,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         inverse: bool,
         log_det: &mut R,
     ) -> R {
-        let options = self.options().circular();
+        let options = self.plan().circular();
         let (factor, _) = self.fade(at);
         let mut turned = R::zero();
         for letter in Self::order(self.circulars(), inverse) {
@@ -149,7 +149,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         (cot_turned, cot_ln): (R, R),
         cot_prepared: &mut [R],
     ) -> AroundCot<R> {
-        let options = self.options().circular();
+        let options = self.plan().circular();
         let (factor, slope) = self.fade(at);
         let mut cot_azimuth = R::zero();
         let mut cot_factor = R::zero();

@@ -35,18 +35,19 @@ mod rotation;
 mod tests;
 mod vertical;
 
-pub use options::{FisherOptions, KappaPrediction, VerticalChain, f};
-pub use rotation::FisherRotation;
-
 use super::interval_spline::START;
 use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Dual, Lift, Mask, Real};
 use cap::{floor, scaling};
 use core::marker::PhantomData;
+use flow_notation::options::{FisherOptions, FisherRotation};
+use flow_notation::{Text, Written};
+use options::Plan;
 use place::{Place, PlaceCot};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use rotation::Turn;
 use std::sync::Arc;
 
 /// The mean that the raw concentration starts around.
@@ -90,11 +91,12 @@ fn layer(options: FisherOptions) -> Arc<dyn AnyLayer> {
         correlated_max_rank: options.correlated_max_rank,
         ..FisherOptions::DEFAULT
     };
-    let rotation = options.rotation();
-    let reflections = matches!(rotation, None | Some(FisherRotation::Householder | FisherRotation::Angles));
+    let plan = Plan(options);
+    let rotation = plan.rotation();
+    let reflections = matches!(rotation, None | Some(Turn(FisherRotation::Householder | FisherRotation::Angles)));
     if options == plain {
         Arc::new(AxisFlow::<PLAIN>::new(options))
-    } else if !options.add_correlated_rq_spline_flow && options.kappa_prediction.has_own() && reflections {
+    } else if !options.add_correlated_rq_spline_flow && plan.has_own_kappa() && reflections {
         Arc::new(AxisFlow::<VECTORISED>::new(options))
     } else {
         Arc::new(AxisFlow::<ANY>::new(options))
@@ -114,7 +116,7 @@ pub(super) struct AxisFlow<const KIND: u8> {
     circular_at: (usize, usize),
     end: (usize, usize),
     /// Where the parameters and the prepared numbers of each vertical letter start, and where the last ones end.
-    starts: [(usize, usize); VerticalChain::MOST + 1],
+    starts: [(usize, usize); Text::MOST + 1],
     /// Widths of the network of correlated splines.
     widths: [usize; 3],
     // Scratch: the point at the base (AT_BASE) and behind each step of the forward map that there is, ..
@@ -137,13 +139,14 @@ impl<const KIND: u8> AxisFlow<KIND> {
     const fn new(options: FisherOptions) -> Self {
         let region = options.boundary_cos_theta_identity_region;
         assert!(region >= 0.0 && region < 1.0, "boundary_cos_theta_identity_region is at least 0 and below 1");
-        let (verticals, circulars) = (options.verticals(), options.circulars());
-        let kappa = (options.rotation_params(), options.rotation_prepared());
-        let vertical_at = (kappa.0 + options.kappa_prediction.has_own() as usize, kappa.1 + 1);
-        let mut starts = [(0, 0); VerticalChain::MOST + 1];
+        let plan = Plan(options);
+        let (verticals, circulars) = (plan.verticals(), plan.circulars());
+        let kappa = (plan.rotation_params(), plan.rotation_prepared());
+        let vertical_at = (kappa.0 + plan.has_own_kappa() as usize, kappa.1 + 1);
+        let mut starts = [(0, 0); Text::MOST + 1];
         let mut letter = 0;
         while letter <= verticals {
-            let (params, prepared) = options.vertical_numbers(letter);
+            let (params, prepared) = plan.vertical_numbers(letter);
             starts[letter] = (vertical_at.0 + params, vertical_at.1 + prepared);
             letter += 1;
         }
@@ -180,7 +183,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         let (params, prepared) = if layer.correlated() {
             (layer.network().params(), layer.network().params())
         } else {
-            let one = options.circular();
+            let one = plan.circular();
             (circulars * one.params(), circulars * one.prepared())
         };
         layer.end = (circular_at.0 + params, circular_at.1 + prepared);
@@ -196,6 +199,11 @@ impl<const KIND: u8> AxisFlow<KIND> {
         } else {
             self.options
         }
+    }
+    /// What follows from them.
+    #[inline(always)]
+    const fn plan(&self) -> Plan {
+        Plan(self.options())
     }
     #[inline(always)]
     const fn verticals(&self) -> usize {
@@ -218,11 +226,11 @@ impl<const KIND: u8> AxisFlow<KIND> {
         if KIND == PLAIN { 0.0 } else { self.margin }
     }
     #[inline(always)]
-    const fn rotation(&self) -> Option<FisherRotation> {
-        match (KIND, self.options.rotation()) {
-            (PLAIN, _) => Some(FisherRotation::Householder),
-            (VECTORISED, Some(FisherRotation::Angles)) => Some(FisherRotation::Angles),
-            (VECTORISED, Some(_)) => Some(FisherRotation::Householder),
+    const fn rotation(&self) -> Option<Turn> {
+        match (KIND, self.plan().rotation()) {
+            (PLAIN, _) => Some(Turn(FisherRotation::Householder)),
+            (VECTORISED, Some(Turn(FisherRotation::Angles))) => Some(Turn(FisherRotation::Angles)),
+            (VECTORISED, Some(_)) => Some(Turn(FisherRotation::Householder)),
             (_, rotation) => rotation,
         }
     }
@@ -339,7 +347,7 @@ impl<const KIND: u8> Bijection for AxisFlow<KIND> {
         self.scratch_len
     }
 
-    fn options(&self) -> String {
+    fn options(&self) -> Vec<Written> {
         self.options.written()
     }
 
@@ -356,7 +364,7 @@ impl<const KIND: u8> Bijection for AxisFlow<KIND> {
 
     fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
         let (rotation, rest) = params.split_at_mut(self.kappa.0);
-        let spread = if self.options().kappa_prediction.has_own() { 1.0 } else { ROTATION_START };
+        let spread = if self.plan().has_own_kappa() { 1.0 } else { ROTATION_START };
         rotation.iter_mut().for_each(|p| *p = spread * rng.sample::<f64, _>(StandardNormal));
         for own in &mut rest[..self.vertical_at.0 - self.kappa.0] {
             *own = rng.sample::<f64, _>(StandardNormal) + KAPPA_START;
@@ -373,7 +381,7 @@ impl<const KIND: u8> Bijection for AxisFlow<KIND> {
         if let Some(mode) = self.rotation() {
             mode.prepare(rotation, &mut prepared[..self.kappa.1]);
         }
-        prepared[self.kappa.1] = self.options().twice_kappa(own, rotation);
+        prepared[self.kappa.1] = self.plan().twice_kappa(own, rotation);
         self.vertical_prepare(params, prepared);
         if self.correlated() {
             prepared[self.circular_at.1..].copy_from_slice(&params[self.circular_at.0..]);
@@ -390,7 +398,7 @@ impl<const KIND: u8> Bijection for AxisFlow<KIND> {
             let of = ..self.kappa.1;
             mode.prepare_vjp(rotation, &prepared[of], &cot_prepared[of], cot_rotation);
         }
-        self.options().twice_kappa_vjp(own, rotation, cot_prepared[self.kappa.1], cot_own, cot_rotation);
+        self.plan().twice_kappa_vjp(own, rotation, cot_prepared[self.kappa.1], cot_own, cot_rotation);
         self.vertical_prepare_vjp(params, prepared, cot_prepared, cot_params);
         if self.correlated() {
             for (bar, cot) in cot_params[self.circular_at.0..].iter_mut().zip(&cot_prepared[self.circular_at.1..]) {

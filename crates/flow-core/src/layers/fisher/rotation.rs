@@ -2,25 +2,16 @@
 
 use crate::layers::{cayley, rotation};
 use crate::numeric::{Dual, Lift, Real, Scalar};
+use flow_notation::options::FisherRotation;
 
-choices! {
-    /// How layer f rotates.
-    pub enum FisherRotation {
-        /// Householder reflections.
-        Householder = "householder",
-        /// Three plane rotations (Givens angles).
-        Angles = "angles",
-        /// The shortest way from +z to a vector.
-        Xyz = "xyz",
-        /// A quaternion (scalar part first).
-        Quaternion = "quaternion",
-    }
-}
+/// What a [`FisherRotation`] does.
+#[derive(Clone, Copy)]
+pub(super) struct Turn(pub FisherRotation);
 
-impl FisherRotation {
+impl Turn {
     /// Number of parameters with this many reflections.
     pub(super) const fn params(self, reflections: usize) -> usize {
-        match self {
+        match self.0 {
             FisherRotation::Householder => 3 * reflections,
             FisherRotation::Angles | FisherRotation::Xyz => 3,
             FisherRotation::Quaternion => 4,
@@ -29,7 +20,7 @@ impl FisherRotation {
 
     /// Number of prepared numbers: unit vectors, (cos, sin) of each angle, or the matrix row by row.
     pub(super) const fn prepared(self, reflections: usize) -> usize {
-        match self {
+        match self.0 {
             FisherRotation::Householder => 3 * reflections,
             FisherRotation::Angles => 6,
             FisherRotation::Xyz | FisherRotation::Quaternion => 9,
@@ -38,7 +29,7 @@ impl FisherRotation {
 
     #[inline(always)]
     pub(super) fn prepare<P: Real>(self, params: &[P], prepared: &mut [P]) {
-        match self {
+        match self.0 {
             FisherRotation::Householder => rotation::householder_prepare(3, params, prepared),
             FisherRotation::Angles => rotation::angles_prepare(params, prepared),
             FisherRotation::Xyz => prepared.copy_from_slice(&xyz([params[0], params[1], params[2]])),
@@ -48,10 +39,10 @@ impl FisherRotation {
         }
     }
 
-    /// Cotangents of [`FisherRotation::prepare`].
+    /// Cotangents of [`Turn::prepare`].
     #[inline(always)]
     pub(super) fn prepare_vjp<P: Real>(self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        match self {
+        match self.0 {
             FisherRotation::Householder => {
                 rotation::householder_prepare_vjp(3, params, prepared, cot_prepared, cot_params);
             }
@@ -70,7 +61,7 @@ impl FisherRotation {
     /// v <- R v, or R^T v where `inverse`.
     #[inline(always)]
     pub(super) fn apply<R: Real, P: Lift<R>>(self, prepared: &[P], v: &mut [R], inverse: bool) {
-        match (self, inverse) {
+        match (self.0, inverse) {
             (FisherRotation::Householder, false) => rotation::householder(3, prepared, v),
             (FisherRotation::Householder, true) => rotation::householder_transpose(3, prepared, v),
             (FisherRotation::Angles, false) => rotation::angles(3, prepared, v),
@@ -80,7 +71,7 @@ impl FisherRotation {
         }
     }
 
-    /// Cotangents of [`FisherRotation::apply`]; `v` holds the result and is taken back to the argument.
+    /// Cotangents of [`Turn::apply`]; `v` holds the result and is taken back to the argument.
     #[inline(always)]
     pub(super) fn apply_vjp<R: Real, P: Lift<R>>(
         self,
@@ -90,7 +81,7 @@ impl FisherRotation {
         cot: &mut [R],
         out: &mut [R],
     ) {
-        match (self, inverse) {
+        match (self.0, inverse) {
             (FisherRotation::Householder, false) => rotation::householder_vjp(3, prepared, v, cot, out),
             (FisherRotation::Householder, true) => rotation::householder_transpose_vjp(3, prepared, v, cot, out),
             (FisherRotation::Angles, false) => rotation::angles_vjp(3, prepared, v, cot, out),

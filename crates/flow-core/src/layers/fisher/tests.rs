@@ -5,6 +5,7 @@ use crate::layers::Chain;
 use crate::layers::laws::{self, Tolerance, check, random_params};
 use crate::manifolds::{Manifold, half_squares};
 use crate::numeric::Scalar;
+use flow_notation::settings::f;
 use rand::{SeedableRng, rngs::StdRng};
 
 const MINUS_ONE: u128 = u128::MAX;
@@ -212,13 +213,13 @@ fn the_shortest_way_has_no_hole() {
     fn moved<T: Scalar>(p: [f64; 3]) -> ([f64; 3], [f64; 3]) {
         let p = p.map(T::narrow);
         let mut matrix = [T::narrow(0.0); 9];
-        FisherRotation::Xyz.prepare(&p, &mut matrix);
+        Turn(FisherRotation::Xyz).prepare(&p, &mut matrix);
         let mut cot = [T::narrow(0.0); 3];
-        FisherRotation::Xyz.prepare_vjp(&p, &matrix, &[T::narrow(0.7); 9], &mut cot);
+        Turn(FisherRotation::Xyz).prepare_vjp(&p, &matrix, &[T::narrow(0.7); 9], &mut cot);
         assert!(cot.iter().all(|c| c.is_finite()), "{p:?}: {cot:?}");
         let of = |axis: usize| {
             let mut v = [0, 1, 2].map(|i| T::narrow(f64::from(u8::from(i == axis))));
-            FisherRotation::Xyz.apply(&matrix, &mut v, false);
+            Turn(FisherRotation::Xyz).apply(&matrix, &mut v, false);
             v.map(|x| x.widen())
         };
         let [x, y, z] = [of(0), of(1), of(2)];
@@ -245,7 +246,7 @@ fn the_shortest_way_has_no_hole() {
     assert_eq!(moved::<f64>([0.0, 0.0, -1.0]), ([-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]));
     assert_eq!(moved::<f64>([0.0; 3]), ([1.0, 0.0, 0.0], [0.0, 0.0, 1.0]));
     let mut matrix = [0.0; 9];
-    FisherRotation::Quaternion.prepare(&[0.0; 4], &mut matrix);
+    Turn(FisherRotation::Quaternion).prepare(&[0.0; 4], &mut matrix);
     assert_eq!(matrix, [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
 }
 

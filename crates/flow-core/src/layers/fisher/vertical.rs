@@ -19,7 +19,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
     #[inline(always)]
     pub(super) fn vertical_prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         for letter in 0..self.verticals() {
-            if let Some(options) = self.options().vertical(letter) {
+            if let Some(options) = self.plan().vertical(letter) {
                 let (from, to) = self.vertical_range(letter);
                 options.prepare(&params[from], &mut prepared[to]);
             }
@@ -35,7 +35,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         cot_params: &mut [P],
     ) {
         for letter in 0..self.verticals() {
-            if let Some(options) = self.options().vertical(letter) {
+            if let Some(options) = self.plan().vertical(letter) {
                 let (from, to) = self.vertical_range(letter);
                 let cot = &cot_prepared[to.clone()];
                 options.prepare_vjp(&params[from.clone()], &prepared[to], cot, &mut cot_params[from]);
@@ -59,7 +59,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         let mut ln = R::zero();
         for letter in Self::order(self.verticals(), inverse) {
             store(&mut scratch[self.levels..], letter + usize::from(inverse), level);
-            let (Some(options), (_, range)) = (self.options().vertical(letter), self.vertical_range(letter)) else {
+            let (Some(options), (_, range)) = (self.plan().vertical(letter), self.vertical_range(letter)) else {
                 continue;
             };
             let mapped = options.map(&prepared[range], level, inverse);
@@ -110,7 +110,7 @@ impl<const KIND: u8> AxisFlow<KIND> {
         let mut cot_level = Ends { low: R::select(acts, cot_up.scale(width), zero), high: zero };
         let cot_ln = R::select(acts, cot.log_det, zero);
         for letter in Self::order(self.verticals(), inverse).rev() {
-            let (Some(options), (_, range)) = (self.options().vertical(letter), self.vertical_range(letter)) else {
+            let (Some(options), (_, range)) = (self.plan().vertical(letter), self.vertical_range(letter)) else {
                 continue;
             };
             let base = load(&scratch[self.levels..], letter);

@@ -3,6 +3,7 @@
 use super::*;
 use crate::layers::laws::{Tolerance, check, gradients, random_params, round_trip};
 use crate::layers::{Chain, First, Last, Middle, Only};
+use flow_notation::settings::g;
 use rand::{SeedableRng, rngs::StdRng};
 
 type G<const D: usize, Opts = (), Pos = Middle> = (Gaussianization<D, Pos, Opts>, ());

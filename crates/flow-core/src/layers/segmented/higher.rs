@@ -3,6 +3,7 @@
 use super::*;
 use crate::layers::laws::{self, Tolerance, check};
 use crate::numeric::Scalar;
+use flow_notation::settings::n;
 use rand::{SeedableRng, rngs::StdRng};
 
 type One<O> = (SegmentedSphere<O>, ());

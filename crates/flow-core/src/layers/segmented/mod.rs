@@ -42,18 +42,20 @@ mod point;
 mod tests;
 mod zenith;
 
-pub use options::{SegmentedOptions, Zenith, ZenithLetter, n};
+pub use options::{Zenith, ZenithLetter};
 
 use super::rotation::{
     angles, angles_prepare, angles_prepare_vjp, angles_transpose, angles_transpose_vjp, angles_vjp, householder,
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
-use super::{Layer, Options, SphereRotation, Spherical, StateTensor, moebius};
-use crate::layers::hidden_dims::MOST_HIDDEN;
+use super::{Layer, Options, Spherical, StateTensor, moebius};
+use crate::layers::hidden_dims::{HiddenDims, MOST_HIDDEN};
 use crate::manifolds::{Sphere, Sphere2};
 use crate::networks::Mlp;
 use crate::numeric::{Lift, Real};
 use core::marker::PhantomData;
+use flow_notation::Written;
+use flow_notation::options::{SegmentedOptions, SphereRotation};
 use point::{Angles, Point};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
@@ -104,7 +106,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
         assert!(options.highway_mode >= 0 && options.highway_mode <= 4, "highway_mode of layer n is 0 to 4");
         options
     };
-    const ZENITH: Zenith = Self::OPTIONS.zenith_type_layers;
+    const ZENITH: Zenith = Zenith::new(Self::OPTIONS.zenith_type_layers);
     const COMPONENTS: usize = Self::OPTIONS.num_basis_functions as usize;
     /// Numbers of the rotation: parameters, those of them that act, and prepared numbers.
     const ROTATION: (usize, usize, usize) = match (Self::OPTIONS.add_rotation, Self::OPTIONS.rotation_mode) {
@@ -117,7 +119,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
 
     /// Widths of the network of level `level`, and how many they are.
     const fn widths(level: usize) -> (Widths, usize) {
-        let (hidden, mut widths, mut i) = (Self::OPTIONS.hidden_dims, [level; MOST_HIDDEN + 2], 0);
+        let (hidden, mut widths, mut i) = (HiddenDims::new(Self::OPTIONS.hidden_dims), [level; MOST_HIDDEN + 2], 0);
         while i < hidden.layers {
             widths[i + 1] = hidden.widths[i];
             i += 1;
@@ -233,7 +235,7 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
     const SCRATCH: usize = Shape::<M, Opts>::SCRATCH;
     const NAME: &'static str = "n";
 
-    fn options() -> String {
+    fn options() -> Vec<Written> {
         Opts::VALUE.written()
     }
 

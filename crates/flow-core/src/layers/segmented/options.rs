@@ -1,7 +1,6 @@
-//! Options of layer n.
+//! The letters of layer n's option `zenith_type_layers`.
 
-use crate::layers::HiddenDims;
-use crate::layers::{SphereRotation, decode};
+use flow_notation::Text;
 
 /// A map of a polar angle in layer n.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,8 +24,8 @@ pub struct Zenith {
 
 impl Zenith {
     /// From a text such as `r` or `gg`.
-    pub const fn from_code(code: u128) -> Zenith {
-        let (first, repeats) = (decode::text_at(code, 0), decode::text_len(code));
+    pub const fn new(text: Text) -> Zenith {
+        let (first, repeats) = (text.at(0), text.len());
         let letter = match first {
             b'r' => ZenithLetter::Spline,
             b'g' => ZenithLetter::Gaussianisation,
@@ -35,32 +34,9 @@ impl Zenith {
         };
         let mut i = 1;
         while i < repeats {
-            assert!(
-                decode::text_at(code, i) == first,
-                "zenith_type_layers is one letter of r, g, x and z, repeated: r, rr, .."
-            );
+            assert!(text.at(i) == first, "zenith_type_layers is one letter of r, g, x and z, repeated: r, rr, ..");
             i += 1;
         }
         Zenith { letter, repeats }
-    }
-}
-
-options! {
-    /// Options of layer n.
-    pub struct SegmentedOptions, settings in n {
-        /// Whether the sphere is rotated.
-        add_rotation: bool = true, decode::flag;
-        /// How the sphere is rotated.
-        rotation_mode: SphereRotation = SphereRotation::Householder, SphereRotation::from_code;
-        /// Number of Moebius maps of the azimuth.
-        num_basis_functions: i64 = 10, decode::int;
-        /// Letters of the polar angles: r or g, or x or z for none, repeated.
-        zenith_type_layers: Zenith = Zenith::from_code(b'r' as u128), Zenith::from_code;
-        /// Widths of the hidden layers of the networks that give the polar angles' parameters.
-        hidden_dims: HiddenDims = HiddenDims::from_code(u16::from_le_bytes(*b"64") as u128), HiddenDims::from_code;
-        /// Rank of the networks' matrices: -1, full.
-        max_rank: i64 = -1, decode::int;
-        /// How the networks' linear parts run: 0, there are none.
-        highway_mode: i64 = 0, decode::int;
     }
 }

@@ -6,6 +6,8 @@ use crate::layers::laws::{self, Tolerance, check};
 use crate::manifolds::Manifold;
 use crate::numeric::Scalar;
 use core::f64::consts::PI;
+use flow_notation::Text;
+use flow_notation::settings::n;
 use rand::{SeedableRng, rngs::StdRng};
 
 /// What tests look at: azimuth, distance to the axis and z of a point of the two-sphere.
@@ -65,9 +67,9 @@ fn counts_and_texts() {
     assert_eq!(params::<n::hidden_dims<EIGHT, n::num_basis_functions<5, n::zenith_type_layers<G>>>>(), 332);
     assert_eq!(params::<n::rotation_mode<1>>(), 1275);
     assert_eq!(params::<n::hidden_dims<0, n::add_rotation<0, n::zenith_type_layers<RR>>>>(), 96 + 40);
-    let dims = HiddenDims::from_code(u64::from_le_bytes(*b"64-32-7\0") as u128);
+    let dims = HiddenDims::new(Text::new("64-32-7"));
     assert_eq!((dims.layers, &dims.widths[..3]), (3, &[64, 32, 7][..]));
-    assert_eq!(Zenith::from_code(GG), Zenith { letter: ZenithLetter::Gaussianisation, repeats: 2 });
+    assert_eq!(Zenith::new(Text::from_code(GG)), Zenith { letter: ZenithLetter::Gaussianisation, repeats: 2 });
 }
 
 /// The laws at points that keep away from the poles of the layer's axis: the differences of laws.rs step by 2e-4 while the map bends over

@@ -1,21 +1,51 @@
-//! The one table of the notation: manifolds, letters and their options.
+//! The notation of the flow compiler as data: manifolds, letters, their options with ranges, defaults and rules, and what they mean.
 //!
-//! Plain constant data that needs nothing but `std`, so that tests of other crates can include this module by its path and
-//! compare it with what they implement. Formulas behind the letters: the documentation of flow-runtime's `layers`.
-#![allow(dead_code, reason = "texts are read by the tests that compare pages with the table")]
+//! All that is known about a letter before anything is computed stands here, once: the macro `flow!` checks and lowers a line by the table
+//! [`LETTERS`], the layers of flow-core have their options as the structs in [`options`], the types that `flow!` writes are those of [`settings`], files
+//! hold what [`Written`] says, pages show [`markdown`]. Formulas behind the letters: the documentation of flow-core's `layers`.
+//!
+//! A letter is an invocation of `options!`, a row, a place in [`LETTERS`], and its names in [`options`] and [`settings`].
 
 mod circle;
 mod continuous;
+mod declare;
 mod euclidean;
 mod interval;
-#[cfg(test)]
+#[doc(hidden)]
 pub mod markdown;
-mod options;
+mod rules;
 mod simplex;
 mod sphere;
+mod text;
 mod values;
+mod written;
 
+pub use text::{Options, Text, decode};
 pub use values::{Kind, Test, Value};
+pub use written::Written;
+
+/// The options of every letter, and the choices among their values.
+pub mod options {
+    pub use crate::circle::{CircleMoebiusOptions, CircleSplineOptions};
+    pub use crate::continuous::{ContinuousOptions, Divergence, Gradients, Solver};
+    pub use crate::euclidean::{
+        AffineOptions, CovType, GaussianizationOptions, IdentityOptions, InverseFunction, RotationMode, StretchType,
+    };
+    pub use crate::interval::IntervalSplineOptions;
+    pub use crate::sphere::{
+        ExpMapType, ExponentialMapOptions, FisherOptions, FisherRotation, KappaPrediction, MeanParametrization,
+        OrientationOptions, SegmentedOptions, SphereRotation,
+    };
+}
+
+/// The options of every letter as types, one module a letter; the notation names them.
+pub mod settings {
+    pub use crate::circle::{m, o};
+    pub use crate::continuous::c;
+    pub use crate::euclidean::{g, t, x};
+    pub use crate::interval::r;
+    pub use crate::sphere::{f, n, v, y};
+}
 
 /// A family of manifolds.
 #[derive(Debug)]
@@ -187,6 +217,18 @@ pub const MANIFOLDS: &[Manifold] = &[
     },
 ];
 
+/// Defaults that have changed since files were written that do not name every option: letter, option, and the default that they mean.
+///
+/// Files of format 1 name only options that differ from their defaults; no file names an option that is younger than the file. Whoever changes a
+/// default writes the old one here.
+const FORMER_DEFAULTS: &[(char, &str, Value)] = &[];
+
+/// The value that an option of a letter has in a file that does not name it.
+pub fn unnamed(letter: char, option: &Opt) -> Value<'static> {
+    let former = FORMER_DEFAULTS.iter().find(|(of, name, _)| *of == letter && *name == option.name);
+    former.map_or(option.default, |(.., value)| *value)
+}
+
 /// The letters, in the order of the documentation.
 pub const LETTERS: &[Letter] = &[
     euclidean::G,
@@ -223,6 +265,12 @@ impl Letter {
 }
 
 impl Opt {
+    /// Whether two values, as the notation writes them, are the same value.
+    pub fn same(&self, a: &str, b: &str) -> bool {
+        let code = |written| Value::read(written).and_then(|value| self.kind.encode(value));
+        a == b || code(a).is_some_and(|a| code(b) == Some(a))
+    }
+
     /// A value as a number; a choice as its place in the list, another text as some number of its own. NaN for a value that does not fit.
     pub fn number(&self, value: Value) -> f64 {
         let code = || self.kind.encode(value).map(|code| code as f64);
@@ -257,6 +305,77 @@ mod tests {
                 assert!(!option.doc.is_empty() && !option.doc.contains('|'));
             }
         }
+    }
+
+    /// `FORMER_DEFAULTS` says what has changed since former_defaults.txt was written; what is newer than that is not in it.
+    #[test]
+    fn former_defaults_are_kept() {
+        for line in include_str!("former_defaults.txt").lines() {
+            let [letter, name, value] = line.splitn(3, ' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let letter = letter.chars().next().and_then(super::letter).expect(line);
+            let option = letter.option(name).unwrap_or_else(|| panic!("{line}: files may name it"));
+            let unnamed = unnamed(letter.letter, option).to_string();
+            assert!(option.same(&unnamed, value), "{line}, not {unnamed}: write the old default into FORMER_DEFAULTS");
+        }
+    }
+
+    #[test]
+    fn what_is_written_reads_back_as_the_same_value() {
+        for row in LETTERS {
+            for option in row.options {
+                let values: &[Value] = match option.kind {
+                    Kind::Flag => &[Value::Int(0), Value::Int(1)],
+                    Kind::Int { .. } | Kind::Only(_) => &[option.default],
+                    Kind::Positive { .. } => &[0.3, 1e-7, 1.0 / 3.0, 1e15, 123456.0, 1e300, 5e-324].map(Value::Float),
+                    Kind::Fraction => &[0.0, 0.1, 1e-9].map(Value::Float),
+                    Kind::Choice(of) => &[Value::Text(of[0]), Value::Text(of[of.len() - 1])],
+                    Kind::Letters { .. } | Kind::Widths => &[option.default, Value::Text("128-64")],
+                };
+                for value in values {
+                    let Some(code) = option.kind.encode(*value) else { continue };
+                    let text = value.to_string();
+                    assert_eq!(Value::read(&text).and_then(|value| option.kind.encode(value)), Some(code), "{text}");
+                    assert!(option.same(&text, &text));
+                }
+            }
+        }
+        let rate = letter('c').and_then(|row| row.option("rtol")).expect("an option");
+        assert!(rate.same("1e-7", "0.0000001") && rate.same("2", "2.0") && !rate.same("1e-7", "2e-7"));
+        assert!(!rate.same("a", "b") && rate.same("a", "a"));
+        assert_eq!(["", "a", "\"a", "nan", "1e999"].map(Value::read), [None; 5]);
+    }
+
+    #[test]
+    fn a_struct_holds_what_its_types_say_and_writes_it() {
+        use options::{AffineOptions, CovType, FisherOptions};
+        type Set = settings::t::cov_type<3, settings::t::upper_bound_for_widths<{ (-1.0_f64).to_bits() as u128 }>>;
+        const VALUE: AffineOptions = Set::VALUE;
+        assert_eq!(
+            VALUE,
+            AffineOptions { cov_type: CovType::Full, upper_bound_for_widths: -1.0, ..AffineOptions::DEFAULT }
+        );
+        let written: Vec<String> = VALUE.written().iter().map(Written::to_string).collect();
+        assert_eq!(
+            written,
+            [
+                "cov_type = \"full\"",
+                "skip_model_offset = 0",
+                "softplus_for_width = 0",
+                "clamp_widths = 0",
+                "width_smooth_saturation = 1",
+                "lower_bound_for_widths = 0.01",
+                "upper_bound_for_widths = -1",
+            ]
+        );
+        let set: Vec<&str> = VALUE.written().iter().filter(|one| !one.is_default).map(|one| one.name).collect();
+        assert_eq!(set, ["cov_type", "upper_bound_for_widths"]);
+        type Chain = settings::f::vertical_flow_defs<{ Text::new("rzr").code() }>;
+        let options: FisherOptions = Chain::VALUE;
+        assert_eq!((options.vertical_flow_defs.len(), options.vertical_flow_defs.at(1)), (3, b'z'));
+        let written = options.written();
+        let of = |name: &str| written.iter().find(|one| one.name == name).map(|one| one.value.as_str());
+        assert_eq!(of("vertical_flow_defs"), Some("\"rzr\""));
+        assert_eq!((of("circular_flow_defs"), of("min_kappa")), (Some("\"oo\""), Some("1e-10")));
     }
 
     #[test]

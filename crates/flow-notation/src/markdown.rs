@@ -1,4 +1,4 @@
-//! The table as pages show it, for tests that compare them.
+//! The table as the README and the guide show it, for tests that compare them.
 
 use super::{LETTERS, Letter, MANIFOLDS, Manifold, Opt};
 
@@ -23,9 +23,15 @@ pub fn page() -> String {
 pub fn options(row: &Letter) -> String {
     let mut page = String::from("| option | values | default | meaning |\n|---|---|---|---|\n");
     for Opt { name, kind, default, doc } in row.options {
-        page += &format!("| `{name}` | {} | `{default}` | {doc} |\n", kind.expects());
+        page += &format!("| `{name}` | {} | `{default}` | {} |\n", kind.expects(), cell(doc));
     }
     page
+}
+
+/// A sentence as a cell: it begins small.
+fn cell(sentence: &str) -> String {
+    let (first, rest) = sentence.split_at(1);
+    first.to_lowercase() + rest
 }
 
 #[test]
@@ -38,7 +44,9 @@ fn the_page_lists_everything() {
         }
     }
     assert!(page.contains("| `e1`, `e2`, .. | Euclidean space: D coordinates |"));
-    assert!(page.contains("| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components per dimension |"));
+    assert!(page.contains(
+        "| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components (or spline bins) per dimension |"
+    ));
     assert!(page.contains("| `s3`, `s4`, .. | spheres") && page.contains("| `y` | `s1`; `s2`; `s3`, `s4`, .. |"));
     assert!(page.contains("| `i1` | the interval") && page.contains("| `w` | `a1`, `a2`, .. |"));
     assert!(!page.contains("Options of `z`"));

@@ -1,30 +1,42 @@
 //! Letters of the interval.
 
-use super::options::*;
-use super::*;
+use super::declare::options;
+use super::rules::*;
+use super::{I1, Letter, Parameters, Rule, Test};
 
-pub const R: Letter = Letter {
+options! {
+    /// Options of layer r.
+    pub struct IntervalSplineOptions, settings in r {
+        /// Number of bins.
+        num_basis_functions: i64 = 5, count(MANY);
+        /// Slope at both ends; -1: free.
+        fix_boundary_derivatives: f64 = -1.0, POSITIVE_OR_MINUS_ONE;
+        /// A continuous second derivative; for 2 and 3 bins.
+        smooth_second_derivative: bool = false;
+        /// Greatest ratio of two widths or heights; -1: none.
+        restrict_max_min_width_height_ratio: f64 = -1.0, POSITIVE_OR_MINUS_ONE;
+        /// The first raw width and height are 0, not parameters.
+        fix_first_width_n_height_to_zero: bool = false;
+        /// The second raw width is 0 too.
+        also_fix_second_width_to_zero: bool = false;
+        /// Raw heights are given relative to raw widths.
+        independent_width_height_parametrization: bool = false;
+        /// Smallest width, as a share of the interval.
+        min_width: f64 = 1e-4, POSITIVE;
+        /// Smallest height, as a share of the interval.
+        min_height: f64 = 1e-4, POSITIVE;
+        /// Smallest slope at a knot.
+        min_derivative: f64 = 1e-4, POSITIVE;
+    }
+}
+
+pub(crate) const R: Letter = Letter {
     letter: 'r',
     type_name: "IntervalSpline",
     arguments: &[],
     on: &[I1],
     parameters: Parameters::Always,
-    options: &[
-        count("num_basis_functions", MANY, 5, "bins"),
-        positive_or_minus_one("fix_boundary_derivatives", -1.0, "slope at both ends; -1: free"),
-        flag("smooth_second_derivative", false, "a continuous second derivative; for 2 and 3 bins"),
-        positive_or_minus_one(
-            "restrict_max_min_width_height_ratio",
-            -1.0,
-            "greatest ratio of two widths or heights; -1: none",
-        ),
-        flag("fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
-        flag("also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
-        flag("independent_width_height_parametrization", false, "raw heights are given relative to raw widths"),
-        positive("min_width", 1e-4, "smallest width, as a share of the interval"),
-        positive("min_height", 1e-4, "smallest height, as a share of the interval"),
-        positive("min_derivative", 1e-4, "smallest slope at a knot"),
-    ],
+    options: IntervalSplineOptions::TABLE,
     rules: &[
         Rule {
             when: &[("smooth_second_derivative", Test::In(&[1]))],
@@ -58,7 +70,7 @@ pub const R: Letter = Letter {
     doc: "a rational-quadratic spline",
 };
 
-pub const Z: Letter = Letter {
+pub(crate) const Z: Letter = Letter {
     letter: 'z',
     type_name: "IntervalIdentity",
     arguments: &[],

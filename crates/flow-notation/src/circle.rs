@@ -1,50 +1,67 @@
 //! Letters of the circle.
 
-use super::options::*;
-use super::*;
+use super::declare::options;
+use super::rules::*;
+use super::{Letter, Parameters, Rule, S1, Test};
 
-pub const M: Letter = Letter {
+options! {
+    /// Options of layer m.
+    pub struct CircleMoebiusOptions, settings in m {
+        /// Number of Moebius components.
+        num_basis_functions: i64 = 5, count(MANY);
+        /// A rotation of the circle.
+        add_rotation: bool = false;
+        /// The formula is the forward map and evaluation searches; 0: the inverse is, and sampling searches.
+        natural_direction: bool = false;
+    }
+}
+
+pub(crate) const M: Letter = Letter {
     letter: 'm',
     type_name: "CircleMoebius",
     arguments: &[],
     on: &[S1],
     parameters: Parameters::Always,
-    options: &[
-        count("num_basis_functions", MANY, 5, "Moebius components"),
-        flag("add_rotation", false, "a rotation of the circle"),
-        flag(
-            "natural_direction",
-            false,
-            "the formula is the forward map and evaluation searches; 0: the inverse is, and sampling searches",
-        ),
-    ],
+    options: CircleMoebiusOptions::TABLE,
     rules: &[],
     doc: "a mixture of Moebius maps; the density is one of wrapped Cauchy densities",
 };
 
-pub const O: Letter = Letter {
+options! {
+    /// Options of layer o.
+    pub struct CircleSplineOptions, settings in o {
+        /// Number of bins.
+        num_basis_functions: i64 = 2, count(MANY);
+        /// A continuous second derivative; for 2 bins.
+        smooth_second_derivative: bool = true;
+        /// A rotation of the circle.
+        add_rotation: bool = true;
+        /// The spline is the forward map; 0: it is the inverse.
+        natural_direction: bool = true;
+        /// Slope at the angle 0 of a spline that is not smooth; -1: free.
+        fix_boundary_derivatives: f64 = -1.0, POSITIVE_OR_MINUS_ONE;
+        /// The first raw width and height are 0, not parameters.
+        fix_first_width_n_height_to_zero: bool = false;
+        /// The second raw width is 0 too.
+        also_fix_second_width_to_zero: bool = false;
+        /// Raw heights are given relative to raw widths.
+        independent_width_height_parametrization: bool = false;
+        /// Smallest width, as a share of the circle.
+        min_width: f64 = 1e-4, POSITIVE;
+        /// Smallest height, as a share of the circle.
+        min_height: f64 = 1e-4, POSITIVE;
+        /// Smallest slope at a knot of a spline that is not smooth.
+        min_derivative: f64 = 1e-4, POSITIVE;
+    }
+}
+
+pub(crate) const O: Letter = Letter {
     letter: 'o',
     type_name: "CircleSpline",
     arguments: &[],
     on: &[S1],
     parameters: Parameters::Always,
-    options: &[
-        count("num_basis_functions", MANY, 2, "bins"),
-        flag("smooth_second_derivative", true, "a continuous second derivative; for 2 bins"),
-        flag("add_rotation", true, "a rotation of the circle"),
-        flag("natural_direction", true, "the spline is the forward map; 0: it is the inverse"),
-        positive_or_minus_one(
-            "fix_boundary_derivatives",
-            -1.0,
-            "slope at the angle 0 of a spline that is not smooth; -1: free",
-        ),
-        flag("fix_first_width_n_height_to_zero", false, "the first raw width and height are 0"),
-        flag("also_fix_second_width_to_zero", false, "the second raw width is 0 too"),
-        flag("independent_width_height_parametrization", false, "raw heights are given relative to raw widths"),
-        positive("min_width", 1e-4, "smallest width, as a share of the circle"),
-        positive("min_height", 1e-4, "smallest height, as a share of the circle"),
-        positive("min_derivative", 1e-4, "smallest slope at a knot of a spline that is not smooth"),
-    ],
+    options: CircleSplineOptions::TABLE,
     rules: &[
         Rule {
             when: SMOOTH,

@@ -1,6 +1,7 @@
 //! The values of options: which there are, how they travel in types, and what rules ask of them.
 
-use super::options::MANY;
+use crate::Text;
+use crate::rules::MANY;
 
 /// The values an option takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,9 +73,6 @@ pub enum Test {
     Default,
 }
 
-/// A text travels in the sixteen bytes of a `u128`.
-pub const LONGEST_TEXT: usize = 16;
-
 impl Value<'_> {
     /// The value as a number, where it is one.
     pub fn number(self) -> Option<f64> {
@@ -87,11 +85,23 @@ impl Value<'_> {
     }
 }
 
+impl<'a> Value<'a> {
+    /// A value from how the notation writes it; `None` where this is none.
+    pub fn read(written: &'a str) -> Option<Value<'a>> {
+        let text = || written.strip_prefix('"')?.strip_suffix('"').filter(|text| !text.contains(['"', '\\']));
+        let flag = || written.parse().ok().map(Value::Flag);
+        let int = || written.parse().ok().map(Value::Int);
+        let float = || written.parse().ok().filter(|number: &f64| number.is_finite()).map(Value::Float);
+        text().map(Value::Text).or_else(flag).or_else(int).or_else(float)
+    }
+}
+
+/// As the notation writes it; reads back as the same value.
 impl core::fmt::Display for Value<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         match self {
             Value::Int(number) => write!(f, "{number}"),
-            Value::Float(number) if number.abs() < 1e-3 && *number != 0.0 => write!(f, "{number:e}"),
+            Value::Float(number) if *number != 0.0 && !(1e-3..1e15).contains(&number.abs()) => write!(f, "{number:e}"),
             Value::Float(number) => write!(f, "{number}"),
             Value::Flag(set) => write!(f, "{set}"),
             Value::Text(text) => write!(f, "{text:?}"),
@@ -100,7 +110,7 @@ impl core::fmt::Display for Value<'_> {
 }
 
 impl Kind {
-    /// The code of a value in the option's type, which `flow_runtime::layers::decode` undoes; `None` for a value that
+    /// The code of a value in the option's type, which [`decode`](crate::decode) undoes; `None` for a value that
     /// does not fit.
     pub fn encode(self, value: Value) -> Option<u128> {
         let whole = |number: i64| if number == -1 { u128::MAX } else { number as u128 };
@@ -126,14 +136,14 @@ impl Kind {
                     && text.len() <= most
                     && text.chars().all(|one| of.contains(one))
                     && !(same && text.chars().any(|one| !text.starts_with(one)));
-                fits.then(|| bytes(text))
+                fits.then(|| Text::new(text).code())
             }
             (Kind::Widths, Value::Text(text)) => {
                 let width = |part: &str| {
                     part.bytes().all(|byte| byte.is_ascii_digit())
                         && part.parse().is_ok_and(|width| (1..=MANY).contains(&width))
                 };
-                (text.len() <= LONGEST_TEXT && text.split('-').all(width)).then(|| bytes(text))
+                (text.len() <= Text::MOST && text.split('-').all(width)).then(|| Text::new(text).code())
             }
             _ => None,
         }
@@ -156,7 +166,7 @@ impl Kind {
                 let repeated = if same && of.len() > 1 { ", always the same" } else { "" };
                 format!("a text of 1 to {most} letters {one_of}{repeated}")
             }
-            Kind::Widths => format!("a text of widths such as \"64-32\", of at most {LONGEST_TEXT} characters"),
+            Kind::Widths => format!("a text of widths such as \"64-32\", of at most {} characters", Text::MOST),
         }
     }
 }
@@ -164,11 +174,6 @@ impl Kind {
 /// The bits of a number; the two zeros are one.
 fn bits(number: f64) -> u128 {
     u128::from((number + 0.0).to_bits())
-}
-
-/// The bytes of a short text, the first the lowest.
-fn bytes(text: &str) -> u128 {
-    text.bytes().rev().fold(0, |code, byte| code << 8 | u128::from(byte))
 }
 
 impl Test {

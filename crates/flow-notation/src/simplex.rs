@@ -1,8 +1,8 @@
 //! Letters of the simplex.
 
-use super::*;
+use super::{A, Argument, Letter, Parameters};
 
-pub const W: Letter = Letter {
+pub(crate) const W: Letter = Letter {
     letter: 'w',
     type_name: "BoxFlow",
     arguments: &[Argument::Dim],
@@ -13,7 +13,7 @@ pub const W: Letter = Letter {
     doc: "splines of each share of what is left, given the shares before it by small networks",
 };
 
-pub const U: Letter = Letter {
+pub(crate) const U: Letter = Letter {
     letter: 'u',
     type_name: "GumbelSoftmax",
     arguments: &[Argument::Dim],
