@@ -118,7 +118,7 @@ pub const PENALTIES: usize = 2;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer on the manifold `{M}`",
     label = "no layer for the manifold in the same place",
-    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
+    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the guide, `flow_runtime::guide::letters`"
 )]
 pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// Length of the flat parameter vector.

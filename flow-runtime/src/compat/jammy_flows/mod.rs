@@ -58,8 +58,9 @@
 //! 100 by default: beside an `n` write `g(upper_bound_for_norms = 100)`.
 //!
 //! # What agrees
-//! Log-densities agree to 1e-8 but where the package itself is not exact (beside the poles of spheres, intervals outside of [-1, 1], simplices of three and more
-//! dimensions): the README lists what is mended. `u` is the same density where it is the only letter of its chain.
+//! Log-densities agree to 1e-8, except where the package itself is not exact (beside the poles of spheres, intervals outside of
+//! [-1, 1], simplices of three and more dimensions): the guide lists what is mended ([`migrating`](crate::guide::migrating)). `u` is
+//! the same density where it is the only letter of its chain.
 //!
 //! # Names
 //! Parameters that no network predicts are `layer_list.<manifold>.<letter>.<name>`, both counted from 0; [`Layer::state`](crate::layers::Layer::state)
