@@ -194,7 +194,7 @@ pub trait Chain<M: Manifold>: Send + Sync + 'static {
         first: usize,
         fault: &mut Option<Fault>,
     );
-    /// Its cotangents.
+    /// Cotangents of [`Chain::evaluate`], for those of the point and of the log-determinant.
     fn evaluate_vjp<R: Pack, P: Lift<R>, const BASE: bool>(
         prepared: &[P],
         scratch: &mut [R],

@@ -71,12 +71,12 @@ pub trait Manifold: Send + Sync + 'static {
     fn to_base<R: Real>(target: &[R], base: &mut [R]);
     /// Cotangents of [`Manifold::to_base`].
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]);
-    /// The way back.
+    /// Maps base to target: the inverse of [`Manifold::to_base`].
     fn from_base<R: Real>(base: &[R], target: &mut [R]);
 
-    /// What is wrong with an intrinsic point, and the way out; `None` for a good one.
+    /// Says what is wrong with an intrinsic point, and the way out; `None` for a good one.
     fn check_intrinsic(point: &[f64]) -> Option<String>;
-    /// What is wrong with an embedded point, and the way out; `None` for a good one.
+    /// Says what is wrong with an embedded point, and the way out; `None` for a good one.
     fn check_embedded(point: &[f64]) -> Option<String>;
 }
 

@@ -39,7 +39,7 @@ fn nothing<R: Real>() -> R {
     R::constant(R::Scalar::TINY * 16.0)
 }
 
-/// What is left after each share: R_0, .., R_{D-1}; R_D is x_0.
+/// Computes what each share leaves of the whole: R_0, .., R_{D-1}; R_D is x_0.
 #[inline(always)]
 fn left<R: Real, const D: usize>(x: &[R]) -> [R; D] {
     let mut left = [R::zero(); D];

@@ -118,7 +118,7 @@ pub(super) fn moved<M: Manifold>(point: &[f64], direction: &[f64], step: f64) ->
 
 /// Steps of a difference at most.
 const STEP: f64 = 1e-4;
-/// What a second step is shorter by.
+/// Factor between the second, shorter step and the first.
 const SHORTER: f64 = 1.0 / 64.0;
 /// A boundary is at least this many steps away.
 const ROOM: f64 = 100.0;
@@ -184,7 +184,7 @@ fn names<M: Manifold, C: Chain<M>>() -> String {
     letters.iter().map(|letter| letter.name).collect::<Vec<_>>().join(" ")
 }
 
-/// What a law was asked about: the message of a law that is broken begins with it.
+/// Builds the report of a broken law; its message begins with what the law was asked about.
 fn broken<M: Manifold, C: Chain<M>>(
     law: Law,
     params: &[f64],
@@ -464,7 +464,8 @@ pub fn check<M: Manifold, C: Chain<M>>(
     check_chain::<M, C>(&laws).map(|_| ())
 }
 
-/// The same at samples of the chain itself: for a map that takes most other points to the very rim of the reference density.
+/// Checks the laws at samples of the chain itself: for a map that takes most other points to the rim of the reference
+/// density.
 ///
 /// # Errors
 /// As [`check`].
