@@ -29,7 +29,8 @@ use quote::quote;
 /// `rank 8` (low-rank matrices), `g(num_kde = 20)` (options of a letter everywhere). Each manifold is conditioned on the
 /// features given and on the manifolds before it.
 ///
-/// What is wrong is said at the word that is wrong, all of it at once; [every message](crate#what-can-be-wrong) with what to write instead.
+/// Every mistake is reported at the word that causes it, all of them in one run, each with what to write instead: see
+/// [every message](crate#what-can-be-wrong).
 ///
 /// A manifold of your own stands in brackets too, `angle@[my::Torus]`, with layers of your own.
 ///

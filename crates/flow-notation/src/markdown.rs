@@ -1,8 +1,8 @@
-//! The table as the README and the guide show it, for tests that compare them.
+//! Writes the table of the notation as Markdown, for the test that compares the guide with it.
 
 use super::{LETTERS, Letter, MANIFOLDS, Manifold, Opt};
 
-/// The table as the README shows it.
+/// The manifolds and the letters, as the guide shows them. A letter is a link to its page.
 pub fn page() -> String {
     let mut page = String::from("| manifold | what it is |\n|---|---|\n");
     for row in MANIFOLDS {
@@ -11,15 +11,12 @@ pub fn page() -> String {
     page += "\n| letter | acts on | what it is |\n|---|---|---|\n";
     for row in LETTERS {
         let on: Vec<_> = MANIFOLDS.iter().filter(|m| row.on.contains(&m.key)).map(Manifold::notation).collect();
-        page += &format!("| `{}` | {} | {} |\n", row.letter, on.join("; "), row.doc);
-    }
-    for row in LETTERS.iter().filter(|row| !row.options.is_empty()) {
-        page += &format!("\nOptions of `{}`:\n\n{}", row.letter, options(row));
+        page += &format!("| [`{0}`](self::{0}) | {1} | {2} |\n", row.letter, on.join("; "), row.doc);
     }
     page
 }
 
-/// The options of a letter as a Markdown table.
+/// The options of a letter, as its page in the guide shows them.
 pub fn options(row: &Letter) -> String {
     let mut page = String::from("| option | values | default | meaning |\n|---|---|---|---|\n");
     for Opt { name, kind, default, doc } in row.options {
@@ -35,20 +32,20 @@ fn cell(sentence: &str) -> String {
 }
 
 #[test]
-fn the_page_lists_everything() {
+fn the_pages_list_everything() {
     let page = page();
     for row in LETTERS {
-        assert!(page.contains(&format!("| `{}` |", row.letter)));
+        assert!(page.contains(&format!("| [`{0}`](self::{0}) |", row.letter)));
         for option in row.options {
-            assert!(page.contains(&format!("| `{}` |", option.name)));
+            assert!(options(row).contains(&format!("| `{}` |", option.name)));
         }
     }
     assert!(page.contains("| `e1`, `e2`, .. | Euclidean space: D coordinates |"));
-    assert!(page.contains(
+    assert!(page.contains("| `s3`, `s4`, .. | spheres") && page.contains("(self::y) | `s1`; `s2`; `s3`, `s4`, .. |"));
+    assert!(page.contains("| `i1` | the interval") && page.contains("(self::w) | `a1`, `a2`, .. |"));
+    let options = |letter| options(super::letter(letter).unwrap());
+    assert!(options('g').contains(
         "| `num_kde` | a whole number from 1 to 4096 | `10` | mixture components (or spline bins) per dimension |"
     ));
-    assert!(page.contains("| `s3`, `s4`, .. | spheres") && page.contains("| `y` | `s1`; `s2`; `s3`, `s4`, .. |"));
-    assert!(page.contains("| `i1` | the interval") && page.contains("| `w` | `a1`, `a2`, .. |"));
-    assert!(!page.contains("Options of `z`"));
-    assert!(page.contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));
+    assert!(options('f').contains("| `min_kappa` | a number above 0 | `1e-10` | smallest concentration |"));
 }

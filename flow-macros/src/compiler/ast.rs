@@ -7,7 +7,7 @@ use std::fmt::{self, Display};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
 
-/// What the macro was given. A part that could not be read is `None` and has been reported.
+/// The macro's input. A part that could not be read is `None` and has been reported.
 pub struct Input {
     /// Whether it stands where an item stands.
     pub is_item: bool,
@@ -23,17 +23,17 @@ pub struct Header {
     pub attributes: Vec<syn::Attribute>,
     /// Who sees it.
     pub visibility: syn::Visibility,
-    /// Its name.
+    /// Name of the struct.
     pub name: Ident,
 }
 
 /// Manifolds, chains and clauses in the order written.
 pub struct Spec {
-    /// What stands before the colon.
+    /// The manifolds, before the colon.
     pub manifolds: Vec<Option<Manifold>>,
-    /// What stands after it; empty if there was no colon.
+    /// The chains, after the colon; empty if there was no colon.
     pub chains: Vec<Option<Chain>>,
-    /// What stands after the bar.
+    /// The clauses, after the bar.
     pub clauses: Vec<Clause>,
     /// Whether one of them could not be read, so that nothing is known to be missing.
     pub unread_clause: bool,
@@ -60,7 +60,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Where it is written.
+    /// Returns the place in the source.
     pub fn span(&self) -> Span {
         match self {
             Kind::Word(word) => word.span(),
@@ -72,7 +72,7 @@ impl Kind {
 /// The ends of an interval.
 #[derive(Clone)]
 pub struct Bounds {
-    /// Where they are written.
+    /// Their place in the source.
     pub span: Span,
     /// The two numbers.
     pub ends: [Literal; 2],
@@ -99,22 +99,22 @@ pub enum Link {
 pub struct Setting {
     /// The option.
     pub name: Ident,
-    /// Its value.
+    /// Value of the option.
     pub value: Literal,
 }
 
 /// A value as written.
 #[derive(Clone)]
 pub struct Literal {
-    /// Where it is written.
+    /// Its place in the source.
     pub span: Span,
-    /// What it says.
+    /// Its meaning.
     pub value: Written,
     /// How the notation is printed with it.
     pub text: String,
 }
 
-/// What a [`Literal`] says.
+/// The meaning of a [`Literal`].
 #[derive(Clone)]
 pub enum Written {
     /// A whole number.
@@ -132,7 +132,7 @@ pub enum Written {
 /// A positive whole number.
 #[derive(Clone, Copy)]
 pub struct Count {
-    /// Where it is written.
+    /// Its place in the source.
     pub span: Span,
     /// The number.
     pub value: usize,
@@ -145,7 +145,7 @@ pub const NONE: &str = "none";
 #[derive(Clone)]
 pub struct Widths(pub Vec<Count>);
 
-/// What was written once for all manifolds, or once for each.
+/// A setting written once for all manifolds, or once for each.
 pub enum Each<T> {
     /// `cond 3`.
     All(T),
@@ -155,13 +155,13 @@ pub enum Each<T> {
 
 /// A part of the notation after the bar.
 pub struct Clause {
-    /// Its first word.
+    /// The first word of the clause.
     pub word: Ident,
-    /// What it says.
+    /// Its meaning.
     pub kind: ClauseKind,
 }
 
-/// What a clause says.
+/// The meaning of a clause.
 pub enum ClauseKind {
     /// Features given.
     Cond(Each<Count>),
@@ -203,16 +203,16 @@ pub struct Density {
     pub features: Features,
     /// One for each manifold.
     pub blocks: Vec<Block>,
-    /// Where every parameter comes from, if not from each manifold's own network.
+    /// The source of every parameter, if it is not each manifold's own network.
     pub amortize: Option<Amortize>,
     /// The log-mean beside the density.
     pub poisson: Option<Poisson>,
-    /// Where its clauses are written.
+    /// Places of the clauses.
     pub places: Places,
 }
 
-/// Where the words of clauses are written. What stands for a clause in the generated type has its place, so that an editor shows the
-/// documentation of the one at the other.
+/// Places of the clauses' words. What stands for a clause in the generated type has its place, so that an editor shows
+/// the documentation of the one at the other.
 #[derive(Clone, Copy)]
 pub struct Places {
     /// `cond`.
@@ -229,7 +229,7 @@ pub struct Places {
     pub amortize: Span,
 }
 
-/// Where every parameter comes from.
+/// The source of every parameter.
 pub enum Amortize {
     /// They are given.
     Given,
@@ -237,7 +237,7 @@ pub enum Amortize {
     Outer(Network),
 }
 
-/// Where a log-mean comes from.
+/// The source of a log-mean.
 pub enum Poisson {
     /// A free number, one more output of the first network, or one more given number.
     Joint,
@@ -272,7 +272,7 @@ impl Network {
 pub enum Features {
     /// The density is unconditional.
     None,
-    /// The same ones for every manifold.
+    /// All features for every manifold.
     Shared(usize),
     /// Some of its own for each manifold.
     Each(Vec<usize>),
@@ -301,7 +301,7 @@ pub struct Block {
     pub network: Network,
 }
 
-/// What a chain stands on.
+/// The manifold under a chain.
 #[derive(Clone)]
 pub enum Ground {
     /// A manifold of the table.
@@ -313,13 +313,13 @@ pub enum Ground {
 /// A manifold of the table.
 #[derive(Clone, Copy)]
 pub struct Space {
-    /// Its row in the table.
+    /// Row of the manifold in the table.
     pub row: &'static table::Manifold,
-    /// Its dimension.
+    /// Dimension.
     pub dim: usize,
-    /// Its ends, for an interval.
+    /// Ends of an interval.
     pub bounds: [f64; 2],
-    /// Where it is written.
+    /// Place in the source.
     pub span: Span,
 }
 
@@ -334,11 +334,11 @@ pub enum Layer {
 /// An option with its value.
 #[derive(Clone, Copy)]
 pub struct Chosen {
-    /// Its row in the table.
+    /// Row of the option in the table.
     pub option: &'static Opt,
-    /// Where its name is written.
+    /// Place of the name in the source.
     pub span: Span,
-    /// Its value as its type carries it.
+    /// Value, as the generated type carries it.
     pub code: u128,
 }
 

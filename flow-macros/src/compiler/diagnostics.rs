@@ -102,7 +102,7 @@ pub fn not_a_struct(word: &str) -> String {
     format!("`{word}` cannot be declared here: write `struct`, for example `pub struct Name = e3 : gggg`")
 }
 
-/// What the parser of Rust says about attributes and visibility goes with it.
+/// Reports a header that Rust's own parser refuses, with its words about attributes and visibility.
 pub fn wrong_header(reason: &str) -> String {
     format!("{reason} before `struct`: a named flow is written `#[derive(Clone)] pub struct Name = e3 : gggg`")
 }
@@ -127,7 +127,7 @@ pub fn no_struct_name() -> String {
 
 // ---- manifolds ---------------------------------------------------------------------------------------------------
 
-/// What exists, from the table.
+/// Lists the manifolds of the table.
 fn manifolds() -> String {
     list(MANIFOLDS.iter().map(|row| format!("{} ({})", row.notation(), row.name)), ", ")
 }
@@ -441,7 +441,7 @@ pub fn rule(letter: char, option: &str, rule: &table::Rule, shown: impl Fn(&str)
 /// The words that begin a clause.
 pub const CLAUSES: &[&str] = &["cond", "hidden", "rank", "highway", "poisson", "amortize"];
 
-/// What the clauses are called elsewhere; a word may begin with it.
+/// Other names of the clauses; a word may begin with one of them.
 const SYNONYMS: &[(&str, &str)] = &[
     ("cond", "cond"),
     ("context", "cond"),
@@ -506,10 +506,10 @@ pub const ZERO_HIDDEN: &str = "write a width of at least 1, or `none` for a netw
 pub const ZERO_RANK: &str = "leave the clause out for full matrices";
 pub const ZERO_OUTER_RANK: &str = "leave the option out for full matrices";
 
-/// What the clause `highway` sets.
+/// The setting of the clause `highway`, in words.
 pub const HIGHWAY: &str = "the mode of the highway";
 
-/// What the clause `rank` sets.
+/// The setting of the clause `rank`, in words.
 pub const RANK: &str = "the rank";
 
 pub fn not_a_count(text: &str, what: &str, most: usize) -> String {

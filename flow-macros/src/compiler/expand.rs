@@ -56,7 +56,7 @@ pub fn item(header: &Header, spec: &Spec, density: &Density, root: &TokenStream)
     }
 }
 
-/// What the flow and its manifolds are called, for what it prints.
+/// Writes the names of the flow and its manifolds, for what it prints.
 fn label<'a>(name: &Ident, parts: impl Iterator<Item = Option<&'a Ident>>, private: &TokenStream) -> TokenStream {
     let text = name.unraw().to_string();
     let parts = parts.map(|part| match part.map(Ident::to_string) {
@@ -213,7 +213,7 @@ fn points(name: &Ident, blocks: &[Block], private: &TokenStream) -> Option<Token
         pub fn points<__X: #private::NamedRows<{ #name::DIM }>>(rows: __X) -> #private::Named<#name, __X> {
             #private::Named::new(rows)
         }
-        /// The same for points in embedded coordinates.
+        /// Rows of points in embedded coordinates, with the names of their parts.
         pub fn embedded_points<__X: #private::NamedRows<{ #name::EMBEDDED_DIM }>>(
             rows: __X,
         ) -> #private::Named<#name, __X, #private::Embedded> {
@@ -314,7 +314,7 @@ fn marginals_name(header: &Header) -> Ident {
 
 // ---- documentation -----------------------------------------------------------------------------------------------
 
-/// What the notation says, as a section of the documentation of a named flow.
+/// Writes the notation as a section of the documentation of a named flow.
 ///
 /// Numbers that only rustc knows are links to constants, whose pages show their values.
 fn docs(spec: &Spec, labels: &[String]) -> String {
@@ -382,7 +382,7 @@ pub fn wrong_type(errors: &[syn::Error], unfinished: &TokenStream) -> TokenStrea
     quote!([(); { #unfinished #(#errors)* }])
 }
 
-/// What would be there for named manifolds, as something unknown.
+/// Writes the constants that named manifolds would have, as something unknown.
 fn wrong_constants(names: &[&Ident], own: &TokenStream) -> Option<TokenStream> {
     let sound =
         names.iter().map(|name| name.unraw().to_string()).filter(|name| check::is_free(name) && name.is_ascii());

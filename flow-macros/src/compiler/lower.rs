@@ -59,7 +59,7 @@ fn nest(items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     nest_at(Span::call_site(), items)
 }
 
-/// The same, for rustc to point at `span` if it finds something wrong.
+/// Nests items as pairs, with a place for rustc to point at if it finds something wrong.
 fn nest_at(span: Span, items: impl DoubleEndedIterator<Item = TokenStream>) -> TokenStream {
     items.rev().fold(quote_spanned!(span=> ()), |rest, item| quote_spanned!(span=> (#item, #rest)))
 }
@@ -141,7 +141,7 @@ pub fn dim(ground: &Ground, private: &TokenStream) -> TokenStream {
     }
 }
 
-/// Where the parameters of a chain come from: nowhere else, a network, or outside.
+/// Lowers the source of a chain's parameters: the chain itself, a network, or outside.
 fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenStream) -> TokenStream {
     let block = &density.blocks[place];
     let (from, count) = match &density.features {
@@ -176,7 +176,7 @@ fn head(density: &Density, place: usize, params: &TokenStream, private: &TokenSt
     quote!(#private::Predicted<#from, #count, #network>)
 }
 
-/// What a net of a ladder reads: the input, the sum so far, or both (the modes of layers.md 3.2).
+/// The inputs of a net in a ladder: the input, the sum so far, or both (the modes of layers.md 3.2).
 const READS: [&str; 3] = ["INPUT", "SUM", "BOTH"];
 
 /// A network between two numbers of numbers.
@@ -293,7 +293,8 @@ fn chain(block: &Block, private: &TokenStream) -> TokenStream {
     )
 }
 
-/// Where rustc points if a chain does not fit its manifold: only a layer of the user's own can be at fault by now.
+/// Chooses the place that rustc points at if a chain does not fit its manifold: only a layer of the user's own can be
+/// at fault by now.
 fn blame(chain: &[Layer]) -> Span {
     let own = chain.iter().find_map(|layer| if let Layer::Own(layer) = layer { Some(layer.span()) } else { None });
     own.unwrap_or_else(Span::call_site)

@@ -18,8 +18,8 @@ use diagnostics::Diagnostics;
 use proc_macro2::{Span, TokenStream};
 use quote::quote;
 
-/// What the macro expands to, with its errors as `compile_error!`s in the order of their places. `root` is the path of the runtime
-/// crate, `place` gives line and column of a token.
+/// Expands the macro, with its errors as `compile_error!`s in the order of their places. `root` is the path of the
+/// runtime crate, `place` gives line and column of a token.
 pub fn expand(tokens: TokenStream, root: &TokenStream, place: impl Fn(Span) -> (usize, usize)) -> TokenStream {
     translate(tokens.clone(), root).unwrap_or_else(|Wrong { input, mut errors }| {
         errors.sort_by_key(|error| place(error.span()));
@@ -35,7 +35,7 @@ pub fn expand(tokens: TokenStream, root: &TokenStream, place: impl Fn(Span) -> (
     })
 }
 
-/// What the macro expands to, or all that is wrong.
+/// Expands the macro, or returns all errors.
 // For tests and build scripts, which include this module.
 #[allow(dead_code)]
 pub fn compile(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream, Vec<syn::Error>> {
@@ -49,7 +49,7 @@ pub fn lower_type(tokens: TokenStream, root: &TokenStream) -> Result<TokenStream
     Ok(lower::density(&density, &quote!(#root::__private), &quote!(())))
 }
 
-/// What could be read, and what was wrong with it.
+/// A failed translation: the part that could be read, and the errors.
 struct Wrong {
     input: Box<Input>,
     errors: Vec<syn::Error>,

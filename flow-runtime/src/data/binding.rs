@@ -123,7 +123,7 @@ impl Convention {
 /// Of coordinates the way back is taken for samples, and the derivative for densities, which so stay those of the columns as they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Scaling {
-    /// As they are.
+    /// Leaves values as they are.
     Identity,
     /// Less the mean, by the standard deviation (the root of the mean square).
     Standardise,
@@ -142,7 +142,7 @@ impl Scaling {
     }
 }
 
-/// What becomes of a category that the training part does not have.
+/// Treatment of a category that the training part does not have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unseen {
     /// It breaks a rule, which names the known ones.
@@ -164,7 +164,7 @@ pub enum Measure {
     Area,
 }
 
-/// What the columns of a manifold hold.
+/// The coordinates that the columns of a manifold hold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Chart {
     /// The flow's own coordinates.

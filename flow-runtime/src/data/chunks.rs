@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 
 /// Data in chunks that can be read in any order.
 pub trait Chunks {
-    /// What a chunk is: a [`Table`](super::Table), or [`Rows`].
+    /// The type of a chunk: a [`Table`](super::Table), or [`Rows`].
     type Chunk;
 
     /// How many there are.
@@ -26,7 +26,7 @@ pub trait Chunks {
     fn read(&mut self, index: usize, epoch: usize, seed: u64) -> Result<Self::Chunk, DataError>;
 }
 
-/// In which portions a pass goes through chunks.
+/// Batch size, shuffle buffer and shuffling of one pass over chunked data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(default)]
 pub struct Order {
@@ -170,7 +170,7 @@ where
         }
     }
 
-    /// What it reads from.
+    /// Returns the source of the chunks.
     pub fn source(&self) -> &S {
         &self.source
     }

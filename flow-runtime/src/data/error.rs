@@ -15,7 +15,7 @@ pub struct BadRow {
     pub row: usize,
     /// The column; several, with commas, where the rule is about them together.
     pub column: String,
-    /// Its value.
+    /// The value.
     pub value: String,
     /// The rule that it breaks.
     pub rule: String,
@@ -40,7 +40,7 @@ pub enum DataError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What it said.
+        /// The message of the reader.
         message: String,
     },
     /// A file, or another source of rows, is not what it should be.
@@ -48,7 +48,7 @@ pub enum DataError {
     Source {
         /// The file, or what the source calls itself.
         origin: String,
-        /// What is wrong, and the way out.
+        /// The mistake, and the way out.
         message: String,
     },
     /// There is no such column, or it is of the wrong kind.
@@ -58,7 +58,7 @@ pub enum DataError {
         origin: String,
         /// The column.
         column: String,
-        /// What is wrong, and the way out.
+        /// The mistake, and the way out.
         message: String,
     },
     /// A row breaks a rule.
@@ -67,7 +67,7 @@ pub enum DataError {
     /// Columns are bound to what the flow does not have, or something of it is left without columns.
     #[error("the binding does not fit the flow: {message}")]
     Binding {
-        /// What is wrong, and the way out.
+        /// The mistake, and the way out.
         message: String,
     },
     /// The preparation cannot be fitted.
@@ -75,7 +75,7 @@ pub enum DataError {
     Preparation {
         /// The column.
         column: String,
-        /// What is wrong, and the way out.
+        /// The mistake, and the way out.
         message: String,
     },
 }
@@ -99,7 +99,7 @@ impl From<Box<BadRow>> for DataError {
     }
 }
 
-/// What happens to rows that break a rule.
+/// Treatment of rows that break a rule.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum BadRows {
     /// The first one is an error.

@@ -8,7 +8,7 @@ use crate::density::Space;
 use crate::manifolds::Geometry;
 use serde::{Deserialize, Serialize};
 
-/// What a flow takes, as tables see it.
+/// The manifolds, names and features of a flow, as tables see it.
 #[derive(Clone)]
 pub struct FlowShape {
     pub(crate) spaces: Vec<Space>,
@@ -17,7 +17,7 @@ pub struct FlowShape {
     pub(crate) features: usize,
     pub(crate) dim: usize,
     pub(crate) embed_dim: usize,
-    /// What is wrong with a point, embedded or not.
+    /// Says what is wrong with a point, embedded or not.
     pub(crate) check: fn(&[f64], bool) -> Option<(usize, String)>,
     /// Intrinsic to embedded coordinates.
     pub(crate) embed: fn(&[f64], &mut [f64]),
@@ -59,7 +59,7 @@ impl Line {
     }
 }
 
-/// What a column of features becomes.
+/// The features that a column becomes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) enum Encoder {
     Number(Line),
@@ -94,7 +94,7 @@ pub struct Preparation {
 }
 
 impl Preparation {
-    /// What was bound.
+    /// Returns the binding of the columns.
     pub fn binding(&self) -> &Binding {
         &self.binding
     }
@@ -174,7 +174,7 @@ pub(crate) struct Prepared {
     pub skipped: Skipped,
 }
 
-/// What a row is read for.
+/// The parts of a row that are read.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Parts {
     Features,
@@ -476,7 +476,7 @@ impl Plan {
         columns
     }
 
-    /// What is measured on the rows of some tables, put into the plan.
+    /// Completes the plan with what a fitter measured on the rows of some tables.
     pub fn fit(self, fitter: Fitter) -> Result<Self, DataError> {
         let preparation = fitter.finish(self.preparation)?;
         Self::fitted(self.shape, preparation)
@@ -542,7 +542,7 @@ fn fits(bound: &BoundManifold, space: &Space) -> Result<(), DataError> {
     Ok(())
 }
 
-/// What is measured of a category.
+/// Builds the encoder of a category from the counts of its values.
 pub(crate) fn categories(counts: &std::collections::BTreeMap<String, usize>, unseen: Unseen) -> Encoder {
     let enough = |count: usize| match unseen {
         Unseen::Refuse => true,

@@ -30,7 +30,7 @@ impl<const N: usize, const C: usize, E> Rows<N, C, E> {
 /// The order is a function of `epoch` and `seed` alone: a run that is resumed calls [`start`](Stream::start) with the numbers of the run that was stopped, passes
 /// over the batches that it had, and goes on with the same ones.
 pub trait Stream {
-    /// What it gives at a time, mostly [`Rows`].
+    /// The type of a batch, mostly [`Rows`].
     type Batch;
 
     /// Starts pass `epoch`, whatever the state of the pass before.

@@ -273,7 +273,7 @@ impl Table {
         (0..self.len()).map(number).collect()
     }
 
-    /// What is wrong with one value.
+    /// Builds the error of one value.
     pub(crate) fn bad(&self, row: usize, name: &str, column: &Column, rule: &str, advice: &str) -> Box<BadRow> {
         Box::new(BadRow {
             origin: self.origin.clone(),

@@ -16,7 +16,7 @@ use crate::error::Error;
 use crate::module::Element;
 use rand::Rng;
 
-/// Where the directions of one sphere point, under one condition.
+/// Mean direction and spread of the points on one sphere, under one condition.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Direction {
     /// The mean direction, a unit vector in embedded coordinates.
@@ -234,7 +234,8 @@ where
     Ok(TracedEstimate { value, standard_error })
 }
 
-/// What [`resultant_length_traced`] and [`concentration_traced`] have in common: per condition g(R) and g'(R).
+/// Computes g(R) for each condition, on the tape through g'(R): for [`resultant_length_traced`] and
+/// [`concentration_traced`].
 fn length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,

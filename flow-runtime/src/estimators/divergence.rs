@@ -174,7 +174,7 @@ where
     means_traced(difference(own, other)?, conditions, plan.group()?)
 }
 
-/// What importance sampling with a density says of an unnormalised one.
+/// Results of importance sampling: the integral of an unnormalised density, and how good the samples are.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Importance {
     /// Z = E_q[f / q], unbiased, relative to exp(`log_scale`): ln Z = `log_scale` + ln `normalisation`.

@@ -11,7 +11,7 @@ use dfdx::tensor_ops::ReshapeTo;
 pub struct Estimate {
     /// The number.
     pub value: f64,
-    /// Its standard error.
+    /// Standard error of the value.
     pub standard_error: f64,
 }
 
@@ -166,7 +166,7 @@ pub(crate) fn negative<E: Element>(x: Traced<(usize,), E>) -> Result<Traced<(usi
     scaled(x, -1.0)
 }
 
-/// The same numbers, from which no gradient goes back; the tape stays.
+/// Copies numbers so that no gradient goes back through them; the tape stays.
 pub(crate) fn held<S: Shape, E: Element>(x: Traced<S, E>) -> Result<Traced<S, E>, Error> {
     let (values, x) = rows(x)?;
     let (shape, count) = (*x.shape(), values.len());

@@ -275,7 +275,7 @@ struct Fit {
     moments: [f64; 3],
 }
 
-/// What a turn of the axes weighs in a combination of the fit: along A towards a and b, and along a . dB b.
+/// The weights of a turn of the axes in a combination of the fit: along A towards a and b, and along a . dB b.
 struct Turn {
     towards: [f64; 2],
     about: f64,
@@ -306,7 +306,7 @@ impl Fit {
         (solved, Turn { towards, about })
     }
 
-    /// What each draw's weight does to a combination of theta, apart from what all draws have in common.
+    /// Computes how each draw's weight moves a combination of theta, apart from what all draws have in common.
     fn influence(&self, vectors: &[[f64; 3]], combination: [f64; 2]) -> Vec<f64> {
         let (solved, turn) = self.solved(vectors, combination);
         let kappa = self.at[0].exp();

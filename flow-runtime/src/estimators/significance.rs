@@ -26,7 +26,7 @@ pub(crate) fn chi_square_density(x: f64, dim: usize) -> f64 {
     ((half - 1.0) * x.ln() - 0.5 * x - half * 2f64.ln() - ln_gamma(half)).exp()
 }
 
-/// What numbers outside [0, 1] are tested to be: certainly not uniform. None at all show nothing.
+/// Answers for numbers outside [0, 1], which are certainly not uniform, and for none at all, which show nothing.
 fn without_test(values: &[f64]) -> Option<Test> {
     if values.is_empty() {
         return Some(Test { statistic: 0.0, p_value: 1.0 });
@@ -106,7 +106,7 @@ fn squared_distance(values: &[f64]) -> (f64, Vec<usize>) {
     (1.0 / (12.0 * n) + terms.sum::<f64>(), order)
 }
 
-/// Where the number of this rank, from 0 on, is expected.
+/// Expected position of the number of this rank, counted from 0.
 fn middle(rank: usize, n: usize) -> f64 {
     (rank as f64 + 0.5) / n as f64
 }

@@ -1,7 +1,4 @@
-//! One page a letter: formula, picture, options, source, when to use it.
-//!
-//! Sampling is the *forward* direction, base to target; evaluation the *inverse* one. Pictures show what a line of
-//! notation with random weights makes of its base, layer by layer; `UPDATE_DOCS=1 cargo test --release --test letters` draws them anew.
+#![doc = include_str!("letters.md")]
 
 macro_rules! letters {
     ($($letter:ident $title:literal;)*) => {$(

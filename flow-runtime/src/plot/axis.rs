@@ -23,7 +23,7 @@ impl Axis {
         Self { label: label.into(), low, high, logarithmic: true, flipped: false }
     }
 
-    /// The same axis with its low end at the right or the top, as depth is often drawn.
+    /// Puts the low end at the right or the top, as depth is often drawn.
     pub fn flipped(mut self) -> Self {
         self.flipped = !self.flipped;
         self
@@ -41,7 +41,7 @@ impl Axis {
         })
     }
 
-    /// Where a value lies, 0 (left, bottom) to 1 (right, top).
+    /// Maps a value to its position, 0 (left, bottom) to 1 (right, top).
     pub(crate) fn position(&self, value: f64) -> f64 {
         let t = if self.logarithmic {
             (value / self.low).ln() / (self.high / self.low).ln()
@@ -61,7 +61,7 @@ impl Axis {
         }
     }
 
-    /// What its numbers are divided by.
+    /// Chooses the power of ten by which the numbers are divided.
     pub(crate) fn unit(&self) -> f64 {
         if self.logarithmic { 1.0 } else { 10f64.powi(shared_power(self.low, self.high)) }
     }

@@ -16,7 +16,7 @@ const BELOW: f64 = 36.0;
 const LEGEND_WIDTH: f64 = PLOT.w + 40.0;
 /// Two-sided probabilities of the bands, the wide one first.
 const BANDS: [f64; 2] = [0.95, 0.68];
-/// Where the curves are looked at.
+/// Number of points at which curves are evaluated.
 const STEPS: usize = 200;
 
 /// The greys of the bands.

@@ -59,7 +59,7 @@ impl Pen {
     }
 }
 
-/// What is on a page, in the order drawn: the one description that PNG and SVG are made from. Paths are in points.
+/// A mark on a page, in the order drawn: PNG and SVG are both made from these. Paths are in points.
 pub(crate) enum Mark {
     /// An area; `words` are what it says, where it is text.
     Fill { path: Path, colour: Colour, words: Option<String> },

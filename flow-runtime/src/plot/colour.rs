@@ -25,7 +25,7 @@ pub(crate) fn of_series(rank: usize) -> Colour {
 /// Their vermilion, kept for the truth.
 pub(crate) const TRUTH: Colour = [213, 94, 0, 255];
 
-/// The same colour with another opacity, 0 to 1.
+/// Gives a colour another opacity, 0 to 1.
 pub(crate) fn faded([r, g, b, _]: Colour, opacity: f64) -> Colour {
     [r, g, b, (255.0 * opacity).round() as u8]
 }
@@ -86,7 +86,7 @@ impl Colours {
         }
     }
 
-    /// Where a log-density lies on the bar, 0 to 1.
+    /// Maps a log-density to its position on the bar, 0 to 1.
     pub(crate) fn position(&self, log_density: f64) -> f64 {
         let t = match self.scale {
             ColourScale::Linear => (log_density.exp() - self.low) / (self.high - self.low),

@@ -45,7 +45,7 @@ fn pieces(grid: &Grid, level: f64) -> Vec<[Edge; 2]> {
     pieces
 }
 
-/// Where the level crosses an edge, linearly.
+/// Finds where the level crosses an edge, linearly.
 fn crossing(grid: &Grid, level: f64, (r, c, down): Edge) -> [f64; 2] {
     let (r1, c1) = if down { (r + 1, c) } else { (r, c + 1) };
     let height = |r: usize, c: usize| (grid.values[r * grid.columns + c] - level).max(-DEPTH);

@@ -25,7 +25,7 @@ pub(crate) fn pen(on_colours: bool) -> Pen {
     Pen::new(if on_colours { faded(WHITE, 0.35) } else { faded(BLACK, 0.2) }, 0.6)
 }
 
-/// What the angles are and which way they grow.
+/// Says what the angles are and which way they grow.
 pub(crate) fn convention(view: View) -> &'static str {
     match view {
         View::Earth => "longitude grows to the right",

@@ -95,23 +95,23 @@ use std::path::PathBuf;
 /// The error of a user's closure.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What can go wrong between a density and a picture of it.
+/// An error between a density and a picture of it.
 #[derive(Debug, thiserror::Error)]
 pub enum PlotError {
     /// The density closure gave another number of values than it was given points.
     #[error("the density was asked at {asked} points and returned {returned} values: return one log-density a point")]
     Count {
-        /// points given
+        /// How many points were given.
         asked: usize,
-        /// values returned
+        /// How many values came back.
         returned: usize,
     },
     /// The density closure returned NaN or plus infinity.
     #[error("the log-density at point ({}, {}) is {value}: a finite number or -inf (density zero) is needed", point[0], point[1])]
     NotADensity {
-        /// where
+        /// The point.
         point: [f64; 2],
-        /// what was returned
+        /// The value returned.
         value: f64,
     },
     /// The density is zero wherever the picture looks.
@@ -123,21 +123,21 @@ pub enum PlotError {
     /// An axis, a range, a size or a probability is not usable.
     #[error("{what} is {given}: {wanted}")]
     Option {
-        /// the argument
+        /// Name of the argument.
         what: &'static str,
-        /// what was given
+        /// The value given.
         given: String,
-        /// what is possible
+        /// The values that are possible.
         wanted: &'static str,
     },
     /// A point, sample or curve holds NaN or an infinity.
     #[error("{what} {row} is {value}: only finite numbers can be drawn")]
     NotFinite {
-        /// which list
+        /// Name of the list.
         what: String,
-        /// index in it
+        /// Index in the list.
         row: usize,
-        /// the number
+        /// The number.
         value: f64,
     },
     /// The picture could not be encoded.
@@ -146,7 +146,7 @@ pub enum PlotError {
     /// A report would be written over something that is none.
     #[error("{}: there is something here that no report wrote, and that is not replaced: give an empty folder, or one that is not there yet", path.display())]
     Foreign {
-        /// the folder or file
+        /// Path of the folder or file.
         path: PathBuf,
     },
     /// The file could not be written.
@@ -154,7 +154,7 @@ pub enum PlotError {
     Write(#[from] FileError),
 }
 
-/// What a density closure may return: the log-densities, or a `Result` of them.
+/// The return types of a density closure: the log-densities, or a `Result` of them.
 pub trait LogDensities {
     /// The values, or why there are none.
     fn into_result(self) -> Result<Vec<f64>, BoxError>;

@@ -30,7 +30,7 @@ impl Mollweide {
         self.at(theta, wrap(phi - self.centre))
     }
 
-    /// The same from a longitude counted from the centre of the map, which may be either edge, -pi or pi.
+    /// Projects a longitude counted from the centre of the map, which may be either edge, -pi or pi.
     pub(crate) fn at(&self, theta: f64, longitude: f64) -> [f64; 2] {
         let (north, colatitude) = if theta <= FRAC_PI_2 { (1.0, theta) } else { (-1.0, PI - theta) };
         let b = auxiliary(colatitude.max(0.0));

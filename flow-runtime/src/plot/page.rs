@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// The file that says that a folder is a report's, with its numbers and the names of its files.
 const MARKER: &str = "report.json";
 const INDEX: &str = "index.html";
-/// What the marker says it is.
+/// The format that the marker names.
 const FORMAT: &str = "flow-runtime report";
 
 /// Parts of the page, in their order.

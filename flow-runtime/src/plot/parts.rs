@@ -20,7 +20,8 @@ pub(crate) fn axes(canvas: &mut Canvas, plot: Rect, x: &Axis, y: Option<&Axis>) 
     frame_with_ticks(canvas, plot, x, y, [true, true]);
 }
 
-/// The same with numbers and labels at the bottom and at the left only where `named` says so, for plots that share an axis.
+/// Draws a frame with numbers and labels at the bottom and at the left only where `named` says so, for plots that share
+/// an axis.
 pub(crate) fn frame_with_ticks(canvas: &mut Canvas, plot: Rect, x: &Axis, y: Option<&Axis>, named: [bool; 2]) {
     let pen = Pen::new(INK, FRAME);
     canvas.frame(plot, &pen);
@@ -70,7 +71,7 @@ pub(crate) fn contours(canvas: &mut Canvas, plot: Rect, grid: &Grid, masses: &[f
     }
 }
 
-/// The same for a picture of a part of a density: regions of the whole.
+/// Draws contours on a picture of a part of a density: regions of the whole.
 pub(crate) fn contours_of_all(canvas: &mut Canvas, plot: Rect, grid: &Grid, masses: &[f64]) {
     for (i, mass) in sorted(masses).into_iter().enumerate() {
         if let Some(level) = grid.level_of_all(mass) {

@@ -44,7 +44,7 @@ pub(crate) fn pixels(size: [f64; 2], scale: f64, marks: &[Mark]) -> Result<Pixma
     Ok(page)
 }
 
-/// What is left of a clip inside another path.
+/// Clips a path by another clip.
 fn narrowed(clip: Option<&Mask>, path: &Path, [w, h]: [u32; 2], place: Transform) -> Result<Mask, PlotError> {
     match clip {
         Some(outer) => {

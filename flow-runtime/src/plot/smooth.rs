@@ -10,7 +10,7 @@ use super::Grid;
 const SHARPER: [f64; 2] = [0.75, 0.9];
 /// The narrowest kernel, in cells: below it the counts of single cells show.
 const NARROWEST: f64 = 0.8;
-/// Where the kernel ends, in widths.
+/// Half-width of the kernel, in widths.
 const REACH: f64 = 4.0;
 
 /// The kernel's width in the units of the values, for densities of `dims` coordinates.

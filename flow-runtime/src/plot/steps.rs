@@ -9,7 +9,7 @@ use core::f64::consts::TAU;
 use core::marker::PhantomData;
 use rand::Rng;
 
-/// What a manifold looks like on paper.
+/// The kind of picture that a manifold has.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Kind {
     /// `e1`

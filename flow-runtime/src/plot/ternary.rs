@@ -24,7 +24,7 @@ const LEGEND_WIDTH: f64 = WIDTH + 80.0;
 const CELLS: usize = 200;
 /// Shares are numbered in steps of a fifth.
 const FIFTHS: usize = 5;
-/// What rounding may put outside the triangle.
+/// How far rounding may put a point outside the triangle.
 const ROUNDING: f64 = 1e-6;
 
 /// A heat map of a density of three shares of a whole, with credible contours, points and a truth.
@@ -102,7 +102,7 @@ impl<'a> Ternary<'a> {
     }
 }
 
-/// Where shares lie on the page, in the rectangle around the triangle.
+/// Maps shares to the page, in the rectangle around the triangle.
 fn onto(plot: Rect, [x1, x2]: [f64; 2]) -> [f64; 2] {
     plot.at([x1 + 0.5 * x2, x2])
 }

@@ -50,7 +50,7 @@ impl TrainingCurves {
         self
     }
 
-    /// What the loss is, where it is no negative log-likelihood.
+    /// Labels the loss, where it is no negative log-likelihood.
     pub fn loss_label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self

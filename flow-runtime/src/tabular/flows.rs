@@ -43,7 +43,7 @@ pub trait TableFlow<E: Element>: Clone {
     /// Features that are given with each.
     const FEATURES: usize;
 
-    /// What it takes.
+    /// Returns the manifolds, names and features that the flow takes.
     fn shape() -> FlowShape;
 
     /// ln p of each point.

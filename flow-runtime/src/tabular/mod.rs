@@ -122,7 +122,8 @@ impl<P: Tabular<E>, E: Element> Model<P, E> {
         Self::fitted(plan, fitter)
     }
 
-    /// The same for a training part in chunks, which are read once, one after the other. Rows that are skipped have no part in it; their counts are returned.
+    /// Prepares from a training part in chunks, which are read once, one after the other. Rows that are skipped have no
+    /// part in it; their counts are returned.
     ///
     /// # Errors
     /// As [`prepare`](Model::prepare); a chunk cannot be read.
@@ -172,7 +173,7 @@ impl<P: Tabular<E>, E: Element> Model<P, E> {
         Ok(self.plan.good(table, bad)?)
     }
 
-    /// What was bound and measured.
+    /// Returns what was bound and measured.
     pub fn preparation(&self) -> &Preparation {
         &self.plan.preparation
     }

@@ -6,6 +6,9 @@
 //! # Order of things
 //! Sampling ("forward") walks a chain from the first letter to the last, evaluation ("inverse") from the last to the
 //! first. The flat parameter vector of a chain is that of its letters in the order written.
+//!
+//! Comments cite docs/layers.md of the repository, which has all formulas: sections as `layers.md 4.2`, primitives as P9,
+//! defects of jammy_flows that are mended as Q17.
 
 mod affine;
 #[macro_use]
@@ -72,7 +75,7 @@ use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Real};
 use rand::Rng;
 
-/// What a fit may penalise beside the density: kinetic energy and squared derivative of a continuous flow.
+/// How many penalties a fit may add to the density: kinetic energy and squared derivative of a continuous flow.
 pub const PENALTIES: usize = 2;
 
 /// A bijection of the manifold `M` with parameters: what a letter of the notation stands for.
@@ -103,7 +106,7 @@ pub const PENALTIES: usize = 2;
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a layer on the manifold `{M}`",
     label = "no layer for the manifold in the same place",
-    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
+    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the guide, `flow_runtime::guide::letters`"
 )]
 pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// Length of the flat parameter vector.
@@ -114,7 +117,7 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     const SCRATCH: usize;
     /// The letter or the name, for messages.
     const NAME: &'static str;
-    /// What messages add about points that the layer could not map: a reason of its own, and the way out.
+    /// Reason and way out that messages add about points the layer could not map.
     const ADVICE: &'static str = "";
 
     /// Whether the layer's functions are written for vector registers: all of them, and all that they call, `#[inline(always)]` and without closures
@@ -222,8 +225,8 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
 
-    /// Parameters that start a fit near the data, and the data mapped by them towards the base; `None` where the
-    /// layer has nothing to learn from data. `points` holds rows of `M::EMBED` numbers and is mapped in place.
+    /// Chooses `params` so that a fit starts near `points` (rows of `M::EMBED` numbers), maps `points` through the inverse
+    /// and returns `true`. Returns `false`, both unchanged, if the layer cannot learn from data.
     fn initial_from_data<G: Rng + ?Sized>(rng: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
         let _ = (rng, points, params);
         false

@@ -4,8 +4,8 @@
 //! treated alike ([`Lanes`], one lane a point), or a number with derivatives ([`Dual`]). The same source gives the
 //! scalar reference, the vector kernels and, for the small scalar pieces, the exact derivatives.
 
-/// Functions of numbers `R` that are compiled once, out of line, for the vector unit of `R`: large pieces that are seldom needed, or needed in
-/// several places. Lifetimes in their arguments are written `'a`.
+/// Defines functions that are compiled once per pack type, out of line: large, rare, or called from several places. Write
+/// argument lifetimes as `'a`.
 macro_rules! apart {
     ($($(#[$meta:meta])* $visibility:vis fn $name:ident<R: Real $(, $other:ident: $bound:path)?>(
         $($arg:ident: $type:ty),* $(,)?

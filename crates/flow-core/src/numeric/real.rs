@@ -6,7 +6,7 @@ use core::ops::{Add, AddAssign, BitAnd, BitOr, Div, Mul, MulAssign, Neg, Not, Su
 
 /// The outcome of a comparison, lane by lane.
 pub trait Mask: Copy + Debug + BitAnd<Output = Self> + BitOr<Output = Self> + Not<Output = Self> + Send + Sync {
-    /// The same outcome in every lane.
+    /// Sets every lane to one outcome.
     fn splat(value: bool) -> Self;
     /// Whether any lane holds `true`.
     fn any(self) -> bool;
@@ -58,7 +58,8 @@ pub trait Real:
     type Scalar: Scalar;
     /// The outcome of a comparison.
     type Mask: Mask;
-    /// The same numbers as plain arrays, for code that is not written to be inlined whole (see [`crate::layers::Layer::WIDE`]).
+    /// The pack as a plain array, for code that is not written to be inlined whole (see
+    /// [`crate::layers::Layer::WIDE`]).
     type Plain: Real<Scalar = Self::Scalar>;
 
     /// Numbers as plain arrays.
@@ -78,7 +79,7 @@ pub trait Real:
         Self::plain(&[self])[0]
     }
 
-    /// The same number in every lane.
+    /// Sets every lane to one number.
     fn splat(value: Self::Scalar) -> Self;
     /// A constant of a formula.
     #[inline(always)]
@@ -191,7 +192,7 @@ pub trait Real:
 
 /// A piece of work on numbers of one kind, compiled for the vector unit that they need (see [`Real::run`]).
 pub trait Work {
-    /// What it gives.
+    /// The result.
     type Output;
     /// Does it. Implementations are `#[inline(always)]`.
     fn run(self) -> Self::Output;
@@ -199,7 +200,7 @@ pub trait Work {
 
 /// A piece of work that is generic over the packs it works with (see [`Scalar::widest`]).
 pub trait WithPack<T: Scalar> {
-    /// What it gives.
+    /// The result.
     type Output;
     /// Does it with packs `R`.
     fn call<R: Pack<Scalar = T>>(self) -> Self::Output

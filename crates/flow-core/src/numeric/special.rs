@@ -25,7 +25,7 @@ pub fn log_add_exp<R: Real>(a: R, b: R) -> R {
     a.max(b) + (-(a - b).abs()).exp().ln_1p()
 }
 
-/// Where the quotients below change from their series to the plain formula: ten terms then leave less than 1e-15.
+/// Argument below which the quotients use their series: ten terms leave less than 1e-15.
 const SERIES: f64 = 0.03;
 
 /// ln(1 + t) / t, smooth through t = 0.

@@ -10,10 +10,10 @@ use super::real::{Mask, Real};
 pub(super) const ROUND: f64 = 6_755_399_441_055_744.0;
 /// ln 2 in two parts; the first has zeros at its end, so that its products with exponents are exact.
 const LN_2: [f64; 2] = [6.931_471_803_691_238e-1, 1.908_214_929_270_587_7e-10];
-/// Where e^x has long become infinite and zero.
+/// Arguments at which e^x has long become zero and infinite.
 const EXP_ENDS: [f64; 2] = [-800.0, 720.0];
 
-/// What the formulas need beyond arithmetic: the bits of numbers.
+/// Access to the bits of numbers, which the formulas need beside arithmetic.
 pub(super) trait Register: Real<Scalar = f64> {
     /// x 2^n for an integer n within +-1200, rounded once.
     fn times_power(self, n: Self) -> Self;
@@ -318,7 +318,7 @@ pub(super) mod atan2 {
     use super::*;
     use core::f64::consts::{FRAC_PI_2, FRAC_PI_4, PI};
     const COT_PI_8: f64 = 2.414_213_562_373_095;
-    /// What pi/2 has beyond its `f64`.
+    /// pi/2 minus its `f64`.
     const REST: f64 = 6.123_233_995_736_766e-17;
 
     /// The angle of sizes (x, y) as the nearest of 0, pi/4 and pi/2, what that has beyond its `f64`, and the rest.
@@ -354,7 +354,7 @@ pub(super) mod atan2 {
         ]
     }
 
-    /// The same for x > 0.
+    /// Computes atan2(y, x) for x > 0.
     #[inline(always)]
     pub(in crate::numeric) fn right<V: Register>(y: V, x: V) -> V {
         let [base, rest, atan] = parts(y.abs(), x);

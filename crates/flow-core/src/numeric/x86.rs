@@ -15,7 +15,7 @@ use std::sync::OnceLock;
 /// Lanes of every pack of this file.
 const LANES: usize = 8;
 
-/// What a processor computes with.
+/// The registers that a processor computes with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Level {
     /// No more than every x86-64 has.
@@ -26,7 +26,7 @@ pub(super) enum Level {
     Avx512,
 }
 
-/// What this processor computes with.
+/// Finds the registers that this processor computes with.
 #[inline]
 pub(super) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
@@ -60,7 +60,7 @@ macro_rules! instructions {
     )*};
 }
 
-/// What the methods of a pack are made of, for each kind of pack.
+/// The operations that the methods of a pack are made of, for each kind of pack.
 mod avx512_f64 {
     use super::*;
     pub(super) type Numbers = __m512d;

@@ -51,7 +51,7 @@ pub fn check_manifold<M: Manifold>(laws: &Laws) -> Result<Report, Broken> {
 struct At<'a, M> {
     base: Vec<f64>,
     point: Vec<f64>,
-    /// What functions of several outputs are added up with before they are differentiated.
+    /// Factors by which the outputs of a function are summed before they are differentiated.
     weights: Vec<f64>,
     laws: &'a Laws,
     report: &'a mut Report,

@@ -32,7 +32,7 @@ use crate::manifolds::Manifold;
 use core::fmt::{self, Debug, Display};
 use rand::{SeedableRng, rngs::StdRng};
 
-/// What must hold.
+/// A law that layers or manifolds obey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Law {
     /// `forward(inverse(x)) = x`.
@@ -56,7 +56,7 @@ pub enum Law {
 }
 
 impl Law {
-    /// What it says, in a few words.
+    /// Says the law in a few words.
     pub fn says(self) -> &'static str {
         match self {
             Law::RoundTrip => "forward(inverse(x)) = x",
@@ -90,7 +90,7 @@ pub struct Broken {
     pub off: f64,
     /// How far it may be off.
     pub allowed: f64,
-    /// What was found and what was expected.
+    /// The value found and the value expected.
     pub detail: Box<str>,
 }
 
@@ -144,7 +144,7 @@ impl Tolerance {
     const ROUND_TRIP_F32: f64 = 1e-4;
 }
 
-/// Where layers are looked at.
+/// The points at which layers are tested.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Points {
     /// At points of the reference density; on Euclidean space at points of a normal density of this width.
@@ -153,7 +153,7 @@ pub enum Points {
     Samples,
 }
 
-/// Where the laws are looked at, and how closely.
+/// The points at which laws are tested, and the tolerances.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Laws {
     /// The seed of parameters and points.
@@ -177,7 +177,7 @@ impl Default for Laws {
 /// Laws that hold, and how well.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Report {
-    /// What was looked at.
+    /// Name of the layer or manifold tested.
     pub subject: String,
     /// At how many points.
     pub rounds: usize,

@@ -27,7 +27,7 @@ fn manifolds_obey() {
     check::<Simplex<3>>();
 }
 
-/// What is wrong with [`Scale`].
+/// Layers like [`Scale`], each with one mistake.
 mod wrong {
     pub const NOTHING: usize = 0;
     pub const FORWARD: usize = 1;

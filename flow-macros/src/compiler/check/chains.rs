@@ -64,7 +64,7 @@ impl Link {
     }
 }
 
-/// What a chain stands on.
+/// The manifold that a chain stands on.
 #[derive(Clone, Copy)]
 enum Place<'a> {
     /// A manifold, and how it is written.

@@ -212,7 +212,7 @@ fn ranks(list: &Widths, network: &mut Network, [first_time, alone]: [bool; 2], e
     }
 }
 
-/// What is said about networks is not said in vain.
+/// Reports clauses about networks in a flow that has none.
 pub(super) fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) {
     let given = clauses.cond.is_some() && clauses.amortize.is_none();
     let separate = clauses.poisson.is_some_and(|(_, widths)| widths.is_some());
@@ -229,7 +229,7 @@ pub(super) fn networks_exist(spec: &Spec, clauses: &Clauses, errors: &mut Diagno
     }
 }
 
-/// Where every parameter comes from.
+/// Finds the source of every parameter.
 pub(super) fn amortize(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics) -> Option<Amortize> {
     let (word, widths, settings) = clauses.amortize?;
     let mut network = Network { hidden: vec![HIDDEN], ..Network::default() };
@@ -277,7 +277,7 @@ pub(super) fn amortize(spec: &Spec, clauses: &Clauses, errors: &mut Diagnostics)
     }
 }
 
-/// Where the log-mean comes from. A network of its own has the rank and the highway that are written for all.
+/// Finds the source of the log-mean. A network of its own has the rank and the highway that are written for all.
 pub(super) fn poisson(
     spec: &Spec,
     clauses: &Clauses,

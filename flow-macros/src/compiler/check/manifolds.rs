@@ -70,7 +70,7 @@ fn bounds(written: &Bounds, errors: &mut Diagnostics) -> [f64; 2] {
     ends.map(|end| end + 0.0)
 }
 
-/// What the constants of a named flow are called, beside those of its manifolds.
+/// Names of the constants of a named flow, beside those of its manifolds.
 const CONSTANTS: &[&str] = &["notation", "dim", "embedded_dim", "features", "params"];
 
 /// Whether the constants of a manifold with this name would be nothing else's.

@@ -36,7 +36,7 @@ pub fn density(spec: &Spec, errors: &mut Diagnostics) -> Option<Density> {
     Some(Density { features, blocks: blocks.collect::<Option<_>>()?, amortize, poisson, places: places(spec) })
 }
 
-/// Where the words of the clauses stand; where the macro stands for those that are not written.
+/// Collects the places of the clauses' words; the place of the macro for those that are not written.
 fn places(spec: &Spec) -> Places {
     let word = |name: &str| {
         let clause = spec.clauses.iter().find(|clause| clause.word == name);

@@ -69,7 +69,7 @@ pub(super) fn options(
     written.iter().filter_map(chosen).collect()
 }
 
-/// What must hold between options.
+/// Reports options that break the rules between options.
 fn rules(row: &table::Letter, written: &[&Setting], told: &mut HashSet<*const Setting>, errors: &mut Diagnostics) {
     let setting = |name: &str| written.iter().rev().copied().find(|setting| setting.name == name);
     let value = |name: &str| {

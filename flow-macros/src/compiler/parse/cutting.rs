@@ -6,7 +6,7 @@ use proc_macro2::{Ident, Punct, Spacing, Span, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser};
 use syn::{Error, Result, Token};
 
-/// What stands between two signs.
+/// The tokens between two signs.
 pub(super) struct Piece {
     pub(super) tokens: Vec<TokenTree>,
     /// The sign beside it, to point at where nothing stands.
@@ -28,7 +28,7 @@ pub(super) fn is(token: &TokenTree, sign: char) -> bool {
     matches!(token, TokenTree::Punct(punct) if punct.as_char() == sign)
 }
 
-/// What stands before the first `sign`, the sign, and what stands after it.
+/// Cuts tokens at the first `sign`: those before it, the sign, and those after it.
 pub(super) fn cut(mut tokens: Vec<TokenTree>, sign: char) -> (Vec<TokenTree>, Option<(Span, Vec<TokenTree>)>) {
     // The two colons of a path are none of these.
     let double = |place: usize| {
@@ -103,7 +103,7 @@ pub fn text_of(tokens: &[TokenTree]) -> String {
     print(tokens.iter().cloned().collect())
 }
 
-/// What stands between the quotes, if it is a text.
+/// Reads the text between the quotes, if it is a text.
 pub fn text_in_quotes(literal: &proc_macro2::Literal) -> Option<String> {
     match syn::Lit::new(literal.clone()) {
         syn::Lit::Str(text) => Some(text.value()),

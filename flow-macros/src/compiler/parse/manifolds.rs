@@ -55,7 +55,7 @@ fn own_manifold(input: ParseStream) -> Result<Kind> {
         .map_err(|reason| Error::new(brackets.span.join(), say::not_an_own_manifold(&print(tokens), &reason)))
 }
 
-/// What people write after a manifold in the place of what belongs there.
+/// Reports what people write after a manifold in place of what belongs there.
 fn after_kind(input: ParseStream, kind: &Kind) -> Result<()> {
     let text = kind.to_string();
     let next = next(input);

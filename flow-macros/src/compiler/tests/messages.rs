@@ -300,7 +300,7 @@ fn messages_about_named_flows() {
     says("e3 : g;", &["unexpected `;`"]);
 }
 
-/// What could not be read may have been what is missing.
+/// A part that could not be read is not reported as missing too.
 #[test]
 fn no_follow_up_errors() {
     says("e3 x s2 : g + f", &["unexpected `x`"]);

@@ -14,7 +14,7 @@ use std::{env, fs};
 /// The message of `diagnostics`, what is written, and what to write instead.
 type Mistake = (&'static str, &'static str, &'static str);
 
-/// What the mistakes are about; also the name of their folder.
+/// Themes of the mistakes; also the names of their folders.
 const THEMES: &[(&str, &str, &[Mistake])] = &[
     ("manifolds", "Manifolds", MANIFOLD_MISTAKES),
     ("letters", "Chains and letters", LETTER_MISTAKES),
@@ -312,7 +312,7 @@ fn every_message_is_in_the_inventory() {
     assert_eq!(written.difference(&told).collect::<Vec<_>>(), Vec::<&String>::new(), "no mistake earns it");
 }
 
-/// What is said is what the inventory names; what is written instead is right.
+/// Each message is the one that the inventory names, and what it says to write instead compiles.
 #[test]
 fn every_mistake_earns_its_message_and_has_a_way_out() {
     let messages = messages();

@@ -9,21 +9,21 @@ use std::path::PathBuf;
 pub enum Problem {
     /// The flow needs a tensor that the state does not hold.
     Missing {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
         /// The shape it should have.
         expected: Vec<usize>,
     },
     /// The state holds a tensor that the flow has no place for.
     Surplus {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
-        /// Its shape.
+        /// Shape in the state.
         found: Vec<usize>,
     },
     /// A tensor has another shape.
     Shape {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
         /// The shape in the state.
         found: Vec<usize>,
@@ -32,18 +32,18 @@ pub enum Problem {
     },
     /// A tensor holds numbers of another type than F32 and F64.
     Type {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
         /// The type in the state.
         found: String,
     },
     /// A tensor holds a number that is not finite, or not finite in the flow's number type.
     NotFinite {
-        /// Its name.
+        /// Name of the tensor.
         name: String,
         /// The first such number.
         value: f64,
-        /// Its place, counted row by row from 0.
+        /// Place of the number, counted row by row from 0.
         at: usize,
         /// The flow's number type.
         number: &'static str,
@@ -83,7 +83,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Where a state came from, as the beginning of a message.
+/// Writes the origin of a state, as the beginning of a message.
 fn from(origin: &Option<PathBuf>) -> String {
     origin.as_ref().map(|path| format!("{}: ", path.display())).unwrap_or_default()
 }
@@ -107,7 +107,7 @@ pub enum StateError {
     Io {
         /// The file, if it is one.
         origin: Option<PathBuf>,
-        /// What the file system, or the reader, said.
+        /// The error of the file system, or of the reader.
         source: std::io::Error,
     },
     /// It is no state, or damaged.
@@ -115,7 +115,7 @@ pub enum StateError {
     NotAState {
         /// The file, if it is one.
         origin: Option<PathBuf>,
-        /// What is wrong with it.
+        /// The reason.
         reason: String,
     },
     /// It is the state of another flow: everything that does not fit.

@@ -58,8 +58,9 @@
 //! 100 by default: beside an `n` write `g(upper_bound_for_norms = 100)`.
 //!
 //! # What agrees
-//! Log-densities agree to 1e-8 but where the package itself is not exact (beside the poles of spheres, intervals outside of [-1, 1], simplices of three and more
-//! dimensions): the README lists what is mended. `u` is the same density where it is the only letter of its chain.
+//! Log-densities agree to 1e-8, except where the package itself is not exact (beside the poles of spheres, intervals outside of
+//! [-1, 1], simplices of three and more dimensions): the guide lists what is mended ([`migrating`](crate::guide::migrating)). `u` is
+//! the same density where it is the only letter of its chain.
 //!
 //! # Names
 //! Parameters that no network predicts are `layer_list.<manifold>.<letter>.<name>`, both counted from 0; [`Layer::state`](crate::layers::Layer::state)
@@ -86,11 +87,11 @@ use std::path::Path;
 /// A tensor of the state, and where it lies in the flat weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placed {
-    /// Its name.
+    /// Name in the state.
     pub name: String,
-    /// Its shape.
+    /// Shape in the state.
     pub shape: Vec<usize>,
-    /// Where its numbers start in the [flat weights](Flow::flat_weights).
+    /// Index of its first number in the [flat weights](Flow::flat_weights).
     pub start: usize,
 }
 
@@ -101,7 +102,7 @@ impl Placed {
     }
 }
 
-/// What was loaded.
+/// A report of the tensors that were loaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// The tensors in the order of the flat weights.
@@ -255,7 +256,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         self.load_jammy_flows_state(&State::open(path)?)
     }
 
-    /// The same for a [`State`] that is at hand.
+    /// Loads a [`State`] that is at hand.
     ///
     /// # Errors
     /// See [`load_jammy_flows`](Flow::load_jammy_flows).

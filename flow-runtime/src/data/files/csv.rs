@@ -29,7 +29,7 @@ pub struct CsvFile {
     names: Vec<String>,
     /// Whether all cells of a column are numbers, or empty.
     numeric: Vec<bool>,
-    /// Where each chunk starts.
+    /// Position of each chunk in the file.
     starts: Vec<Position>,
     chunk: usize,
     rows: usize,
@@ -119,7 +119,7 @@ fn changed(path: &Path) -> DataError {
     DataError::source(path.display(), "the file is another than when it was opened")
 }
 
-/// What the reader says, with the row counted as everywhere.
+/// Converts an error of the reader, with the row counted as everywhere.
 fn explain(path: &Path, row: usize, error: csv::Error) -> DataError {
     match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {

@@ -13,7 +13,7 @@ pub use csv::CsvOptions;
 use super::{Chunks, DataError, Table};
 use std::path::{Path, PathBuf};
 
-/// What reads one format.
+/// A reader of one file format.
 trait Format: Send {
     /// How many chunks there are.
     fn count(&self) -> usize;
@@ -177,7 +177,7 @@ impl Table {
     }
 }
 
-/// What reads this ending is not built in.
+/// Reports a file whose format needs a feature that is off.
 #[cfg(not(all(feature = "csv", feature = "npy", feature = "parquet")))]
 fn off(path: &Path, ending: &str, feature: &str) -> DataError {
     let message = format!("`.{ending}` is read with the feature `{feature}` of flow-runtime, which is off");

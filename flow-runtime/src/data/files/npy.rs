@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// What the items of an array are.
+/// The type of an array's items.
 #[derive(Clone, Copy)]
 enum Items {
     Float(usize),

@@ -15,7 +15,7 @@ const COVERAGE_EACH: [usize; 2] = [20, 200];
 /// Shares at which coverage is written down.
 pub(super) const SHARES: [f64; 11] = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.68, 0.8, 0.9, 0.95, 0.99];
 
-/// What was computed before anything is drawn.
+/// Everything that is computed before anything is drawn.
 pub(super) struct Numbers {
     pub(super) nll: Option<(Estimate, usize)>,
     pub(super) entropies: Vec<(String, Estimate)>,
