@@ -5,6 +5,8 @@
 //!
 #![doc = include_str!("../mistakes.md")]
 
+#![forbid(unsafe_code)]
+
 mod compiler;
 
 use proc_macro::TokenStream;

@@ -47,6 +47,7 @@
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
+#![forbid(unsafe_code)]
 
 extern crate self as flow_runtime;
 

@@ -100,6 +100,7 @@ impl<T: Scalar> Product<'_, T> {
     }
 
     /// `M` rows by `PACKS` packs of columns, from the sums so far on: the terms from number `from` on, [`DEPTH`] of them at most.
+    #[allow(unsafe_code, reason = "two assertions stand for a comparison at every number read")]
     #[inline(always)]
     fn tile<R: Pack<Scalar = T>, const M: usize, const PACKS: usize>(&mut self, first: usize, at: usize, from: usize) {
         let Left { numbers, row, column } = self.left;
