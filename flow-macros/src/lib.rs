@@ -4,7 +4,6 @@
 //! their meaning.
 //!
 #![doc = include_str!("../mistakes.md")]
-
 #![forbid(unsafe_code)]
 
 mod compiler;
