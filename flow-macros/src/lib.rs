@@ -4,6 +4,7 @@
 //! their meaning.
 //!
 #![doc = include_str!("../mistakes.md")]
+#![forbid(unsafe_code)]
 
 mod compiler;
 

@@ -47,6 +47,7 @@
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
+#![forbid(unsafe_code)]
 
 extern crate self as flow_runtime;
 
@@ -106,3 +107,8 @@ pub mod __private {
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The example that stands in the package.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct PackageReadme;

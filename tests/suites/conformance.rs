@@ -24,6 +24,7 @@ use compare::{ByRule, Report};
 use kernels::Kernels;
 use reference::Case;
 use std::panic::catch_unwind;
+use std::process::Command;
 
 /// A reference case.
 struct Entry {
@@ -70,5 +71,18 @@ fn reference_cases_agree() {
         // A rule that no number needs is a hole in the comparison.
         let idle: Vec<_> = rules::ALL.iter().filter(|rule| !by_rule.keys().any(|(used, _)| used == *rule)).collect();
         assert!(idle.is_empty(), "rules that nothing needs: {idle:?}");
+    }
+}
+
+/// The same in each kind of packs that this processor has: an ordinary run knows the widest alone. The kind is chosen once in
+/// a program, so each has a process of its own.
+#[test]
+fn each_kind_of_packs_agrees() {
+    let this = std::env::current_exe().unwrap();
+    for kind in ["portable", "avx2", "avx512"] {
+        let outcome =
+            Command::new(&this).args(["--exact", "reference_cases_agree"]).env("FLOW_PACKS", kind).output().unwrap();
+        let told = String::from_utf8_lossy(&outcome.stdout);
+        assert!(outcome.status.success() && told.contains("1 passed"), "FLOW_PACKS={kind}:\n{told}");
     }
 }

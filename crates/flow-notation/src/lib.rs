@@ -6,6 +6,8 @@
 //!
 //! A letter is an invocation of `options!`, a row, a place in [`LETTERS`], and its names in [`options`] and [`settings`].
 
+#![forbid(unsafe_code)]
+
 mod circle;
 mod continuous;
 mod declare;

@@ -100,6 +100,7 @@ impl<T: Scalar> Product<'_, T> {
     }
 
     /// `M` rows by `PACKS` packs of columns, from the sums so far on: the terms from number `from` on, [`DEPTH`] of them at most.
+    #[allow(unsafe_code, reason = "two assertions stand for a comparison at every number read")]
     #[inline(always)]
     fn tile<R: Pack<Scalar = T>, const M: usize, const PACKS: usize>(&mut self, first: usize, at: usize, from: usize) {
         let Left { numbers, row, column } = self.left;
@@ -354,8 +355,12 @@ mod tests {
     #[test]
     fn products_are_sums_of_products() {
         let mut rng = StdRng::seed_from_u64(1);
-        for (rows, columns) in [(1, 1), (2, 7), (3, 8), (5, 35), (6, 16), (7, 1), (13, 17), (40, 33), (4, 0)] {
-            for width in [1, 3, 8, 13, 40, 64] {
+        let shapes = [(1, 1), (2, 7), (7, 1), (7, 9), (2, 70), (4, 0), (3, 8), (5, 35), (6, 16), (13, 17), (40, 33)];
+        let widths = [1, 3, 8, 13, 40, 64];
+        // Miri interprets: the first of them have every kind of tile and of remainder.
+        let (shapes, widths) = if cfg!(miri) { (&shapes[..6], &widths[..4]) } else { (&shapes[..], &widths[..]) };
+        for &(rows, columns) in shapes {
+            for &width in widths {
                 let (weights, input) = (random(&mut rng, rows * columns), random(&mut rng, columns * width));
                 let start = random(&mut rng, rows * width);
                 let mut out = start.clone();

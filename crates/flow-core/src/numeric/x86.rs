@@ -4,6 +4,10 @@
 //! packs that it computes with, and [`Real::run`] compiles a piece of work for them. Packs of this file come into being in no other way, which is what
 //! makes their instructions safe. What is not inlined into such a piece of work is correct but slow: its operations become
 //! function calls. Code that is not written to be inlined whole, closures and all, works on the same numbers as [`Lanes`].
+//!
+//! The environment variable `FLOW_PACKS` caps what is used, so that one machine can test each kind of packs:
+//! `portable` (arrays alone), `avx2`, `avx512`. A processor without these instructions is not made to run them, and any
+//! other value caps nothing. It is read once, when a program first computes; targets that are not x86-64 ignore it.
 
 use super::lanes::Lanes;
 use super::real::{Lift, Mask, Pack, Real, Work};
@@ -15,8 +19,8 @@ use std::sync::OnceLock;
 /// Lanes of every pack of this file.
 const LANES: usize = 8;
 
-/// The registers that a processor computes with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The registers that a processor computes with, the narrower first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Level {
     /// No more than every x86-64 has.
     Baseline,
@@ -26,25 +30,41 @@ pub(super) enum Level {
     Avx512,
 }
 
-/// Finds the registers that this processor computes with.
+/// The environment variable that caps [`level`].
+const CAP: &str = "FLOW_PACKS";
+
+/// What this program computes with on this processor: the best it has, or less where `FLOW_PACKS` says so.
 #[inline]
 pub(super) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
-    *LEVEL.get_or_init(|| {
-        let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
-        let wide = is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512dq")
-            && is_x86_feature_detected!("avx512bw")
-            && is_x86_feature_detected!("avx512vl");
-        match (narrow, wide) {
-            (true, true) => Level::Avx512,
-            (true, false) => Level::Avx2,
-            _ => Level::Baseline,
-        }
-    })
+    *LEVEL.get_or_init(|| detected().min(cap(std::env::var(CAP).ok().as_deref())))
 }
 
-/// Whether packs `A` may be read as packs `B`.
+/// What this processor computes with.
+fn detected() -> Level {
+    let narrow = is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma");
+    let wide = is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512dq")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512vl");
+    match (narrow, wide) {
+        (true, true) => Level::Avx512,
+        (true, false) => Level::Avx2,
+        _ => Level::Baseline,
+    }
+}
+
+/// The widest packs that a value of `FLOW_PACKS` allows.
+fn cap(value: Option<&str>) -> Level {
+    match value {
+        Some("portable") => Level::Baseline,
+        Some("avx2") => Level::Avx2,
+        _ => Level::Avx512,
+    }
+}
+
+/// Whether packs `A` may be read and written as packs `B`: both hold the same numbers and nothing else, and a place for an
+/// `A` is aligned well enough for a `B`.
 const fn alike<A, B>() -> bool {
     size_of::<A>() == size_of::<B>() && align_of::<A>() >= align_of::<B>()
 }
@@ -52,6 +72,7 @@ const fn alike<A, B>() -> bool {
 /// Functions of one expression each, made of instructions.
 macro_rules! instructions {
     ($($name:ident($($arg:ident: $type:ty),*) -> $result:ty = $body:expr;)*) => {$(
+        #[allow(unsafe_code, reason = "instructions that not every x86-64 has")]
         #[inline(always)]
         pub(super) fn $name($($arg: $type),*) -> $result {
             // SAFETY: packs of this file exist only where `level` found their instructions; see the head of the file.
@@ -350,7 +371,11 @@ macro_rules! pack {
     ($name:ident, $scalar:ident, $mask:ident, $ops:ident, $registers:literal, $features:literal, $functions:ident) => {
         #[doc = concat!("Eight numbers (", stringify!($scalar), ") with ", $features, ".")]
         #[derive(Clone, Copy, Debug)]
+        #[repr(transparent)]
         pub struct $name($ops::Numbers);
+
+        // What `plain` and `plain_mut` rest on.
+        const _: () = assert!(alike::<$name, Lanes<$scalar, LANES>>());
 
         operators!($name, $ops: Add add AddAssign add_assign, Sub sub SubAssign sub_assign, Mul mul MulAssign mul_assign);
         impl Div for $name {
@@ -381,15 +406,17 @@ macro_rules! pack {
             type Scalar = $scalar;
             type Mask = $mask;
             type Plain = Lanes<$scalar, LANES>;
+            #[allow(unsafe_code, reason = "the same numbers under the type of arrays, not copied")]
             #[inline(always)]
             fn plain(numbers: &[Self]) -> &[Self::Plain] {
-                const { assert!(alike::<Self, Self::Plain>()) }
-                // SAFETY: both are eight numbers side by side, and what points to the one is aligned well enough for the other.
+                // SAFETY: both are eight numbers side by side, of the same size, and a pack is aligned well enough for the array
+                // (`alike` above); any numbers are an array.
                 unsafe { core::slice::from_raw_parts(numbers.as_ptr().cast(), numbers.len()) }
             }
+            #[allow(unsafe_code, reason = "the same numbers under the type of arrays, not copied")]
             #[inline(always)]
             fn plain_mut(numbers: &mut [Self]) -> &mut [Self::Plain] {
-                // SAFETY: as in `plain`; any eight numbers are a pack.
+                // SAFETY: as in `plain`; and any numbers that are written are a pack.
                 unsafe { core::slice::from_raw_parts_mut(numbers.as_mut_ptr().cast(), numbers.len()) }
             }
             #[inline(always)]
@@ -434,6 +461,7 @@ macro_rules! pack {
             fn max(self, other: Self) -> Self {
                 $name($ops::max(self.0, other.0))
             }
+            #[allow(unsafe_code, reason = "instructions that not every x86-64 has")]
             #[inline(always)]
             fn run<W: Work>(work: W) -> W::Output {
                 #[target_feature(enable = $features)]
@@ -602,3 +630,81 @@ pack!(Avx2F64, f64, Avx2Mask64, avx2_f64, 8, "avx2,fma", functions_f64);
 pack!(Avx2F32, f32, Avx2Mask32, avx2_f32, 16, "avx2,fma", functions_f32);
 register!(Avx512F64, avx512_f64);
 register!(Avx2F64, avx2_f64);
+
+#[cfg(test)]
+mod tests {
+    use super::super::WithPack;
+    use super::*;
+    use std::process::Command;
+
+    #[test]
+    fn a_value_caps_the_packs() {
+        assert_eq!(cap(Some("portable")), Level::Baseline);
+        assert_eq!(cap(Some("avx2")), Level::Avx2);
+        for nothing in [Some("avx512"), Some("AVX9"), Some(""), None] {
+            assert_eq!(cap(nothing), Level::Avx512, "{nothing:?}");
+        }
+    }
+
+    /// Every program asks once: each value has a process of its own.
+    #[test]
+    fn the_environment_caps_the_packs() {
+        let this = std::env::current_exe().unwrap();
+        for value in ["portable", "avx2", "avx512", "AVX9"] {
+            let outcome = Command::new(&this)
+                .args(["--exact", "--ignored", "numeric::x86::tests::packs_are_capped"])
+                .env(CAP, value)
+                .output()
+                .unwrap();
+            let told = String::from_utf8_lossy(&outcome.stdout);
+            assert!(outcome.status.success() && told.contains("1 passed"), "{CAP}={value}: {told}");
+        }
+    }
+
+    /// Run by the test above.
+    #[test]
+    #[ignore = "needs FLOW_PACKS"]
+    fn packs_are_capped() {
+        let value = std::env::var(CAP).unwrap_or_default();
+        assert_eq!(level(), detected().min(cap(Some(&value))));
+    }
+
+    /// Numbers written through the arrays are the numbers of the packs, in their order.
+    #[test]
+    fn packs_are_arrays_in_both_directions() {
+        struct Through;
+        macro_rules! of {
+            ($scalar:ident) => {
+                impl WithPack<$scalar> for Through {
+                    type Output = ();
+                    fn call<R: Pack<Scalar = $scalar>>(self)
+                    where
+                        $scalar: Lift<R>,
+                    {
+                        let counted = |from: usize| R::from_fn(|l| (from + l) as $scalar);
+                        let mut packs = [counted(0), counted(10), counted(20)];
+                        for plain in R::plain_mut(&mut packs) {
+                            *plain = *plain + R::Plain::one();
+                        }
+                        for (n, (pack, plain)) in packs.iter().zip(R::plain(&packs)).enumerate() {
+                            for l in 0..R::LANES {
+                                assert_eq!(pack.lane(l), (10 * n + l + 1) as $scalar);
+                            }
+                            assert!((pack.to_plain() - *plain).abs().le(R::Plain::zero()).all());
+                        }
+                    }
+                }
+            };
+        }
+        of!(f64);
+        of!(f32);
+        if detected() >= Level::Avx2 {
+            Through.call::<Avx2F64>();
+            Through.call::<Avx2F32>();
+        }
+        if detected() >= Level::Avx512 {
+            Through.call::<Avx512F64>();
+            Through.call::<Avx512F32>();
+        }
+    }
+}
