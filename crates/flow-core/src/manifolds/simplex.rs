@@ -12,6 +12,9 @@ const ROUNDING: f64 = 4.0 * f32::EPSILON as f64;
 /// How far from 1 the sum of canonical coordinates given by a user may be; they are divided by it.
 const SUM_TOLERANCE: f64 = 1e-3;
 
+/// The greatest dimension of a simplex.
+pub(crate) const LARGEST_SIMPLEX: usize = 9;
+
 /// The simplex of `D` dimensions: D + 1 shares x_0, x_1, .., x_D of a whole.
 ///
 /// Intrinsic coordinates x_1 .. x_D (each at least 0, at most 1 together); embedded, "canonical", ones (x_0, x_1, .., x_D) with
@@ -39,53 +42,56 @@ fn nothing<R: Real>() -> R {
     R::constant(R::Scalar::TINY * 16.0)
 }
 
-/// What is left after each share: R_0, .., R_{D-1}; R_D is x_0.
+/// Shares [b_i, 1 - b_i] of what is left, both precise, or their cotangents.
+pub(crate) type Shares<R> = [[R; 2]];
+
+/// Computes what each share leaves of the whole: R_0, .., R_{D-1}; R_D is x_0.
 #[inline(always)]
-fn left<R: Real, const D: usize>(x: &[R]) -> [R; D] {
-    let mut left = [R::zero(); D];
+fn left<R: Real>(x: &[R]) -> [R; LARGEST_SIMPLEX] {
+    let mut left = [R::zero(); LARGEST_SIMPLEX];
     let mut sum = x[0];
-    for i in (0..D).rev() {
+    for i in (0..x.len() - 1).rev() {
         sum += x[i + 1];
         left[i] = sum;
     }
     left
 }
 
-/// The shares [b_i, 1 - b_i] of what is left, both precise.
+/// Computes the shares of what is left from canonical coordinates.
 #[inline(always)]
-pub(crate) fn to_box<R: Real, const D: usize>(x: &[R]) -> [[R; 2]; D] {
-    let left = left::<R, D>(x);
-    core::array::from_fn(|i| {
-        let after = if i + 1 < D { left[i + 1] } else { x[0] };
-        let gone = left[i].lt(nothing());
-        let whole = R::select(gone, R::one(), left[i]);
-        [x[i + 1], after].map(|part| R::select(gone, R::constant(0.5), part / whole))
-    })
+pub(crate) fn to_box<R: Real>(x: &[R], shares: &mut Shares<R>) {
+    let mut after = x[0];
+    for (share, x) in shares.iter_mut().zip(&x[1..]).rev() {
+        let left = after + *x;
+        let gone = left.lt(nothing());
+        let whole = R::select(gone, R::one(), left);
+        *share = [*x, after].map(|part| R::select(gone, R::constant(0.5), part / whole));
+        after = left;
+    }
 }
 
 /// Cotangents of [`to_box`], added; `shares` is its result.
 ///
 /// b_i = x_i / R_{i-1}, 1 - b_i = R_i / R_{i-1}, R_{i-1} = x_i + R_i.
 #[inline(always)]
-pub(crate) fn to_box_vjp<R: Real, const D: usize>(shares: &[[R; 2]; D], cot: &[[R; 2]; D], cot_x: &mut [R]) {
+pub(crate) fn to_box_vjp<R: Real>(shares: &Shares<R>, cot: &Shares<R>, cot_x: &mut [R]) {
     let mut left = R::one();
     // Of R_{i-1}, which is a part of everything before it.
     let mut cot_left = R::zero();
-    for i in 0..D {
+    for (i, ([of, rest], cot)) in shares.iter().zip(cot).enumerate() {
         let gone = left.lt(nothing());
         let over = R::select(gone, R::zero(), R::select(gone, R::one(), left).recip());
-        let [of, rest] = shares[i];
-        let apart = (cot[i][0] - cot[i][1]) * over;
-        cot_x[i + 1] += cot_left + apart * rest;
-        cot_left -= apart * of;
-        left *= rest;
+        let apart = (cot[0] - cot[1]) * over;
+        cot_x[i + 1] += cot_left + apart * *rest;
+        cot_left -= apart * *of;
+        left *= *rest;
     }
     cot_x[0] += cot_left;
 }
 
-/// The way back.
+/// Computes canonical coordinates from the shares of what is left: the inverse of [`to_box`].
 #[inline(always)]
-pub(crate) fn from_box<R: Real, const D: usize>(shares: &[[R; 2]; D], x: &mut [R]) {
+pub(crate) fn from_box<R: Real>(shares: &Shares<R>, x: &mut [R]) {
     let mut left = R::one();
     for (x, [of, rest]) in x[1..].iter_mut().zip(shares) {
         *x = *of * left;
@@ -94,28 +100,30 @@ pub(crate) fn from_box<R: Real, const D: usize>(shares: &[[R; 2]; D], x: &mut [R
     x[0] = left;
 }
 
-/// Cotangents of [`from_box`].
+/// Cotangents of [`from_box`], written over `cot`.
 #[inline(always)]
-pub(crate) fn from_box_vjp<R: Real, const D: usize>(shares: &[[R; 2]; D], cot_x: &[R]) -> [[R; 2]; D] {
-    let mut left = [R::one(); D];
-    for i in 1..D {
-        left[i] = left[i - 1] * shares[i - 1][1];
+pub(crate) fn from_box_vjp<R: Real>(shares: &Shares<R>, cot_x: &[R], cot: &mut Shares<R>) {
+    // First what is left, R_i, in their place.
+    let mut left = R::one();
+    for (cot, [_, rest]) in cot.iter_mut().zip(shares) {
+        cot[0] = left;
+        left *= *rest;
     }
-    let mut cot = [[R::zero(); 2]; D];
     let mut cot_left = cot_x[0];
-    for i in (0..D).rev() {
-        cot[i] = [cot_x[i + 1] * left[i], cot_left * left[i]];
-        cot_left = cot_x[i + 1] * shares[i][0] + cot_left * shares[i][1];
+    for ((cot, [of, rest]), cot_x) in cot.iter_mut().zip(shares).zip(&cot_x[1..]).rev() {
+        let left = cot[0];
+        *cot = [*cot_x * left, cot_left * left];
+        cot_left = *cot_x * *of + cot_left * *rest;
     }
-    cot
 }
 
 /// Base coordinates of shares.
 #[inline(always)]
-pub(crate) fn shares_to_base<R: Real, const D: usize>(shares: &[[R; 2]; D], base: &mut [R]) {
+pub(crate) fn shares_to_base<R: Real>(shares: &Shares<R>, base: &mut [R]) {
+    let dim = shares.len();
     for (i, (z, [of, rest])) in base.iter_mut().zip(shares).enumerate() {
         // 1 - (1 - b)^2 = b (2 - b), and its complement.
-        *z = if i + 1 < D {
+        *z = if i + 1 < dim {
             normal_quantile(*of * (R::one() + *rest), rest.square())
         } else {
             normal_quantile(*of, *rest)
@@ -125,16 +133,17 @@ pub(crate) fn shares_to_base<R: Real, const D: usize>(shares: &[[R; 2]; D], base
 
 /// Shares of base coordinates.
 #[inline(always)]
-pub(crate) fn shares_from_base<R: Real, const D: usize>(base: &[R]) -> [[R; 2]; D] {
-    core::array::from_fn(|i| {
-        let (below, above) = normal_cdf(base[i]);
-        if i + 1 < D {
+pub(crate) fn shares_from_base<R: Real>(base: &[R], shares: &mut Shares<R>) {
+    let dim = base.len();
+    for (i, (share, z)) in shares.iter_mut().zip(base).enumerate() {
+        let (below, above) = normal_cdf(*z);
+        *share = if i + 1 < dim {
             let rest = above.sqrt();
             [below / (R::one() + rest), rest]
         } else {
             [below, above]
-        }
-    })
+        };
+    }
 }
 
 /// Shares to canonical coordinates; those that rounding has made negative count as 0, NaN stays.
@@ -218,12 +227,12 @@ impl<const D: usize> Manifold for Simplex<D> {
     #[inline]
     fn log_reference<R: Real>(target: &[R]) -> R {
         let constant = (D - 1) as f64 * LN_2 - Self::log_surface();
-        let left = left::<R, D>(target);
+        let left = left(target);
         (1..D.max(2) - 1).fold(R::constant(constant), |sum, i| sum - left[i].max(nothing()).ln())
     }
     #[inline]
     fn log_reference_vjp<R: Real>(target: &[R], cot: R, cot_target: &mut [R]) {
-        let left = left::<R, D>(target);
+        let left = left(target);
         // R_i holds every x_k with k > i, and x_0.
         let mut sum = R::zero();
         for i in 1..D {
@@ -237,12 +246,15 @@ impl<const D: usize> Manifold for Simplex<D> {
     }
     #[inline]
     fn to_base<R: Real>(target: &[R], base: &mut [R]) {
-        shares_to_base(&to_box::<R, D>(target), base);
+        let mut shares = [[R::zero(); 2]; D];
+        to_box(target, &mut shares);
+        shares_to_base(&shares, base);
     }
     #[inline]
     // z = Phi^-1(1 - (1 - b)^2), of the last share Phi^-1(b): by b it is 2 (1 - b) / phi(z), and 1 / phi(z).
     fn to_base_vjp<R: Real>(target: &[R], cot_base: &[R], cot_target: &mut [R]) {
-        let shares = to_box::<R, D>(target);
+        let mut shares = [[R::zero(); 2]; D];
+        to_box(target, &mut shares);
         let mut z = [R::zero(); D];
         shares_to_base(&shares, &mut z);
         let cot: [[R; 2]; D] = core::array::from_fn(|i| {
@@ -253,7 +265,9 @@ impl<const D: usize> Manifold for Simplex<D> {
     }
     #[inline]
     fn from_base<R: Real>(base: &[R], target: &mut [R]) {
-        from_box(&shares_from_base::<R, D>(base), target);
+        let mut shares = [[R::zero(); 2]; D];
+        shares_from_base(base, &mut shares);
+        from_box(&shares, target);
     }
     fn check_intrinsic(point: &[f64]) -> Option<String> {
         finite(point).or_else(|| negative(point)).or_else(|| {
@@ -378,12 +392,15 @@ mod tests {
             Simplex::<D>::from_base(&normals(&mut rng, D), &mut x);
             let weights: Vec<f64> = normals(&mut rng, 2 * D);
             let cot: [[f64; 2]; D] = core::array::from_fn(|i| [weights[2 * i], weights[2 * i + 1]]);
-            let shares = to_box::<f64, D>(&x);
+            let to_box = |x: &[f64]| {
+                let mut shares = [[0.0; 2]; D];
+                to_box(x, &mut shares);
+                shares
+            };
+            let shares = to_box(&x);
             let mut cot_x = [0.0; D + 1];
             to_box_vjp(&shares, &cot, &mut cot_x);
-            let value = |x: &[f64]| -> f64 {
-                to_box::<f64, D>(x).iter().zip(&cot).map(|(s, c)| s[0] * c[0] + s[1] * c[1]).sum()
-            };
+            let value = |x: &[f64]| -> f64 { to_box(x).iter().zip(&cot).map(|(s, c)| s[0] * c[0] + s[1] * c[1]).sum() };
             for k in 0..=D {
                 let moved = |by: f64| {
                     let mut x = x;
@@ -395,7 +412,8 @@ mod tests {
             }
 
             let cot_point = normals(&mut rng, D + 1);
-            let own = from_box_vjp(&shares, &cot_point);
+            let mut own = [[0.0; 2]; D];
+            from_box_vjp(&shares, &cot_point, &mut own);
             for i in 0..D {
                 for part in 0..2 {
                     let moved = |by: f64| {
