@@ -366,9 +366,9 @@ mod tests {
     fn parameters_are_counted_as_published() {
         let count = |n: [usize; 3]| assert_eq!(n, [62, 8316, 16698]);
         count([
-            <BoxFlow<1> as Layer<Simplex<1>>>::PARAMS,
-            <BoxFlow<2> as Layer<Simplex<2>>>::PARAMS,
-            <BoxFlow<3> as Layer<Simplex<3>>>::PARAMS,
+            <BoxFlow<1> as LayerType<Simplex<1>>>::PARAMS,
+            <BoxFlow<2> as LayerType<Simplex<2>>>::PARAMS,
+            <BoxFlow<3> as LayerType<Simplex<3>>>::PARAMS,
         ]);
     }
 
@@ -390,7 +390,7 @@ mod tests {
     #[test]
     fn it_starts_as_the_identity() {
         let mut params = vec![0.0; 16698];
-        <BoxFlow<3> as Layer<Simplex<3>>>::initial(&mut StdRng::seed_from_u64(6), &mut params);
+        BoxSplines::new(3).initial(&mut StdRng::seed_from_u64(6), &mut params);
         let x = [0.1, 0.3, 0.2, 0.4];
         let (to, ln) = crate::layers::bounded::reference::<Simplex<3>, Chain<3>>(&params, &x, true);
         assert!(to.iter().zip(x).all(|(a, b)| (a - b).abs() < 0.01) && ln.abs() < 0.05, "{to:?} {ln}");
