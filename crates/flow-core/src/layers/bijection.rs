@@ -5,13 +5,12 @@
 //! that kernels compute with. [`Own`] makes a value of a layer of the user's ([`Layer`]).
 
 use super::{
-    Affine, AffineOptions, BoxFlow, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions,
-    ContinuousFlow, ContinuousOptions, ExponentialMap, ExponentialMapOptions, Fault, FlowSpace, GumbelSoftmax,
-    Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions, Layer, Letter, Options,
-    Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere, Spherical, StateTensor,
-    WithHeight,
+    Affine, AffineOptions, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ExponentialMap,
+    ExponentialMapOptions, Fault, Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions,
+    Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere,
+    Spherical, StateTensor, WithHeight,
 };
-use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
+use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Sphere2};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -107,7 +106,9 @@ pub trait Bijection: Send + Sync + 'static {
         self.inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
 
-    /// [`Bijection::inverse`] that adds penalties too; see [`Layer::inverse_penalised`].
+    /// [`Bijection::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the
+    /// integrals of |v|^2, the kinetic energy, and of |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds
+    /// nothing.
     #[inline(always)]
     fn inverse_penalised<R: Real, P: Lift<R>>(
         &self,
@@ -500,7 +501,6 @@ struct Static<M, L>(PhantomData<(M, L)>);
 impl<M: Manifold, L: Layer<M>> Bijection for Static<M, L> {
     const VECTORISED: bool = L::WIDE;
     const HAS_LOG_DET_ONLY: bool = L::LOG_DET;
-    const HAS_PENALTIES: bool = L::PENALISED;
 
     fn name(&self) -> &'static str {
         L::NAME
@@ -582,29 +582,6 @@ impl<M: Manifold, L: Layer<M>> Bijection for Static<M, L> {
     ) {
         L::inverse_log_det_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
-    #[inline(always)]
-    fn inverse_penalised<R: Real, P: Lift<R>>(
-        &self,
-        prepared: &[P],
-        x: &mut [R],
-        log_det: &mut R,
-        penalties: &mut [R; PENALTIES],
-        scratch: &mut [R],
-    ) {
-        L::inverse_penalised(prepared, x, log_det, penalties, scratch);
-    }
-    #[inline(always)]
-    fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
-        &self,
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_penalties: [R; PENALTIES],
-        cot_prepared: &mut [R],
-    ) {
-        L::inverse_penalised_vjp(prepared, scratch, cot, cot_log_det, cot_penalties, cot_prepared);
-    }
 }
 
 /// Types of letters that are still written as static functions.
@@ -643,10 +620,7 @@ impl Fault {
 
 static_letters! {
     [const LOW: u64, const HIGH: u64] Interval<LOW, HIGH>, IntervalIdentity;
-    [const D: usize] Simplex<D>, GumbelSoftmax<D>;
     [const D: usize, Opts: Options<IdentityOptions>] Euclidean<D>, Identity<D, Opts>;
-    [const D: usize] Simplex<D>, BoxFlow<D>;
-    [M: FlowSpace, Opts: Options<ContinuousOptions>] M, ContinuousFlow<Opts>;
     [Opts: Options<CircleSplineOptions>] Circle, CircleSpline<Opts>;
     [Opts: Options<ExponentialMapOptions>] Sphere2, ExponentialMap<Opts>;
     [const D: usize, Pos: Place, Opts: Options<AffineOptions>] Euclidean<D>, Affine<D, Pos, Opts>;

@@ -20,12 +20,14 @@
 
 use super::interval_spline::START;
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, StateTensor};
-use crate::manifolds::{Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
+use super::{AnyLayer, Bijection, LayerType, StateTensor};
+use crate::manifolds::{LARGEST_SIMPLEX, Simplex, from_box, from_box_vjp, to_box, to_box_vjp};
 use crate::networks::{DAMPING, Mlp};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
+use core::ops::Range;
 use rand::Rng;
+use std::sync::Arc;
 
 const SPLINE: SplineOptions = SplineOptions { bins: 10, ..SplineOptions::DEFAULT };
 /// Splines of one share.
@@ -36,8 +38,30 @@ const READY: usize = SPLINES * SPLINE.prepared();
 /// Width of the networks' hidden layer.
 const HIDDEN: usize = 128;
 
-/// Layer w: a flow of splines on the box of a simplex, each share given the ones before it.
+/// Layer w in the type of a flow: splines on the box of a simplex, each share given the ones before it.
 pub struct BoxFlow<const D: usize, Opts = ()>(PhantomData<Opts>);
+
+impl<const D: usize> LayerType<Simplex<D>> for BoxFlow<D> {
+    const PARAMS: usize = RAW + BoxSplines::new(D).weights;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(D)
+    }
+}
+
+#[inline(never)]
+fn layer(dim: usize) -> Arc<dyn AnyLayer> {
+    Arc::new(BoxSplines::new(dim))
+}
+
+/// Layer w.
+struct BoxSplines {
+    dim: usize,
+    /// Where the weights of the network of each share start among prepared numbers.
+    starts: [usize; LARGEST_SIMPLEX],
+    /// Weights of all networks.
+    weights: usize,
+}
 
 /// Widths of the network of share `i`, counted from 0.
 const fn widths(i: usize) -> [usize; 3] {
@@ -47,16 +71,6 @@ const fn widths(i: usize) -> [usize; 3] {
 /// Space of one network: what it leaves for its derivatives, and its output.
 const SPACE: usize = KEPT + RAW;
 const KEPT: usize = Mlp::plain(&widths(1)).hidden();
-
-/// Weights of the networks of the shares before share `i`.
-const fn weights_before(i: usize) -> usize {
-    let (mut n, mut k) = (0, 1);
-    while k < i {
-        n += Mlp::plain(&widths(k)).params();
-        k += 1;
-    }
-    n
-}
 
 /// Raw parameters of a share to prepared ones.
 #[inline(always)]
@@ -125,53 +139,82 @@ fn map_share_vjp<R: Real, P: Lift<R>>(
     [cot.low, cot.high]
 }
 
-impl<const D: usize, Opts> BoxFlow<D, Opts> {
-    const WEIGHTS: usize = weights_before(D);
-    /// Places of the shares in the scratch; then the networks' activations and outputs.
-    const PLACES: usize = 6 * D;
-    const NETWORKS: usize = (D - 1) * SPACE;
+/// Numbers of a share's places in the scratch.
+const PLACES: usize = 6;
+
+/// The places of share `i` in the scratch.
+#[inline(always)]
+fn places<R: Real>(kept: &[R], i: usize) -> Places<R> {
+    let kept = &kept[PLACES * i..][..PLACES];
+    [[kept[0], kept[1]], [kept[2], kept[3]], [kept[4], kept[5]]]
+}
+
+impl BoxSplines {
+    const fn new(dim: usize) -> Self {
+        assert!(dim >= 1 && dim <= LARGEST_SIMPLEX, "simplices have 1 to 9 dimensions");
+        let (mut starts, mut weights, mut i) = ([READY; LARGEST_SIMPLEX], 0, 1);
+        while i < dim {
+            starts[i] = READY + weights;
+            weights += Mlp::plain(&widths(i)).params();
+            i += 1;
+        }
+        BoxSplines { dim, starts, weights }
+    }
 
     /// How often the ratio of share `i` counts.
-    fn ratio_weight(i: usize) -> f64 {
-        (D - 1 - i) as f64
+    #[inline(always)]
+    fn ratio_weight(&self, i: usize) -> f64 {
+        (self.dim - 1 - i) as f64
     }
     /// Weights of the network of share `i`.
-    fn weights(i: usize) -> core::ops::Range<usize> {
-        READY + weights_before(i)..READY + weights_before(i + 1)
+    #[inline(always)]
+    fn weights(&self, i: usize) -> Range<usize> {
+        let start = self.starts[i];
+        start..start + Mlp::plain(&widths(i)).params()
+    }
+    /// The scratch: places of the shares, then the networks' activations and outputs.
+    #[inline(always)]
+    fn parts<'a, R>(&self, scratch: &'a mut [R]) -> (&'a mut [R], &'a mut [R]) {
+        scratch.split_at_mut(PLACES * self.dim)
     }
 
     #[inline(always)]
-    fn walk<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R], inverse: bool) {
-        let (kept, networks) = scratch.split_at_mut(Self::PLACES);
-        let mut shares = [[R::zero(); 2]; D];
-        to_box(x, &mut shares);
-        let mut places = shares.map(|share| [share; 3]);
+    fn walk<R: Real, P: Lift<R>>(
+        &self,
+        prepared: &[P],
+        x: &mut [R],
+        log_det: &mut R,
+        scratch: &mut [R],
+        inverse: bool,
+    ) {
+        let (kept, networks) = self.parts(scratch);
+        let mut room = [[R::zero(); 2]; LARGEST_SIMPLEX];
+        let shares = &mut room[..self.dim];
+        to_box(x, shares);
         // The networks read the shares of the target.
-        let mut read = [R::zero(); D];
-        for i in 0..D {
-            if inverse {
-                read[i] = places[i][0][0];
-            }
+        let mut read = [R::zero(); LARGEST_SIMPLEX];
+        for i in 0..self.dim {
+            let mut places = [shares[i]; 3];
             let (ln, ln_ratio) = if i == 0 {
-                map_share(&prepared[..READY], &mut places[i], inverse)
+                map_share(&prepared[..READY], &mut places, inverse)
             } else {
                 let (hidden, raw) = networks[(i - 1) * SPACE..][..SPACE].split_at_mut(KEPT);
-                Mlp::plain(&widths(i)).evaluate(&prepared[Self::weights(i)], &read[..i], hidden, raw);
+                Mlp::plain(&widths(i)).evaluate(&prepared[self.weights(i)], &read[..i], hidden, raw);
                 let mut ready = [R::zero(); READY];
                 prepare_share(raw, &mut ready);
-                map_share(&ready, &mut places[i], inverse)
+                map_share(&ready, &mut places, inverse)
             };
-            *log_det += ln + ln_ratio.scale(Self::ratio_weight(i));
-            read[i] = places[i][0][0];
+            *log_det += ln + ln_ratio.scale(self.ratio_weight(i));
+            read[i] = places[0][0];
+            shares[i] = places[if inverse { 2 } else { 0 }];
+            kept[PLACES * i..][..PLACES].copy_from_slice(places.as_flattened());
         }
-        from_box(&places.map(|share| share[if inverse { 2 } else { 0 }]), x);
-        for (kept, place) in kept.chunks_exact_mut(6).zip(&places) {
-            kept.copy_from_slice(place.as_flattened());
-        }
+        from_box(shares, x);
     }
 
     #[inline(always)]
     fn walk_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
@@ -179,65 +222,76 @@ impl<const D: usize, Opts> BoxFlow<D, Opts> {
         cot_prepared: &mut [R],
         inverse: bool,
     ) {
-        let (kept, networks) = scratch.split_at_mut(Self::PLACES);
-        let places: [Places<R>; D] = core::array::from_fn(|i| {
-            let kept = &kept[6 * i..];
-            [[kept[0], kept[1]], [kept[2], kept[3]], [kept[4], kept[5]]]
-        });
+        let (kept, networks) = self.parts(scratch);
         let (from, to) = if inverse { (0, 2) } else { (2, 0) };
-        let mut cot_to = [[R::zero(); 2]; D];
-        from_box_vjp(&places.map(|share| share[to]), cot, &mut cot_to);
-        let read: [R; D] = core::array::from_fn(|i| places[i][0][0]);
-        let mut cot_from = [[R::zero(); 2]; D];
+        let mut room = [[[R::zero(); 2]; LARGEST_SIMPLEX]; 2];
+        let (shares, cots) = room.split_at_mut(1);
+        let (shares, cots) = (&mut shares[0][..self.dim], &mut cots[0][..self.dim]);
+        let mut read = [R::zero(); LARGEST_SIMPLEX];
+        for i in 0..self.dim {
+            let places = places(kept, i);
+            read[i] = places[0][0];
+            shares[i] = places[to];
+        }
+        from_box_vjp(shares, cot, cots);
         // What the networks ask of the target's shares.
-        let mut cot_read = [R::zero(); D];
-        for i in (0..D).rev() {
-            let mut cot_share = cot_to[i];
+        let mut cot_read = [R::zero(); LARGEST_SIMPLEX];
+        for i in (0..self.dim).rev() {
+            let places = places(kept, i);
+            shares[i] = places[from];
+            let mut cot_share = cots[i];
             if !inverse {
                 cot_share[0] += cot_read[i];
             }
-            let cot_ratio = cot_log_det.scale(Self::ratio_weight(i));
-            cot_from[i] = if i == 0 {
+            let cot_ratio = cot_log_det.scale(self.ratio_weight(i));
+            cots[i] = if i == 0 {
                 let (ready, cot_ready) = (&prepared[..READY], &mut cot_prepared[..READY]);
-                map_share_vjp(ready, &places[i], cot_share, cot_log_det, cot_ratio, cot_ready, inverse)
+                map_share_vjp(ready, &places, cot_share, cot_log_det, cot_ratio, cot_ready, inverse)
             } else {
                 let (hidden, raw) = networks[(i - 1) * SPACE..][..SPACE].split_at_mut(KEPT);
                 let (mut ready, mut cot_ready, mut cot_raw) =
                     ([R::zero(); READY], [R::zero(); READY], [R::zero(); RAW]);
                 prepare_share(raw, &mut ready);
-                let cot = map_share_vjp(&ready, &places[i], cot_share, cot_log_det, cot_ratio, &mut cot_ready, inverse);
+                let cot = map_share_vjp(&ready, &places, cot_share, cot_log_det, cot_ratio, &mut cot_ready, inverse);
                 prepare_share_vjp(raw, &ready, &cot_ready, &mut cot_raw);
-                let (own, cot_own) = (&prepared[Self::weights(i)], &mut cot_prepared[Self::weights(i)]);
+                let (own, cot_own) = (&prepared[self.weights(i)], &mut cot_prepared[self.weights(i)]);
                 let cot_read = &mut cot_read[..i];
                 Mlp::plain(&widths(i)).evaluate_vjp(own, &read[..i], hidden, &cot_raw, cot_read, cot_own);
                 cot
             };
         }
-        let shares = places.map(|share| share[from]);
         if inverse {
-            for (cot, read) in cot_from.iter_mut().zip(cot_read) {
+            for (cot, read) in cots.iter_mut().zip(cot_read) {
                 cot[0] += read;
             }
         }
         cot.fill(R::zero());
-        to_box_vjp(&shares, &cot_from, cot);
+        to_box_vjp(shares, cots, cot);
     }
 }
 
-impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
-    const PARAMS: usize = RAW + Self::WEIGHTS;
-    const PREPARED: usize = READY + Self::WEIGHTS;
-    const SCRATCH: usize = Self::PLACES + Self::NETWORKS;
-    const NAME: &'static str = "w";
-
-    fn state() -> Vec<StateTensor> {
-        StateTensor::list([("inner_flow_params", &[1, <Self as Layer<Simplex<D>>>::PARAMS])])
+impl Bijection for BoxSplines {
+    fn name(&self) -> &'static str {
+        "w"
+    }
+    fn params(&self) -> usize {
+        RAW + self.weights
+    }
+    fn prepared(&self) -> usize {
+        READY + self.weights
+    }
+    fn scratch(&self) -> usize {
+        PLACES * self.dim + (self.dim - 1) * SPACE
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
+    fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([("inner_flow_params", &[1, self.params()])])
+    }
+
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
         let (first, mut weights) = params.split_at_mut(RAW);
         first.fill(START);
-        for i in 1..D {
+        for i in 1..self.dim {
             let widths = widths(i);
             let network = Mlp::plain(&widths);
             let (own, rest) = weights.split_at_mut(network.params());
@@ -246,46 +300,50 @@ impl<const D: usize> Layer<Simplex<D>> for BoxFlow<D> {
             network.initial(rng, DAMPING, Some(&[START; RAW]), own);
         }
     }
+
     #[inline]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         prepare_share(&params[..RAW], &mut prepared[..READY]);
         prepared[READY..].copy_from_slice(&params[RAW..]);
     }
     #[inline]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         prepare_share_vjp(&params[..RAW], &prepared[..READY], &cot_prepared[..READY], &mut cot_params[..RAW]);
         for (bar, cot) in cot_params[RAW..].iter_mut().zip(&cot_prepared[READY..]) {
             *bar += *cot;
         }
     }
+
     #[inline]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        Self::walk(prepared, x, log_det, scratch, true);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        self.walk(prepared, x, log_det, scratch, true);
     }
     #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        Self::walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
+        self.walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
     #[inline]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        Self::walk(prepared, z, log_det, scratch, false);
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        self.walk(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
     #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        Self::walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, false);
+        self.walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, false);
     }
 }
 
@@ -308,9 +366,9 @@ mod tests {
     fn parameters_are_counted_as_published() {
         let count = |n: [usize; 3]| assert_eq!(n, [62, 8316, 16698]);
         count([
-            <BoxFlow<1> as Layer<Simplex<1>>>::PARAMS,
-            <BoxFlow<2> as Layer<Simplex<2>>>::PARAMS,
-            <BoxFlow<3> as Layer<Simplex<3>>>::PARAMS,
+            <BoxFlow<1> as LayerType<Simplex<1>>>::PARAMS,
+            <BoxFlow<2> as LayerType<Simplex<2>>>::PARAMS,
+            <BoxFlow<3> as LayerType<Simplex<3>>>::PARAMS,
         ]);
     }
 
@@ -332,7 +390,7 @@ mod tests {
     #[test]
     fn it_starts_as_the_identity() {
         let mut params = vec![0.0; 16698];
-        <BoxFlow<3> as Layer<Simplex<3>>>::initial(&mut StdRng::seed_from_u64(6), &mut params);
+        BoxSplines::new(3).initial(&mut StdRng::seed_from_u64(6), &mut params);
         let x = [0.1, 0.3, 0.2, 0.4];
         let (to, ln) = crate::layers::bounded::reference::<Simplex<3>, Chain<3>>(&params, &x, true);
         assert!(to.iter().zip(x).all(|(a, b)| (a - b).abs() < 0.01) && ln.abs() < 0.05, "{to:?} {ln}");

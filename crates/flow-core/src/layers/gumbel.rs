@@ -26,26 +26,50 @@
 
 use super::mixture::Mixture;
 use super::outer::Quantile;
-use super::{Layer, StateTensor};
-use crate::manifolds::{Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
+use super::{AnyLayer, Bijection, LayerType, StateTensor};
+use crate::manifolds::{
+    LARGEST_SIMPLEX, Shares, Simplex, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp,
+};
 use crate::numeric::special::{HALF_LN_TAU, softplus};
 use crate::numeric::{Lift, Mask, Real, Scalar};
 use core::f64::consts::LN_2;
 use core::marker::PhantomData;
 use flow_notation::options::InverseFunction;
 use rand::Rng;
+use std::sync::Arc;
 
 /// The normal quantile that the ancestor takes.
 const QUANTILE: Quantile = Quantile(InverseFunction::InormalPartlyPrecise);
 
-/// Layer u: log-ratios of shares are Gumbel distributed.
+/// Layer u in the type of a flow: log-ratios of shares are Gumbel distributed.
 pub struct GumbelSoftmax<const D: usize, Opts = ()>(PhantomData<Opts>);
+
+impl<const D: usize> LayerType<Simplex<D>> for GumbelSoftmax<D> {
+    const PARAMS: usize = GumbelRatios::new(D).last + 1;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(D)
+    }
+}
+
+#[inline(never)]
+fn layer(dim: usize) -> Arc<dyn AnyLayer> {
+    Arc::new(GumbelRatios::new(dim))
+}
+
+/// Layer u.
+struct GumbelRatios {
+    dim: usize,
+    /// Shares in canonical order to parameters: p_1, .., p_D, p_0; where that of x_0 stands.
+    last: usize,
+}
 
 /// Share of the logarithm of the largest number that -g may reach: the square of e^{-g}, and e^{-g} over the square root of the smallest
 /// number, are finite.
 const DEEPEST: f64 = 0.42;
 
 /// One coordinate between g and z.
+#[derive(Clone, Copy)]
 struct Gumbel<R: Real> {
     z: R,
     /// dz/dg; zero where g is held.
@@ -91,58 +115,65 @@ fn gumbel_inverse<R: Real>(z: R) -> R {
     -softplus(-QUANTILE.logit(z)).max(R::constant(R::Scalar::TINY)).ln()
 }
 
-impl<const D: usize, Opts> GumbelSoftmax<D, Opts> {
-    /// Shares in canonical order to parameters: p_1, .., p_D, p_0.
-    const LAST: usize = D + 1;
-    /// Logarithms of the target's shares, and z, in the scratch.
-    const LOGS: usize = D + 1;
-
-    /// How often ln(1 - b'_i) counts: prod_i R'_i of the box, less the derivative 2 (1 - b'_i) of what the skewed coordinates were.
-    fn rest_weight(i: usize) -> f64 {
-        if i + 2 < D { (D - 2 - i) as f64 } else { 0.0 }
+impl GumbelRatios {
+    const fn new(dim: usize) -> Self {
+        assert!(dim >= 1 && dim <= LARGEST_SIMPLEX, "simplices have 1 to 9 dimensions");
+        GumbelRatios { dim, last: dim + 1 }
     }
 
+    /// How often ln(1 - b'_i) counts: prod_i R'_i of the box, less the derivative 2 (1 - b'_i) of what the skewed coordinates were.
     #[inline(always)]
-    fn logits<R: Real, P: Lift<R>>(prepared: &[P], logs: &[R]) -> [R; D] {
+    fn rest_weight(&self, i: usize) -> f64 {
+        if i + 2 < self.dim { (self.dim - 2 - i) as f64 } else { 0.0 }
+    }
+
+    /// Logarithms of the target's shares, and z, in the scratch.
+    #[inline(always)]
+    fn parts<'a, R>(&self, scratch: &'a mut [R]) -> (&'a mut [R], &'a mut [R]) {
+        scratch.split_at_mut(self.dim + 1)
+    }
+
+    /// The coordinates of the target whose shares have these logarithms, as many as `gumbels` has room for.
+    #[inline(always)]
+    fn gumbels<R: Real, P: Lift<R>>(&self, prepared: &[P], logs: &[R], gumbels: &mut [Gumbel<R>]) {
         let tau: R = prepared[0].lift();
-        core::array::from_fn(|i| tau * (logs[i + 1] - logs[0]) - prepared[i + 1].lift() + prepared[Self::LAST].lift())
+        for (i, own) in gumbels.iter_mut().enumerate() {
+            *own = gumbel(tau * (logs[i + 1] - logs[0]) - prepared[i + 1].lift() + prepared[self.last].lift());
+        }
     }
 
     /// ln |det| of the inverse, from target to base side.
     #[inline(always)]
-    fn log_det<R: Real, P: Lift<R>>(prepared: &[P], logs: &[R], gumbels: &[Gumbel<R>; D], shares: &[[R; 2]; D]) -> R {
+    fn log_det<R: Real, P: Lift<R>>(&self, prepared: &[P], logs: &[R], gumbels: &[Gumbel<R>], shares: &Shares<R>) -> R {
         let tau: R = prepared[0].lift();
-        let mut sum = tau.ln().scale(D as f64) - R::constant((D - 1) as f64 * LN_2);
+        let mut sum = tau.ln().scale(self.dim as f64) - R::constant((self.dim - 1) as f64 * LN_2);
         logs.iter().for_each(|l| sum -= *l);
         for (i, (gumbel, [_, rest])) in gumbels.iter().zip(shares).enumerate() {
             sum += gumbel.ln;
-            if Self::rest_weight(i) > 0.0 {
-                sum += least(*rest).ln().scale(Self::rest_weight(i));
+            if self.rest_weight(i) > 0.0 {
+                sum += least(*rest).ln().scale(self.rest_weight(i));
             }
         }
         sum
     }
 
-    /// The cotangent of z that the logarithms of 1 - b'_i cause.
+    /// The cotangent of z_i that the logarithm of 1 - b'_i causes.
     #[inline(always)]
-    fn rest_vjp<R: Real>(z: &[R], shares: &[[R; 2]; D], cot_log_det: R) -> [R; D] {
-        core::array::from_fn(|i| {
-            if Self::rest_weight(i) == 0.0 {
-                return R::zero();
-            }
-            // 1 - b' is the square root of the upper tail of z.
-            let hazard =
-                (-z[i].square().scale(0.5) - R::constant(HALF_LN_TAU) - least(shares[i][1]).ln().scale(2.0)).exp();
-            -cot_log_det * hazard.scale(0.5 * Self::rest_weight(i))
-        })
+    fn rest_vjp<R: Real>(&self, i: usize, z: R, rest: R, cot_log_det: R) -> R {
+        if self.rest_weight(i) == 0.0 {
+            return R::zero();
+        }
+        // 1 - b' is the square root of the upper tail of z.
+        let hazard = (-z.square().scale(0.5) - R::constant(HALF_LN_TAU) - least(rest).ln().scale(2.0)).exp();
+        -cot_log_det * hazard.scale(0.5 * self.rest_weight(i))
     }
 
     /// db'/dz.
     #[inline(always)]
-    fn share_slope<R: Real>(i: usize, z: R, rest: R) -> R {
+    fn share_slope<R: Real>(&self, i: usize, z: R, rest: R) -> R {
         let ln_normal = -z.square().scale(0.5) - R::constant(HALF_LN_TAU);
         // For the skewed ones, 1 - b' = sqrt(1 - Phi(z)).
-        if i + 1 < D { (ln_normal - least(rest).ln()).exp().scale(0.5) } else { ln_normal.exp() }
+        if i + 1 < self.dim { (ln_normal - least(rest).ln()).exp().scale(0.5) } else { ln_normal.exp() }
     }
 }
 
@@ -152,26 +183,41 @@ fn least<R: Real>(x: R) -> R {
     x.max(R::constant(R::Scalar::TINY))
 }
 
-impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
-    const PARAMS: usize = D + 2;
-    const PREPARED: usize = D + 2;
-    const SCRATCH: usize = Self::LOGS + D;
-    const NAME: &'static str = "u";
+/// Room for the coordinates and the shares of a simplex of any dimension.
+#[inline(always)]
+fn room<R: Real>() -> ([Gumbel<R>; LARGEST_SIMPLEX], [[R; 2]; LARGEST_SIMPLEX]) {
+    let zero = R::zero();
+    ([Gumbel { z: zero, slope: zero, ln: zero, ln_slope: zero }; LARGEST_SIMPLEX], [[zero; 2]; LARGEST_SIMPLEX])
+}
 
-    fn state() -> Vec<StateTensor> {
-        StateTensor::list([("log_tau", &[1, 1]), ("log_probs", &[1, D + 1])])
+impl Bijection for GumbelRatios {
+    fn name(&self) -> &'static str {
+        "u"
+    }
+    fn params(&self) -> usize {
+        self.dim + 2
+    }
+    fn prepared(&self) -> usize {
+        self.dim + 2
+    }
+    fn scratch(&self) -> usize {
+        2 * self.dim + 1
     }
 
-    fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
+    fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([("log_tau", &[1, 1]), ("log_probs", &[1, self.dim + 1])])
+    }
+
+    fn initial(&self, _: &mut dyn Rng, params: &mut [f64]) {
         params.fill(0.0);
     }
     #[inline]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
         prepared[0] = params[0].exp();
     }
     #[inline]
-    fn prepare_vjp<P: Real>(_: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    fn prepare_vjp<P: Real>(&self, _: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         cot_params[0] += cot_prepared[0] * prepared[0];
         for (bar, cot) in cot_params[1..].iter_mut().zip(&cot_prepared[1..]) {
             *bar += *cot;
@@ -179,67 +225,71 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
     }
 
     #[inline]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        let (logs, z) = scratch.split_at_mut(Self::LOGS);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        let (logs, z) = self.parts(scratch);
         for (l, x) in logs.iter_mut().zip(&*x) {
             *l = least(*x).ln();
         }
-        let gumbels = Self::logits(prepared, logs).map(gumbel);
-        for (z, gumbel) in z.iter_mut().zip(&gumbels) {
+        let mut room = room();
+        let (gumbels, shares) = (&mut room.0[..self.dim], &mut room.1[..self.dim]);
+        self.gumbels(prepared, logs, gumbels);
+        for (z, gumbel) in z.iter_mut().zip(&*gumbels) {
             *z = gumbel.z;
         }
-        let mut shares = [[R::zero(); 2]; D];
-        shares_from_base(z, &mut shares);
-        *log_det += Self::log_det(prepared, logs, &gumbels, &shares);
-        from_box(&shares, x);
+        shares_from_base(z, shares);
+        *log_det += self.log_det(prepared, logs, gumbels, shares);
+        from_box(shares, x);
     }
 
     #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (logs, z) = scratch.split_at(Self::LOGS);
-        let gumbels = Self::logits(prepared, logs).map(gumbel);
-        let mut shares = [[R::zero(); 2]; D];
-        shares_from_base(z, &mut shares);
-        let mut cot_shares = [[R::zero(); 2]; D];
-        from_box_vjp(&shares, cot, &mut cot_shares);
-        let cot_z = Self::rest_vjp(z, &shares, cot_log_det);
+        let (logs, z) = self.parts(scratch);
+        let (mut room, mut room_of_cots) = (room(), [[R::zero(); 2]; LARGEST_SIMPLEX]);
+        let (gumbels, shares) = (&mut room.0[..self.dim], &mut room.1[..self.dim]);
+        let cot_shares = &mut room_of_cots[..self.dim];
+        self.gumbels(prepared, logs, gumbels);
+        shares_from_base(z, shares);
+        from_box_vjp(shares, cot, cot_shares);
         let tau: R = prepared[0].lift();
-        cot_prepared[0] += cot_log_det.scale(D as f64) / tau;
+        cot_prepared[0] += cot_log_det.scale(self.dim as f64) / tau;
         cot.fill(-cot_log_det);
-        for i in 0..D {
-            let by_share = (cot_shares[i][0] - cot_shares[i][1]) * Self::share_slope(i, z[i], shares[i][1]);
-            let cot_g = (cot_z[i] + by_share) * gumbels[i].slope + cot_log_det * gumbels[i].ln_slope;
+        for i in 0..self.dim {
+            let by_share = (cot_shares[i][0] - cot_shares[i][1]) * self.share_slope(i, z[i], shares[i][1]);
+            let cot_z = self.rest_vjp(i, z[i], shares[i][1], cot_log_det);
+            let cot_g = (cot_z + by_share) * gumbels[i].slope + cot_log_det * gumbels[i].ln_slope;
             cot_prepared[0] += cot_g * (logs[i + 1] - logs[0]);
             cot_prepared[i + 1] -= cot_g;
-            cot_prepared[Self::LAST] += cot_g;
+            cot_prepared[self.last] += cot_g;
             cot[i + 1] += cot_g * tau;
             cot[0] -= cot_g * tau;
         }
-        for (cot, l) in cot.iter_mut().zip(logs) {
+        for (cot, l) in cot.iter_mut().zip(&*logs) {
             let on_face = l.le(R::constant(0.5 * R::Scalar::TINY.ln()));
             *cot = R::select(on_face, R::zero(), *cot * (-*l).exp());
         }
     }
 
     #[inline]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let (logs, z) = scratch.split_at_mut(Self::LOGS);
-        let mut shares = [[R::zero(); 2]; D];
-        to_box(x, &mut shares);
-        shares_to_base(&shares, z);
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        let (logs, z) = self.parts(scratch);
+        let mut room = room();
+        let (gumbels, shares) = (&mut room.0[..self.dim], &mut room.1[..self.dim]);
+        to_box(x, shares);
+        shares_to_base(shares, z);
         // Softmax of a_i = (g_i + p_i - p_0) / tau and a_0 = 0.
         let over_tau = prepared[0].lift().recip();
         logs[0] = R::zero();
         let mut largest = R::zero();
-        for i in 0..D {
+        for i in 0..self.dim {
             let g = gumbel_inverse(z[i]);
-            logs[i + 1] = (g + prepared[i + 1].lift() - prepared[Self::LAST].lift()) * over_tau;
+            logs[i + 1] = (g + prepared[i + 1].lift() - prepared[self.last].lift()) * over_tau;
             largest = largest.max(logs[i + 1]);
         }
         let sum = logs.iter().fold(R::zero(), |sum, a| sum + (*a - largest).exp());
@@ -248,41 +298,42 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
             *l -= ln_sum;
             *x = l.exp();
         }
-        let gumbels = Self::logits(prepared, logs).map(gumbel);
-        *log_det -= Self::log_det(prepared, logs, &gumbels, &shares);
+        self.gumbels(prepared, logs, gumbels);
+        *log_det -= self.log_det(prepared, logs, gumbels, shares);
         R::Mask::splat(false)
     }
 
     #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (logs, z) = scratch.split_at(Self::LOGS);
-        let gumbels = Self::logits(prepared, logs).map(gumbel);
-        let mut shares = [[R::zero(); 2]; D];
-        shares_from_base(z, &mut shares);
-        let cot_z = Self::rest_vjp(z, &shares, -cot_log_det);
+        let (logs, z) = self.parts(scratch);
+        let (mut room, mut room_of_cots) = (room(), [[R::zero(); 2]; LARGEST_SIMPLEX]);
+        let (gumbels, shares) = (&mut room.0[..self.dim], &mut room.1[..self.dim]);
+        let cot_shares = &mut room_of_cots[..self.dim];
+        self.gumbels(prepared, logs, gumbels);
+        shares_from_base(z, shares);
         let over_tau = prepared[0].lift().recip();
-        cot_prepared[0] -= cot_log_det.scale(D as f64) * over_tau;
+        cot_prepared[0] -= cot_log_det.scale(self.dim as f64) * over_tau;
         // Of l_k: x_k x_bar_k from the point, and one from the log-determinant. Of a_i, which the normalisation takes a share of.
-        for (cot, l) in cot.iter_mut().zip(logs) {
+        for (cot, l) in cot.iter_mut().zip(&*logs) {
             *cot = *cot * l.exp() + cot_log_det;
         }
         let all = cot.iter().fold(R::zero(), |sum, c| sum + *c);
-        let mut cot_shares = [[R::zero(); 2]; D];
-        for i in 0..D {
+        for i in 0..self.dim {
             let cot_a = cot[i + 1] - logs[i + 1].exp() * all;
             cot_prepared[0] -= cot_a * (logs[i + 1] - logs[0]) * over_tau;
             cot_prepared[i + 1] += cot_a * over_tau;
-            cot_prepared[Self::LAST] -= cot_a * over_tau;
+            cot_prepared[self.last] -= cot_a * over_tau;
             let cot_g = cot_a * over_tau - cot_log_det * gumbels[i].ln_slope;
-            let cot_z = cot_g / least(gumbels[i].slope) + cot_z[i];
+            let cot_z = cot_g / least(gumbels[i].slope) + self.rest_vjp(i, z[i], shares[i][1], -cot_log_det);
             // dz/db' is the inverse of db'/dz, as long as its inverse is far from overflow.
-            let slope = Self::share_slope(i, z[i], shares[i][1]);
+            let slope = self.share_slope(i, z[i], shares[i][1]);
             let moves = slope.gt(R::constant(R::Scalar::TINY.sqrt()));
             let cot_share = R::select(moves, cot_z / R::select(moves, slope, R::one()), R::zero());
             let [of, rest] = shares[i];
@@ -290,7 +341,7 @@ impl<const D: usize> Layer<Simplex<D>> for GumbelSoftmax<D> {
             cot_shares[i] = [R::select(lower, cot_share, R::zero()), R::select(lower, R::zero(), -cot_share)];
         }
         cot.fill(R::zero());
-        to_box_vjp(&shares, &cot_shares, cot);
+        to_box_vjp(shares, cot_shares, cot);
     }
 }
 

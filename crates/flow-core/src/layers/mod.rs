@@ -128,9 +128,6 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// Whether [`Layer::inverse_log_det`] is a shorter way than [`Layer::inverse`].
     const LOG_DET: bool = false;
 
-    /// Whether [`Layer::inverse_penalised`] is written for the layer.
-    const PENALISED: bool = false;
-
     /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
     /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
     const NEEDS_F64: Option<&'static str> = None;
@@ -195,33 +192,6 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         cot_prepared: &mut [R],
     ) {
         cot.fill(R::zero());
-        Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
-    }
-
-    /// [`Layer::inverse`] that also adds what a fit may hold a continuous flow down by (arXiv:2002.02798): the integrals of |v|^2, the kinetic energy, and of
-    /// |dv/dy|^2 (Frobenius) along the path. A layer without a velocity adds nothing.
-    #[inline(always)]
-    fn inverse_penalised<R: Real, P: Lift<R>>(
-        prepared: &[P],
-        x: &mut [R],
-        log_det: &mut R,
-        penalties: &mut [R; PENALTIES],
-        scratch: &mut [R],
-    ) {
-        let _ = penalties;
-        Self::inverse(prepared, x, log_det, scratch);
-    }
-    /// Cotangents of [`Layer::inverse_penalised`].
-    #[inline(always)]
-    fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_penalties: [R; PENALTIES],
-        cot_prepared: &mut [R],
-    ) {
-        let _ = cot_penalties;
         Self::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
     }
 

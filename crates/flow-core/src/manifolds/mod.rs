@@ -18,7 +18,9 @@ pub(crate) use hypersphere::hypot;
 pub use hypersphere::{LARGEST_SPHERE, Sphere};
 pub use interval::Interval;
 pub use simplex::Simplex;
-pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
+pub(crate) use simplex::{
+    LARGEST_SIMPLEX, Shares, from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp,
+};
 pub(crate) use sphere::half_squares;
 pub use sphere::{Circle, Sphere2};
 

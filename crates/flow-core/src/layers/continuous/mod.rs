@@ -43,9 +43,9 @@ mod tableau;
 mod tests;
 
 use super::hidden_dims::HiddenDims;
-use super::{Layer, Options, PENALTIES, StateTensor};
+use super::{AnyLayer, Bijection, LayerType, Options, PENALTIES, StateTensor};
 use crate::manifolds::{Circle, Euclidean, Manifold, Sphere, Sphere2};
-use crate::numeric::{Lift, Mask, Real, Scalar};
+use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use field::{Field, RATES, Shape};
 use flow_notation::Written;
@@ -53,6 +53,7 @@ use flow_notation::options::{ContinuousOptions, Divergence, Gradients, Solver};
 use pull::Cotangents;
 use rand::{Rng, RngExt};
 use solve::{Method, Work};
+use std::sync::Arc;
 
 /// A manifold that a velocity field can flow along.
 pub trait FlowSpace: Manifold {
@@ -72,8 +73,30 @@ impl<const D: usize> FlowSpace for Sphere<D> {
     const SPHERE: bool = true;
 }
 
-/// Layer c: the flow along a velocity field given by a network. See the options in [`ContinuousOptions`].
+/// Layer c in the type of a flow: the flow along a velocity field given by a network. See the options in
+/// [`ContinuousOptions`].
 pub struct ContinuousFlow<Opts>(PhantomData<Opts>);
+
+impl<M: FlowSpace, Opts: Options<ContinuousOptions>> LayerType<M> for ContinuousFlow<Opts> {
+    const PARAMS: usize = VelocityFlow::new(M::EMBED, M::SPHERE, Opts::VALUE).shape.params();
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(M::EMBED, M::SPHERE, Opts::VALUE)
+    }
+}
+
+impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
+    /// Counts how often the field is evaluated on the way from a target point (embedded coordinates of `M`) to its base
+    /// point.
+    pub fn evaluations<M: FlowSpace>(params: &[f64], target: &[f64]) -> usize {
+        VelocityFlow::new(M::EMBED, M::SPHERE, Opts::VALUE).evaluations(params, target)
+    }
+}
+
+#[inline(never)]
+fn layer(n: usize, sphere: bool, options: ContinuousOptions) -> Arc<dyn AnyLayer> {
+    Arc::new(VelocityFlow::new(n, sphere, options))
+}
 
 /// How much smaller the last matrix starts.
 const START: f64 = 0.1;
@@ -91,100 +114,107 @@ struct Path<'a, R> {
     work: Work<'a, R>,
 }
 
-impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
-    const OPTIONS: ContinuousOptions = Opts::VALUE;
-    const ADJOINT: bool = matches!(Self::OPTIONS.gradients, Gradients::Adjoint);
+/// Layer c.
+struct VelocityFlow {
+    options: ContinuousOptions,
+    shape: Shape,
+    method: Method,
+    /// Whether derivatives are those of the adjoint equation.
+    adjoint: bool,
     /// Intervals between checkpoints.
-    const PIECES: usize = if Self::ADJOINT { Self::OPTIONS.checkpoints as usize } else { 1 };
-    const METHOD: Method = Method {
-        tableau: match Self::OPTIONS.solver {
-            Solver::Dopri5 => &tableau::DOPRI5,
-            Solver::Rk4 => &tableau::RK4,
-        },
-        steps: match Self::OPTIONS.solver {
-            Solver::Dopri5 => Self::OPTIONS.max_steps as usize,
-            Solver::Rk4 => (Self::OPTIONS.steps as usize).div_ceil(Self::PIECES),
-        },
-        rtol: Self::OPTIONS.rtol,
-        atol: Self::OPTIONS.atol,
-    };
+    pieces: usize,
+}
 
-    const fn shape<M: FlowSpace>() -> Shape {
-        let n = M::EMBED;
-        let probes = match Self::OPTIONS.divergence {
+impl VelocityFlow {
+    /// The layer on `n` embedded coordinates, those of unit vectors on a sphere.
+    const fn new(n: usize, sphere: bool, options: ContinuousOptions) -> Self {
+        let probes = match options.divergence {
             Divergence::Exact => None,
-            Divergence::Hutchinson => Some(Self::OPTIONS.probes as usize),
+            Divergence::Hutchinson => Some(options.probes as usize),
         };
-        Shape::new(n, M::SPHERE, probes, HiddenDims::new(Self::OPTIONS.cnf_network_hidden_dims).network(n + 1, n))
+        let adjoint = matches!(options.gradients, Gradients::Adjoint);
+        let pieces = if adjoint { options.checkpoints as usize } else { 1 };
+        let (tableau, steps) = match options.solver {
+            Solver::Dopri5 => (&tableau::DOPRI5, options.max_steps as usize),
+            Solver::Rk4 => (&tableau::RK4, (options.steps as usize).div_ceil(pieces)),
+        };
+        VelocityFlow {
+            options,
+            shape: Shape::new(n, sphere, probes, HiddenDims::new(options.cnf_network_hidden_dims).network(n + 1, n)),
+            method: Method { tableau, steps, rtol: options.rtol, atol: options.atol },
+            adjoint,
+            pieces,
+        }
     }
 
-    const fn record<M: FlowSpace>() -> usize {
-        if Self::ADJOINT { Self::PIECES * M::EMBED } else { Self::METHOD.steps * solve::slot(M::EMBED) }
-    }
-
-    const fn scratch<M: FlowSpace>() -> usize {
-        HEAD + 2 * M::EMBED + Self::record::<M>() + Work::<f64>::size(&Self::shape::<M>(), Self::METHOD.tableau)
+    /// Numbers of the steps, or of the checkpoints.
+    const fn record(&self) -> usize {
+        if self.adjoint { self.pieces * self.shape.n } else { self.method.steps * solve::slot(self.shape.n) }
     }
 
     #[inline]
-    fn path<M: FlowSpace, R: Real>(scratch: &mut [R]) -> Path<'_, R> {
+    fn path<'a, R: Real>(&self, scratch: &'a mut [R]) -> Path<'a, R> {
         let (head, rest) = scratch.split_at_mut(HEAD);
-        let (target, rest) = rest.split_at_mut(M::EMBED);
-        let (base, rest) = rest.split_at_mut(M::EMBED);
-        let (record, rest) = rest.split_at_mut(Self::record::<M>());
-        Path { head, target, base, record, work: Work::cut(&Self::shape::<M>(), Self::METHOD.tableau, rest) }
+        let (target, rest) = rest.split_at_mut(self.shape.n);
+        let (base, rest) = rest.split_at_mut(self.shape.n);
+        let (record, rest) = rest.split_at_mut(self.record());
+        Path { head, target, base, record, work: Work::cut(&self.shape, self.method.tableau, rest) }
     }
 
-    fn field<M: FlowSpace, P>(weights: &[P], penalised: bool) -> Field<'_, P> {
-        Field { shape: const { Self::shape::<M>() }, weights, penalised }
+    #[inline]
+    fn field<'a, P>(&self, weights: &'a [P], penalised: bool) -> Field<'a, P> {
+        Field { shape: self.shape, weights, penalised }
     }
 
     /// How often the field is evaluated on the way from a target point to its base point.
-    pub fn evaluations<M: FlowSpace, T: Scalar>(params: &[T], target: &[T]) -> usize {
-        let mut scratch = vec![T::narrow(0.0); Self::scratch::<M>()];
-        let field = Self::field::<M, T>(params, false);
-        let mut path = Self::path::<M, T>(&mut scratch);
-        let (y, method) = (path.base, Self::METHOD);
+    fn evaluations(&self, params: &[f64], target: &[f64]) -> usize {
+        let mut scratch = vec![0.0; self.scratch()];
+        let field = self.field(params, false);
+        let mut path = self.path(&mut scratch);
+        let (y, method) = (path.base, &self.method);
         y.copy_from_slice(target);
         let mut count = 0;
-        for piece in 0..Self::PIECES {
-            let times = Self::piece(true, piece);
-            let mut integrals = [T::narrow(0.0); RATES];
-            let (steps, _) = solve::march(&field, &method, times, y, &mut integrals, &mut [], &mut path.work);
+        for piece in 0..self.pieces {
+            let times = self.times(true, piece);
+            let (steps, _) = solve::march(&field, method, times, y, &mut [0.0; RATES], &mut [], &mut path.work);
             // With error control the last slope of a step is the first one of the next.
-            count +=
-                if method.adaptive() { 1 + steps * method.tableau.stages() } else { steps * method.tableau.stages() };
+            count += steps * method.tableau.stages() + usize::from(method.adaptive());
         }
         count
     }
 
     /// The times of a piece, in the order in which they are passed.
-    fn piece(inverse: bool, piece: usize) -> [f64; 2] {
-        let time = |k: usize| k as f64 / Self::PIECES as f64;
+    fn times(&self, inverse: bool, piece: usize) -> [f64; 2] {
+        let time = |k: usize| k as f64 / self.pieces as f64;
         if inverse {
             [time(piece), time(piece + 1)]
         } else {
-            [time(Self::PIECES - piece), time(Self::PIECES - piece - 1)]
+            [time(self.pieces - piece), time(self.pieces - piece - 1)]
         }
     }
 
     /// Walks the path from its start to its end; returns the integrals of the rates and the lanes that did not arrive.
     #[inline]
-    fn walk<R: Real, P: Lift<R>>(field: &Field<'_, P>, inverse: bool, path: &mut Path<'_, R>) -> ([R; RATES], R::Mask) {
+    fn walk<R: Real, P: Lift<R>>(
+        &self,
+        field: &Field<'_, P>,
+        inverse: bool,
+        path: &mut Path<'_, R>,
+    ) -> ([R; RATES], R::Mask) {
         let n = field.shape.n;
         let Path { head, target, base, record, work } = path;
         let (start, y) = if inverse { (target, base) } else { (base, target) };
         y.copy_from_slice(start);
         let (mut integrals, mut failed, mut steps) = ([R::zero(); RATES], R::Mask::splat(false), 0);
-        for piece in 0..Self::PIECES {
-            let times = Self::piece(inverse, piece);
-            let kept = if Self::ADJOINT {
+        for piece in 0..self.pieces {
+            let times = self.times(inverse, piece);
+            let kept = if self.adjoint {
                 record[piece * n..][..n].copy_from_slice(y);
                 &mut []
             } else {
                 &mut **record
             };
-            let (taken, late) = solve::march(field, &Self::METHOD, times, y, &mut integrals, kept, work);
+            let (taken, late) = solve::march(field, &self.method, times, y, &mut integrals, kept, work);
             steps = taken;
             failed = failed | late;
         }
@@ -195,6 +225,7 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
     /// Cotangents of [`Self::walk`].
     #[inline]
     fn walk_back<R: Real, P: Lift<R>>(
+        &self,
         field: &Field<'_, P>,
         inverse: bool,
         path: &mut Path<'_, R>,
@@ -204,15 +235,15 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
         let n = field.shape.n;
         let walked = if inverse { path.head[0].gt(R::zero()) } else { path.head[0].lt(R::zero()) };
         if !walked.all() {
-            Self::walk(field, inverse, path);
+            self.walk(field, inverse, path);
         }
         let Path { head, target, base, record, work } = path;
-        if Self::ADJOINT {
+        if self.adjoint {
             let y = if inverse { base } else { target };
-            for piece in (0..Self::PIECES).rev() {
-                let times = Self::piece(inverse, piece);
+            for piece in (0..self.pieces).rev() {
+                let times = self.times(inverse, piece);
                 let here = Cotangents { point: &mut *cot, integrals, weights: &mut *weights };
-                let late = pull::adjoint(field, &Self::METHOD, times, y, here, work);
+                let late = pull::adjoint(field, &self.method, times, y, here, work);
                 // A derivative that was not reached is no number, which whoever uses it is told.
                 cot.iter_mut().for_each(|c| *c = R::select(late, R::constant(f64::NAN), *c));
                 y.copy_from_slice(&record[piece * n..][..n]);
@@ -220,39 +251,50 @@ impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {
             // The position went back to the start.
             head[0] = R::zero();
         } else {
-            let steps = (0..Self::METHOD.steps).take_while(|k| R::constant(*k as f64).lt(head[1]).any()).count();
+            let steps = (0..self.method.steps).take_while(|k| R::constant(*k as f64).lt(head[1]).any()).count();
             let record = &record[..steps * solve::slot(n)];
             let here = Cotangents { point: cot, integrals, weights };
-            pull::discrete(field, &Self::METHOD, record, here, work);
+            pull::discrete(field, &self.method, record, here, work);
         }
     }
 }
 
-impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow<Opts> {
-    const PARAMS: usize = Self::shape::<M>().params();
-    const PREPARED: usize = Self::shape::<M>().params();
-    const SCRATCH: usize = Self::scratch::<M>();
-    const NAME: &'static str = "c";
-    const ADVICE: &'static str = match Self::OPTIONS.solver {
-        Solver::Dopri5 => {
-            "; its equation may take more steps than `max_steps`: allow more, or loosen `rtol` and `atol`"
-        }
-        Solver::Rk4 => "",
-    };
+impl Bijection for VelocityFlow {
+    const HAS_PENALTIES: bool = true;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "c"
+    }
+    fn advice(&self) -> &'static str {
+        match self.options.solver {
+            Solver::Dopri5 => {
+                "; its equation may take more steps than `max_steps`: allow more, or loosen `rtol` and `atol`"
+            }
+            Solver::Rk4 => "",
+        }
+    }
+    fn params(&self) -> usize {
+        self.shape.params()
+    }
+    fn prepared(&self) -> usize {
+        self.shape.params()
+    }
+    fn scratch(&self) -> usize {
+        HEAD + 2 * self.shape.n + self.record() + Work::<f64>::size(&self.shape, self.method.tableau)
     }
 
-    fn state() -> Vec<StateTensor> {
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
         let name = "cnf_network.u_v_b_pars";
-        let shape = vec![1, <Self as Layer<M>>::PARAMS];
+        let shape = vec![1, self.params()];
         vec![StateTensor { name, copy: Some("func.func.func.u_v_b_pars"), shape }]
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        let shape = Self::shape::<M>();
-        let (widths, mut rest) = (shape.widths(), params);
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
+        let (widths, mut rest) = (self.shape.widths(), params);
         for (level, pair) in widths.windows(2).enumerate() {
             let (own, later) = rest.split_at_mut((pair[0] + 1) * pair[1]);
             let last = level + 2 == widths.len();
@@ -263,48 +305,50 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
     }
 
     #[inline]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
     }
     #[inline]
-    fn prepare_vjp<P: Real>(_: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    fn prepare_vjp<P: Real>(&self, _: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         cot_params.iter_mut().zip(cot_prepared).for_each(|(bar, cot)| *bar += *cot);
     }
 
     #[inline]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        let mut path = Self::path::<M, R>(scratch);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        let mut path = self.path(scratch);
         path.target.copy_from_slice(x);
-        let ([divergence, ..], failed) = Self::walk(&Self::field::<M, P>(prepared, false), true, &mut path);
+        let ([divergence, ..], failed) = self.walk(&self.field(prepared, false), true, &mut path);
         x.copy_from_slice(path.base);
         *log_det += R::select(failed, R::constant(f64::NAN), divergence);
     }
 
     #[inline]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let field = Self::field::<M, P>(prepared, false);
+        let field = self.field(prepared, false);
         let cotangents =
             Cotangents { point: cot, integrals: [cot_log_det, R::zero(), R::zero()], weights: cot_prepared };
-        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cotangents);
+        self.walk_back(&field, true, &mut self.path(scratch), cotangents);
     }
 
     #[inline]
     fn inverse_penalised<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         x: &mut [R],
         log_det: &mut R,
         penalties: &mut [R; PENALTIES],
         scratch: &mut [R],
     ) {
-        let mut path = Self::path::<M, R>(scratch);
+        let mut path = self.path(scratch);
         path.target.copy_from_slice(x);
-        let ([divergence, energy, norm], failed) = Self::walk(&Self::field::<M, P>(prepared, true), true, &mut path);
+        let ([divergence, energy, norm], failed) = self.walk(&self.field(prepared, true), true, &mut path);
         x.copy_from_slice(path.base);
         *log_det += R::select(failed, R::constant(f64::NAN), divergence);
         penalties[0] += energy;
@@ -313,6 +357,7 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
 
     #[inline]
     fn inverse_penalised_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
@@ -320,18 +365,18 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
         [cot_energy, cot_norm]: [R; PENALTIES],
         cot_prepared: &mut [R],
     ) {
-        let field = Self::field::<M, P>(prepared, true);
+        let field = self.field(prepared, true);
         let cotangents =
             Cotangents { point: cot, integrals: [cot_log_det, cot_energy, cot_norm], weights: cot_prepared };
-        Self::walk_back(&field, true, &mut Self::path::<M, R>(scratch), cotangents);
+        self.walk_back(&field, true, &mut self.path(scratch), cotangents);
     }
 
     // Time runs backwards: the integral from 1 to 0 of the divergence is the log-determinant as it stands.
     #[inline]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let mut path = Self::path::<M, R>(scratch);
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        let mut path = self.path(scratch);
         path.base.copy_from_slice(z);
-        let ([divergence, ..], failed) = Self::walk(&Self::field::<M, P>(prepared, false), false, &mut path);
+        let ([divergence, ..], failed) = self.walk(&self.field(prepared, false), false, &mut path);
         z.copy_from_slice(path.target);
         *log_det += divergence;
         failed
@@ -339,15 +384,16 @@ impl<M: FlowSpace, Opts: Options<ContinuousOptions>> Layer<M> for ContinuousFlow
 
     #[inline]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let field = Self::field::<M, P>(prepared, false);
+        let field = self.field(prepared, false);
         let cotangents =
             Cotangents { point: cot, integrals: [cot_log_det, R::zero(), R::zero()], weights: cot_prepared };
-        Self::walk_back(&field, false, &mut Self::path::<M, R>(scratch), cotangents);
+        self.walk_back(&field, false, &mut self.path(scratch), cotangents);
     }
 }

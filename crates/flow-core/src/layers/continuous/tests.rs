@@ -30,6 +30,11 @@ type Adjoint<Rest = ()> = c::gradients<1, Rest>;
 type Probes<const K: u128, Rest = ()> = c::divergence<1, c::probes<K, Rest>>;
 type One<O> = (ContinuousFlow<O>, ());
 
+/// The layer of a manifold.
+fn flow<M: FlowSpace, O: Options<ContinuousOptions>>() -> VelocityFlow {
+    VelocityFlow::new(M::EMBED, M::SPHERE, O::VALUE)
+}
+
 fn normals(rng: &mut StdRng, n: usize) -> Vec<f64> {
     (0..n).map(|_| rng.sample(StandardNormal)).collect()
 }
@@ -193,7 +198,7 @@ fn derivatives_of_the_field_equal_differences() {
 #[test]
 fn counts() {
     fn params<M: FlowSpace, O: Options<ContinuousOptions>>() -> usize {
-        <ContinuousFlow<O> as Layer<M>>::PARAMS
+        <ContinuousFlow<O> as LayerType<M>>::PARAMS
     }
     // layers.md 8.3: 4 * 32 + 32 + 32 * 3 + 3.
     assert_eq!(params::<Sphere2, ()>(), 259);
@@ -237,10 +242,9 @@ fn laws_with_enough_probes() {
 #[test]
 fn reference_values() {
     fn row<O: Options<ContinuousOptions>>() {
-        type L<O> = ContinuousFlow<O>;
-        let params: Vec<f64> =
-            (0..<L<O> as Layer<Sphere2>>::PARAMS).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
-        let mut scratch = vec![0.0; <L<O> as Layer<Sphere2>>::SCRATCH];
+        let layer = flow::<Sphere2, O>();
+        let params: Vec<f64> = (0..layer.params()).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
+        let mut scratch = vec![0.0; layer.scratch()];
         for (from, to, ln, inverse) in [
             ([1.1, 4.0], [0.977848377314, 4.8105374078], -4.15872114214, true),
             ([2.0, 0.5], [1.79533145185, 0.546391625122], -1.9567474003, false),
@@ -248,9 +252,9 @@ fn reference_values() {
             let (mut x, mut sum, mut angles) = ([0.0; 3], 0.0, [0.0; 2]);
             Sphere2::embed(&from, &mut x, &mut sum);
             if inverse {
-                <L<O> as Layer<Sphere2>>::inverse(&params, &mut x, &mut sum, &mut scratch);
+                layer.inverse(&params, &mut x, &mut sum, &mut scratch);
             } else {
-                assert!(!<L<O> as Layer<Sphere2>>::forward(&params, &mut x, &mut sum, &mut scratch));
+                assert!(!layer.forward(&params, &mut x, &mut sum, &mut scratch));
             }
             Sphere2::intrinsic(&x, &mut angles, &mut sum);
             let off = (angles[0] - to[0]).abs().max((angles[1] - to[1]).abs()).max((sum - ln).abs());
@@ -267,20 +271,21 @@ fn penalties_of<M: FlowSpace, O: Options<ContinuousOptions>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let params = laws::random_params::<M, One<O>>(&mut rng, 0.5);
     let start = laws::random_point::<M>(&mut rng, 1.0);
-    let mut scratch = vec![0.0; <ContinuousFlow<O> as Layer<M>>::SCRATCH];
+    let layer = flow::<M, O>();
+    let mut scratch = vec![0.0; layer.scratch()];
     let mut run = |params: &[f64], start: &[f64]| {
         let (mut x, mut log_det, mut penalties) = (start.to_vec(), 0.0, [0.0; PENALTIES]);
-        <ContinuousFlow<O> as Layer<M>>::inverse_penalised(params, &mut x, &mut log_det, &mut penalties, &mut scratch);
+        layer.inverse_penalised(params, &mut x, &mut log_det, &mut penalties, &mut scratch);
         (x, log_det, penalties, scratch.clone())
     };
     let (x, log_det, penalties, mut kept) = run(&params, &start);
     let (mut plain, mut plain_det) = (start.clone(), 0.0);
     let mut other = vec![0.0; kept.len()];
-    <ContinuousFlow<O> as Layer<M>>::inverse(&params, &mut plain, &mut plain_det, &mut other);
+    layer.inverse(&params, &mut plain, &mut plain_det, &mut other);
     assert!(x == plain && (log_det - plain_det).abs() < 1e-14, "penalties move a point");
 
     // Euler's method with the midpoint's derivative, in steps of 1/2000: an independent solution good to 1e-6.
-    let field = Field { shape: ContinuousFlow::<O>::shape::<M>(), weights: &params[..], penalised: true };
+    let field = layer.field(&params, true);
     let (mut y, mut block) = (start.clone(), vec![0.0; field.shape.block()]);
     let (mut v, mut expected, steps) = (vec![0.0; M::EMBED], [0.0; PENALTIES], 2000);
     for k in 0..steps {
@@ -302,8 +307,7 @@ fn penalties_of<M: FlowSpace, O: Options<ContinuousOptions>>(seed: u64) {
     };
     let (mut cot_x, mut cot_params) = (cot.clone(), vec![0.0; params.len()]);
     let cot_penalties = [-0.6, 0.4];
-    type L<O> = ContinuousFlow<O>;
-    <L<O> as Layer<M>>::inverse_penalised_vjp(&params, &mut kept, &mut cot_x, 0.8, cot_penalties, &mut cot_params);
+    layer.inverse_penalised_vjp(&params, &mut kept, &mut cot_x, 0.8, cot_penalties, &mut cot_params);
     for i in 0..params.len() {
         let moved = difference(|h| {
             let mut params = params.clone();
@@ -367,24 +371,24 @@ fn hard() -> (Vec<f64>, [f64; 2]) {
 
 #[test]
 fn a_path_that_does_not_arrive_is_told_in_both_directions() {
-    type L = ContinuousFlow<Few>;
+    let layer = flow::<Euclidean<2>, Few>();
     let (params, x) = hard();
-    let mut scratch = vec![0.0; <L as Layer<Euclidean<2>>>::SCRATCH];
+    let mut scratch = vec![0.0; layer.scratch()];
     let (mut there, mut log_det) = (x, 0.0);
-    <L as Layer<Euclidean<2>>>::inverse(&params, &mut there, &mut log_det, &mut scratch);
+    layer.inverse(&params, &mut there, &mut log_det, &mut scratch);
     assert!(log_det.is_nan());
     let (mut there, mut log_det) = (x, 0.0);
-    assert!(<L as Layer<Euclidean<2>>>::forward(&params, &mut there, &mut log_det, &mut scratch));
+    assert!(layer.forward(&params, &mut there, &mut log_det, &mut scratch));
     // Without any field one step is enough.
     let (mut there, mut log_det) = (x, 0.0);
-    <L as Layer<Euclidean<2>>>::inverse(&vec![0.0; params.len()], &mut there, &mut log_det, &mut scratch);
+    layer.inverse(&vec![0.0; params.len()], &mut there, &mut log_det, &mut scratch);
     assert!(log_det == 0.0 && there == x);
 }
 
 /// One lane that does not arrive, or needs many more steps, leaves the others what they are alone.
 #[test]
 fn a_lane_does_not_depend_on_its_neighbours() {
-    type L = ContinuousFlow<Small<c::max_steps<40>>>;
+    let layer = flow::<Euclidean<2>, Small<c::max_steps<40>>>();
     let (params, _) = hard();
     let points = [[0.4, -0.9], [1e3, 2.0], [-2.0, 0.3], [0.0, 0.0]];
     // Lane 3 has a field too fast for the step limit.
@@ -392,14 +396,13 @@ fn a_lane_does_not_depend_on_its_neighbours() {
     let weights: Vec<Lanes<f64, 4>> =
         (0..params.len()).map(|k| Lanes::from_fn(|lane| if lane == 3 { fast[k] } else { params[k] })).collect();
     let mut x: Vec<Lanes<f64, 4>> = (0..2).map(|d| Lanes::from_fn(|lane| points[lane][d])).collect();
-    let (mut log_det, mut scratch) =
-        (Lanes::zero(), vec![Lanes::<f64, 4>::zero(); <L as Layer<Euclidean<2>>>::SCRATCH]);
-    <L as Layer<Euclidean<2>>>::inverse(&weights, &mut x, &mut log_det, &mut scratch);
+    let (mut log_det, mut scratch) = (Lanes::zero(), vec![Lanes::<f64, 4>::zero(); layer.scratch()]);
+    layer.inverse(&weights, &mut x, &mut log_det, &mut scratch);
     assert!(log_det.lane(3).is_nan());
     let mut single = vec![0.0; scratch.len()];
     for lane in 0..3 {
         let (mut y, mut ln) = (points[lane], 0.0);
-        <L as Layer<Euclidean<2>>>::inverse(&params, &mut y, &mut ln, &mut single);
+        layer.inverse(&params, &mut y, &mut ln, &mut single);
         for (a, b) in [(x[0].lane(lane), y[0]), (x[1].lane(lane), y[1]), (log_det.lane(lane), ln)] {
             assert!((a - b).abs() < 1e-12 * (1.0 + b.abs()), "lane {lane}: {a} {b}");
         }
@@ -411,11 +414,12 @@ fn round_trip_error<O: Options<ContinuousOptions>>() -> f64 {
     type S = Sphere2;
     let params = laws::random_params::<S, One<Small>>(&mut StdRng::seed_from_u64(4), 0.5);
     let start = laws::random_point::<S>(&mut StdRng::seed_from_u64(5), 1.0);
-    let mut scratch = vec![0.0; <ContinuousFlow<O> as Layer<S>>::SCRATCH];
+    let layer = flow::<S, O>();
+    let mut scratch = vec![0.0; layer.scratch()];
     let (mut x, mut sum) = (start.clone(), 0.0);
-    <ContinuousFlow<O> as Layer<S>>::inverse(&params, &mut x, &mut sum, &mut scratch);
+    layer.inverse(&params, &mut x, &mut sum, &mut scratch);
     assert!((x.iter().map(|x| x * x).sum::<f64>() - 1.0).abs() < 1e-15);
-    assert!(!<ContinuousFlow<O> as Layer<S>>::forward(&params, &mut x, &mut sum, &mut scratch));
+    assert!(!layer.forward(&params, &mut x, &mut sum, &mut scratch));
     x.iter().zip(start).map(|(a, b)| (a - b).abs()).fold(sum.abs(), f64::max)
 }
 
@@ -442,23 +446,23 @@ fn errors_are_of_the_order_of_the_method() {
 
 /// Either derivative follows either map at the same pair of points.
 fn after_the_other_direction<M: FlowSpace, O: Options<ContinuousOptions>>() {
-    type L<O> = ContinuousFlow<O>;
+    let layer = flow::<M, O>();
     let mut rng = StdRng::seed_from_u64(6);
     let params = laws::random_params::<M, One<O>>(&mut rng, 0.5);
     let target = laws::random_point::<M>(&mut rng, 1.0);
     let cot = normals(&mut rng, M::EMBED);
     let pull = |forward_map: bool, forward_vjp: bool| {
-        let mut scratch = vec![0.0; <L<O> as Layer<M>>::SCRATCH];
+        let mut scratch = vec![0.0; layer.scratch()];
         let (mut x, mut log_det) = (target.clone(), 0.0);
-        <L<O> as Layer<M>>::inverse(&params, &mut x, &mut log_det, &mut scratch);
+        layer.inverse(&params, &mut x, &mut log_det, &mut scratch);
         if forward_map {
-            assert!(!<L<O> as Layer<M>>::forward(&params, &mut x, &mut log_det, &mut scratch));
+            assert!(!layer.forward(&params, &mut x, &mut log_det, &mut scratch));
         }
         let (mut cot, mut cot_params) = (cot.clone(), vec![0.0; params.len()]);
         if forward_vjp {
-            <L<O> as Layer<M>>::forward_vjp(&params, &mut scratch, &mut cot, 0.7, &mut cot_params);
+            layer.forward_vjp(&params, &mut scratch, &mut cot, 0.7, &mut cot_params);
         } else {
-            <L<O> as Layer<M>>::inverse_vjp(&params, &mut scratch, &mut cot, 0.7, &mut cot_params);
+            layer.inverse_vjp(&params, &mut scratch, &mut cot, 0.7, &mut cot_params);
         }
         [cot, cot_params].concat()
     };
