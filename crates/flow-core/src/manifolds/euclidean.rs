@@ -1,7 +1,6 @@
 //! Euclidean space.
 
-use super::value::{ManifoldValue, finite, forward};
-use super::{Geometry, Manifold};
+use super::value::{ManifoldValue, finite};
 use crate::numeric::Real;
 use crate::numeric::special::HALF_LN_TAU;
 
@@ -16,13 +15,6 @@ fn add<R: Real>(from: &[R], to: &mut [R]) {
 }
 
 const FINITE: &str = "a coordinate of a Euclidean space is a finite number";
-
-#[diagnostic::do_not_recommend]
-impl<const D: usize> Manifold for Euclidean<D> {
-    const DIM: usize = D;
-    const EMBED: usize = D;
-    forward!(Flat: Flat { dim: D }, Geometry::Euclidean { dim: D });
-}
 
 /// A Euclidean space as a value.
 pub(super) struct Flat {

@@ -1,23 +1,24 @@
 //! Manifolds by what they are: the one value that stands for any of them.
 
-use super::Manifold;
 use super::euclidean::Flat;
 use super::hypersphere::Hypersphere;
 use super::interval::Bounds;
 use super::simplex::Whole;
 use super::sphere::{Round, TwoSphere};
 use super::unit_vector::ln_sin;
-use super::value::{AnyManifold, Described, OnPacks, Static, arithmetic};
+use super::value::{AnyManifold, Described, Inlined, ManifoldValue, OnPacks, arithmetic};
 use crate::numeric::WidePack;
 use core::fmt;
 
-/// What a manifold is, with the numbers that tell it from others of its kind. [`Manifold::geometry`] gives that of a type.
+/// Says what a manifold is, with the numbers that tell it from others of its kind.
+/// [`Manifold::geometry`](super::Manifold::geometry) gives that of a type.
 ///
-/// Its functions are those of [`Manifold`], for sizes that are known at run time. They compute with packs, one point a lane, and are
-/// compiled once for each kind of pack.
+/// Its functions are those of [`Manifold`](super::Manifold), for sizes that are known at run time. They compute with
+/// packs, one point a lane, and are compiled once for each kind of pack. Where [`is_uniform`](Geometry::is_uniform) says so,
+/// one call of `log_reference` is enough for all points.
 ///
 /// ```
-/// use flow_core::manifolds::{Geometry, Manifold, Sphere2};
+/// use flow_runtime::manifolds::{Geometry, Manifold, Sphere2};
 ///
 /// let sphere = Sphere2::geometry();
 /// assert_eq!(sphere, Geometry::Sphere { dim: 2 });
@@ -63,9 +64,8 @@ impl Eq for Geometry {}
 pub struct OwnManifold(&'static dyn AnyManifold);
 
 impl OwnManifold {
-    /// That of a type.
-    pub fn of<M: Manifold>() -> Self {
-        OwnManifold(Static::<M>::VALUE)
+    pub(super) fn of<V: ManifoldValue>(value: &'static V) -> Self {
+        OwnManifold(value)
     }
 }
 
@@ -116,54 +116,72 @@ macro_rules! behind {
     };
 }
 
+/// The choice of the value, inside of what is compiled for a pack.
+macro_rules! choose {
+    ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
+        #[inline(always)]
+        fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output {
+            behind!(
+                *self,
+                value => Inlined::<R>::$name(value, $($arg),*),
+                own => OnPacks::<R>::$name(R::pick(own), $($arg),*)
+            )
+        }
+    )*};
+}
+
+impl<R: WidePack> Inlined<R> for Geometry {
+    arithmetic!({ choose });
+}
+
 /// Methods for every pack.
 macro_rules! methods {
     ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
-        #[doc = concat!("[`Manifold::", stringify!($name), "`].")]
+        #[doc = concat!("Does what [`Manifold::", stringify!($name), "`](super::Manifold::", stringify!($name), ") says.")]
         #[inline]
-        pub fn $name<'a, R: WidePack>(self, $($arg: $($type)*),*) -> $output {
-            behind!(self, value => OnPacks::<R>::$name(value, $($arg),*), own => R::pick(own).$name($($arg),*))
+        pub fn $name<'a, R: WidePack>(&'a self, $($arg: $($type)*),*) -> $output {
+            OnPacks::<R>::$name(self, $($arg),*)
         }
     )*};
 }
 
 impl Geometry {
-    fn described<T>(self, of: impl FnOnce(&dyn Described) -> T) -> T {
-        behind!(self, value => of(value), own => of(own))
+    fn described<T>(&self, of: impl FnOnce(&dyn Described) -> T) -> T {
+        behind!(*self, value => of(value), own => of(own))
     }
     /// Number of intrinsic coordinates, and of base coordinates.
-    pub fn dim(self) -> usize {
+    pub fn dim(&self) -> usize {
         self.described(|manifold| manifold.dims()[0])
     }
     /// Number of embedded coordinates.
-    pub fn embedded_dim(self) -> usize {
+    pub fn embedded_dim(&self) -> usize {
         self.described(|manifold| manifold.dims()[1])
     }
     /// How the notation writes it: `e3`, `s2`, `i1[-3, 3]`.
-    pub fn notation(self) -> String {
+    pub fn notation(&self) -> String {
         self.described(|manifold| manifold.notation())
     }
-    /// Whether the reference density is the same everywhere ([`Manifold::UNIFORM`]).
-    pub fn is_uniform(self) -> bool {
+    /// Whether the reference density is the same everywhere ([`Manifold::UNIFORM`](super::Manifold::UNIFORM)).
+    pub fn is_uniform(&self) -> bool {
         self.described(|manifold| manifold.is_uniform())
     }
     /// Whether it is a sphere of any dimension, the circle among them: embedded coordinates are unit vectors.
-    pub fn is_sphere(self) -> bool {
+    pub fn is_sphere(&self) -> bool {
         matches!(self, Geometry::Circle | Geometry::Sphere { .. })
     }
     /// Says what is wrong with an intrinsic point, and the way out; `None` for a good one.
-    pub fn check_intrinsic(self, point: &[f64]) -> Option<String> {
+    pub fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
         self.described(|manifold| manifold.check_intrinsic(point))
     }
     /// Says what is wrong with an embedded point, and the way out; `None` for a good one.
-    pub fn check_embedded(self, point: &[f64]) -> Option<String> {
+    pub fn check_embedded(&self, point: &[f64]) -> Option<String> {
         self.described(|manifold| manifold.check_embedded(point))
     }
-    /// ln of the area that one unit of intrinsic coordinates covers at a point: prod_k sin^(D-k)(theta_k) on a sphere of D
-    /// dimensions, sqrt(D + 1) on a simplex, 1 where coordinates are their own measure, which manifolds of the user's own count
-    /// as. The sine is held at the poles, so that densities by area are finite there.
-    pub fn ln_area(self, intrinsic: &[f64]) -> f64 {
-        match self {
+    /// Computes ln of the area that a unit of intrinsic coordinates covers at a point: prod_k sin^(D-k)(theta_k) on a sphere
+    /// of D dimensions, sqrt(D + 1) on a simplex, 1 elsewhere and on manifolds of the user's own. The sine is held at the
+    /// poles, so that densities by area are finite there.
+    pub fn ln_area(&self, intrinsic: &[f64]) -> f64 {
+        match *self {
             Geometry::Sphere { dim } => (1..dim).map(|k| (dim - k) as f64 * ln_sin(intrinsic[k - 1]).0).sum(),
             Geometry::Simplex { dim } => Whole { dim }.log_surface(),
             _ => 0.0,
@@ -174,7 +192,7 @@ impl Geometry {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Circle, Euclidean, Interval, Simplex, Sphere, Sphere2};
+    use super::super::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     use super::*;
     use crate::numeric::{Lanes, Lift, Real, Scalar, WithPack};
 

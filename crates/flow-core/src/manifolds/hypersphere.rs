@@ -1,8 +1,7 @@
 //! Spheres of three and more dimensions. Embedded coordinates are unit vectors.
 
 use super::unit_vector::{dot, ln_sin, project, project_vjp, unit, wrap};
-use super::value::{ManifoldValue, finite, forward};
-use super::{Geometry, Manifold};
+use super::value::{ManifoldValue, finite};
 use crate::numeric::root::monotone_root;
 use crate::numeric::special::{mills, normal_cdf};
 use crate::numeric::{Real, Scalar};
@@ -235,17 +234,6 @@ fn ln_beyond<R: Real>(dim: usize, ln_r: R) -> (R, R) {
     (x - sum.ln(), term.scale(dim as f64) / sum)
 }
 
-#[diagnostic::do_not_recommend]
-impl<const D: usize> Manifold for Sphere<D> {
-    const DIM: usize = D;
-    const EMBED: usize = {
-        assert!(D >= 2 && D <= LARGEST_SPHERE, "spheres have 2 to 9 dimensions; the circle is a type of its own");
-        D + 1
-    };
-
-    forward!(Hypersphere: Hypersphere { dim: D }, Geometry::Sphere { dim: D });
-}
-
 /// A sphere of 2 to [`LARGEST_SPHERE`] dimensions as a value.
 pub(super) struct Hypersphere {
     pub(super) dim: usize,
@@ -417,7 +405,7 @@ impl ManifoldValue for Hypersphere {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::manifolds::Sphere2;
+    use crate::manifolds::{Manifold, Sphere2};
     use core::f64::consts::TAU;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
     use rand_distr::StandardNormal;

@@ -1,7 +1,6 @@
 //! Closed intervals of the line.
 
-use super::value::{ManifoldValue, forward};
-use super::{Geometry, Manifold};
+use super::value::ManifoldValue;
 use crate::numeric::Real;
 use crate::numeric::special::{normal_cdf, normal_quantile, over_normal_density};
 
@@ -30,7 +29,7 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     /// The distance between them.
     pub const LENGTH: f64 = Self::BOUNDS[1] - Self::BOUNDS[0];
 
-    const VALUE: Bounds = Bounds { low: Self::BOUNDS[0], high: Self::BOUNDS[1] };
+    pub(super) const VALUE: Bounds = Bounds { low: Self::BOUNDS[0], high: Self::BOUNDS[1] };
 
     /// Distances from the lower and the upper end, in units of the length.
     #[inline(always)]
@@ -43,13 +42,6 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     pub(crate) fn at_shares<R: Real>(shares: [R; 2]) -> R {
         Self::VALUE.at_shares(shares)
     }
-}
-
-#[diagnostic::do_not_recommend]
-impl<const LOW_BITS: u64, const HIGH_BITS: u64> Manifold for Interval<LOW_BITS, HIGH_BITS> {
-    const DIM: usize = 1;
-    const EMBED: usize = 1;
-    forward!(Bounds: Self::VALUE, Geometry::Interval { low: Self::BOUNDS[0], high: Self::BOUNDS[1] });
 }
 
 /// An interval as a value.
@@ -169,6 +161,7 @@ impl ManifoldValue for Bounds {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifolds::Manifold;
 
     type Wide = Interval<{ (-3.0f64).to_bits() }, { 3.0f64.to_bits() }>;
     type Unit = Interval<0, { 1.0f64.to_bits() }>;

@@ -9,6 +9,7 @@ mod hypersphere;
 mod interval;
 mod simplex;
 mod sphere;
+mod types;
 mod unit_vector;
 pub(crate) mod value;
 
@@ -25,6 +26,8 @@ pub(crate) use sphere::half_squares;
 pub use sphere::{Circle, Sphere2};
 
 use crate::numeric::Real;
+use core::marker::PhantomData;
+use value::ManifoldValue;
 
 /// A space with coordinates, and the map between it and a standard normal base.
 ///
@@ -52,7 +55,7 @@ pub trait Manifold: Sized + Send + Sync + 'static {
     fn notation() -> String;
     /// The manifold as a value, for what decides by it. A manifold of your own keeps this default.
     fn geometry() -> Geometry {
-        Geometry::Own(OwnManifold::of::<Self>())
+        Geometry::Own(OwnManifold::of(Static::<Self>::VALUE))
     }
 
     /// Intrinsic to embedded coordinates; adds ln |d embedded / d intrinsic|.
@@ -94,10 +97,38 @@ pub trait Manifold: Sized + Send + Sync + 'static {
 
     /// Says what is wrong with an intrinsic point, and the way out; `None` for a good one.
     fn check_intrinsic(point: &[f64]) -> Option<String>;
-    /// Says what is wrong with an embedded point, and the way out; `None` for a good one. By default any finite numbers are a point.
+    /// Says what is wrong with an embedded point, and the way out; `None` for a good one. By default any
+    /// finite numbers are a point.
     fn check_embedded(point: &[f64]) -> Option<String> {
         value::finite(point, "an embedded coordinate is a finite number")
     }
+}
+
+/// The value of a type.
+#[doc(hidden)]
+pub struct Static<M>(PhantomData<fn() -> M>);
+
+impl<M: Manifold> Static<M> {
+    /// The value.
+    pub const VALUE: &'static Self = &Static(PhantomData);
+}
+
+impl<M: Manifold> ManifoldValue for Static<M> {
+    const WIDE: bool = M::WIDE;
+    const UNIFORM: bool = M::UNIFORM;
+    fn dims(&self) -> [usize; 2] {
+        [M::DIM, M::EMBED]
+    }
+    fn notation(&self) -> String {
+        M::notation()
+    }
+    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
+        M::check_intrinsic(point)
+    }
+    fn check_embedded(&self, point: &[f64]) -> Option<String> {
+        M::check_embedded(point)
+    }
+    value::arithmetic!({ value::of_type });
 }
 
 #[cfg(test)]

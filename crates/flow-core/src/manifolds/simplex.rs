@@ -1,7 +1,6 @@
 //! Simplices: shares of a whole.
 
-use super::value::{ManifoldValue, finite, forward};
-use super::{Geometry, Manifold};
+use super::value::{ManifoldValue, finite};
 use crate::numeric::special::{normal_cdf, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::LN_2;
@@ -65,8 +64,8 @@ pub(crate) fn to_box<R: Real>(x: &[R], shares: &mut Shares<R>) {
     for (share, x) in shares.iter_mut().zip(&x[1..]).rev() {
         let left = after + *x;
         let gone = left.lt(nothing());
-        let whole = R::select(gone, R::one(), left);
-        *share = [*x, after].map(|part| R::select(gone, R::constant(0.5), part / whole));
+        let (whole, half) = (R::select(gone, R::one(), left), R::constant(0.5));
+        *share = [R::select(gone, half, *x / whole), R::select(gone, half, after / whole)];
         after = left;
     }
 }
@@ -161,15 +160,18 @@ fn negative(point: &[f64]) -> Option<String> {
     })
 }
 
-#[diagnostic::do_not_recommend]
-impl<const D: usize> Manifold for Simplex<D> {
-    const DIM: usize = D;
-    const EMBED: usize = {
-        assert!(D >= 1 && D <= LARGEST_SIMPLEX, "simplices have 1 to 9 dimensions");
-        D + 1
-    };
-    forward!(Whole: Whole { dim: D }, Geometry::Simplex { dim: D });
-}
+/// ln(D + 1) / 2 from D = 1 on: a logarithm would be most of the work of a call.
+const LN_SURFACE: [f64; LARGEST_SIMPLEX] = [
+    0.34657359027997264,
+    0.5493061443340549,
+    0.6931471805599453,
+    0.8047189562170501,
+    0.8958797346140275,
+    0.9729550745276566,
+    1.0397207708399179,
+    1.0986122886681098,
+    1.151292546497023,
+];
 
 /// A simplex of 1 to [`LARGEST_SIMPLEX`] dimensions as a value.
 pub(super) struct Whole {
@@ -177,20 +179,23 @@ pub(super) struct Whole {
 }
 
 impl Whole {
-    /// ln of the surface measure over dx_1 .. dx_D.
+    /// ln of the surface measure over dx_1 .. dx_D, sqrt(D + 1).
+    #[inline(always)]
     pub(super) fn log_surface(&self) -> f64 {
-        0.5 * ((self.dim + 1) as f64).ln()
+        LN_SURFACE[self.dim - 1]
     }
 }
 
 impl ManifoldValue for Whole {
+    const WIDE: bool = true;
+
     fn dims(&self) -> [usize; 2] {
         [self.dim, self.dim + 1]
     }
     fn notation(&self) -> String {
         format!("a{}", self.dim)
     }
-    #[inline]
+    #[inline(always)]
     fn embed<R: Real>(&self, intrinsic: &[R], embedded: &mut [R], log_det: &mut R) {
         let mut rest = R::one();
         for (x, given) in embedded[1..].iter_mut().zip(intrinsic) {
@@ -200,47 +205,56 @@ impl ManifoldValue for Whole {
         embedded[0] = not_negative(rest);
         *log_det += R::constant(self.log_surface());
     }
-    #[inline]
+    #[inline(always)]
     fn embed_vjp<R: Real>(&self, _: &[R], cot_embedded: &[R], _: R, cot_intrinsic: &mut [R]) {
         for (bar, cot) in cot_intrinsic.iter_mut().zip(&cot_embedded[1..]) {
             *bar += *cot - cot_embedded[0];
         }
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic<R: Real>(&self, embedded: &[R], intrinsic: &mut [R], log_det: &mut R) {
         intrinsic.copy_from_slice(&embedded[1..]);
         *log_det -= R::constant(self.log_surface());
     }
-    #[inline]
+    #[inline(always)]
     fn intrinsic_vjp<R: Real>(&self, _: &[R], cot_intrinsic: &[R], _: R, cot_embedded: &mut [R]) {
         for (bar, cot) in cot_embedded[1..].iter_mut().zip(cot_intrinsic) {
             *bar += *cot;
         }
     }
-    #[inline]
+    #[inline(always)]
     fn project<R: Real>(&self, given: &[R], embedded: &mut [R]) {
         let mut sum = R::zero();
         for (x, given) in embedded.iter_mut().zip(given) {
             *x = not_negative(*given);
             sum += *x;
         }
-        embedded.iter_mut().for_each(|x| *x = *x / sum);
+        for x in embedded {
+            *x = *x / sum;
+        }
     }
-    #[inline]
+    #[inline(always)]
     fn project_vjp<R: Real>(&self, given: &[R], cot_embedded: &[R], cot_given: &mut [R]) {
-        let sum = given.iter().fold(R::zero(), |sum, x| sum + not_negative(*x));
-        let along = given.iter().zip(cot_embedded).fold(R::zero(), |all, (x, c)| all + not_negative(*x) * *c) / sum;
+        let (mut sum, mut along) = (R::zero(), R::zero());
+        for (x, cot) in given.iter().zip(cot_embedded) {
+            sum += not_negative(*x);
+            along += not_negative(*x) * *cot;
+        }
+        along = along / sum;
         for (bar, cot) in cot_given.iter_mut().zip(cot_embedded) {
             *bar += (*cot - along) / sum;
         }
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference<R: Real>(&self, target: &[R]) -> R {
-        let constant = (self.dim - 1) as f64 * LN_2 - self.log_surface();
         let left = left(target);
-        (1..self.dim.max(2) - 1).fold(R::constant(constant), |sum, i| sum - left[i].max(nothing()).ln())
+        let mut sum = R::constant((self.dim - 1) as f64 * LN_2 - self.log_surface());
+        for i in 1..self.dim.max(2) - 1 {
+            sum -= left[i].max(nothing()).ln();
+        }
+        sum
     }
-    #[inline]
+    #[inline(always)]
     fn log_reference_vjp<R: Real>(&self, target: &[R], cot: R, cot_target: &mut [R]) {
         let (dim, left) = (self.dim, left(target));
         // R_i holds every x_k with k > i, and x_0.
@@ -254,7 +268,7 @@ impl ManifoldValue for Whole {
         }
         cot_target[0] += sum;
     }
-    #[inline]
+    #[inline(always)]
     fn to_base<R: Real>(&self, target: &[R], base: &mut [R]) {
         let mut room = [[R::zero(); 2]; LARGEST_SIMPLEX];
         let shares = &mut room[..self.dim];
@@ -262,7 +276,7 @@ impl ManifoldValue for Whole {
         shares_to_base(shares, base);
     }
     // z = Phi^-1(1 - (1 - b)^2), of the last share Phi^-1(b): by b it is 2 (1 - b) / phi(z), and 1 / phi(z).
-    #[inline]
+    #[inline(always)]
     fn to_base_vjp<R: Real>(&self, target: &[R], cot_base: &[R], cot_target: &mut [R]) {
         let dim = self.dim;
         let mut room =
@@ -276,7 +290,7 @@ impl ManifoldValue for Whole {
         }
         to_box_vjp(shares, cot, cot_target);
     }
-    #[inline]
+    #[inline(always)]
     fn from_base<R: Real>(&self, base: &[R], target: &mut [R]) {
         let mut room = [[R::zero(); 2]; LARGEST_SIMPLEX];
         let shares = &mut room[..self.dim];
@@ -310,6 +324,7 @@ impl ManifoldValue for Whole {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifolds::Manifold;
     use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
     use rand_distr::StandardNormal;
 
@@ -455,6 +470,13 @@ mod tests {
         assert!(Simplex::<2>::check_intrinsic(&[0.1, f64::NAN]).unwrap().contains("coordinate 1 is NaN"));
         assert_eq!(Simplex::<2>::check_embedded(&[0.2, 0.3, 0.5]), None);
         assert!(Simplex::<2>::check_embedded(&[2.0, 3.0, 5.0]).unwrap().contains("divide them by their sum"));
+    }
+
+    #[test]
+    fn surfaces_are_those_of_the_formula() {
+        for dim in 1..=LARGEST_SIMPLEX {
+            assert_eq!(Whole { dim }.log_surface(), 0.5 * ((dim + 1) as f64).ln());
+        }
     }
 
     #[test]

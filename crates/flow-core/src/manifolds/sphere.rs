@@ -2,21 +2,13 @@
 
 use super::hypersphere::polar_base_vjp;
 use super::unit_vector::{ln_sin, project, project_vjp, unit, wrap};
-use super::value::{ManifoldValue, finite, forward};
-use super::{Geometry, Manifold};
+use super::value::{ManifoldValue, finite};
 use crate::numeric::special::{ln_1p_over, normal_quantile, over_normal_density};
 use crate::numeric::{Real, Scalar};
 use core::f64::consts::{PI, TAU};
 
 /// The circle: intrinsic coordinate an angle in radians (any number; [0, 2 pi) is returned), embedded (cos, sin).
 pub struct Circle;
-
-#[diagnostic::do_not_recommend]
-impl Manifold for Circle {
-    const DIM: usize = 1;
-    const EMBED: usize = 2;
-    forward!(Round: Round, Geometry::Circle);
-}
 
 /// The circle as a value.
 pub(super) struct Round;
@@ -115,13 +107,6 @@ pub(crate) fn half_squares<R: Real>(v: &[R]) -> (R, R) {
     let small = rho2.scale(0.25) / big;
     let north = v[2].gt(R::zero());
     (R::select(north, small, big), R::select(north, big, small))
-}
-
-#[diagnostic::do_not_recommend]
-impl Manifold for Sphere2 {
-    const DIM: usize = 2;
-    const EMBED: usize = 3;
-    forward!(TwoSphere: TwoSphere, Geometry::Sphere { dim: 2 });
 }
 
 /// The two-sphere as a value.
@@ -241,6 +226,7 @@ impl ManifoldValue for TwoSphere {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifolds::Manifold;
 
     #[test]
     fn base_maps_invert_each_other_up_to_the_poles() {

@@ -57,8 +57,8 @@ pub(super) fn wrap<R: Real>(angle: R) -> R {
     R::select(turned.lt(R::constant(TAU)), turned, R::zero())
 }
 
-/// ln sin(theta) with the sine kept above `POLE`, and its derivative. The sine is held, not the angle: in `f32` no angle
-/// is as close to pi.
+/// ln sin(theta) with the sine kept above `POLE`, and its derivative. The sine is held, not the angle: in `f32` no
+/// angle is as close to pi.
 #[inline(always)]
 pub(super) fn ln_sin<R: Real>(theta: R) -> (R, R) {
     let (sin, cos) = theta.sin_cos();

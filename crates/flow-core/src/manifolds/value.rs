@@ -1,11 +1,10 @@
-//! Manifolds as values: the arithmetic of [`Manifold`] with its sizes at run time.
+//! Manifolds as values: the arithmetic of [`Manifold`](super::Manifold) with its sizes at run time.
 
-use super::Manifold;
 use crate::numeric::{Real, WidePack, Work, family};
 use core::any::TypeId;
-use core::marker::PhantomData;
 
-/// Hands the signatures of the arithmetic to another macro, behind what else that macro is given: `arithmetic!({declare})`.
+/// Hands the signatures of the arithmetic to another macro, behind what else that macro is given:
+/// `arithmetic!({declare})`.
 macro_rules! arithmetic {
     ({$($to:tt)*} $($with:tt)*) => {
         $($to)*! {
@@ -32,7 +31,7 @@ macro_rules! arithmetic {
 /// Methods for every number.
 macro_rules! declare {
     ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {$(
-        #[doc = concat!("[`Manifold::", stringify!($name), "`].")]
+        #[doc = concat!("[`Manifold::", stringify!($name), "`](super::Manifold::", stringify!($name), ").")]
         fn $name<'a, R: Real>(&'a self, $($arg: $($type)*),*) -> $output;
     )*};
 }
@@ -57,7 +56,7 @@ macro_rules! of_type {
     )*};
 }
 
-/// An implementation of [`Manifold`] by a value: `forward!(Type of the value: value, its geometry)`.
+/// Implements [`Manifold`](super::Manifold) by a value: `forward!(Type of the value: value, its geometry)`.
 macro_rules! forward {
     ($type:ty: $value:expr, $geometry:expr) => {
         const WIDE: bool = <$type as ManifoldValue>::WIDE;
@@ -79,21 +78,22 @@ macro_rules! forward {
     };
 }
 
-pub(super) use {arithmetic, forward, of_value};
+pub(super) use {arithmetic, forward, of_type, of_value};
 
-/// A manifold as a value. What its functions do is said at those of [`Manifold`], of the same names.
+/// A manifold as a value. What its functions do is said at those of [`Manifold`](super::Manifold), of the same names.
+#[expect(clippy::wrong_self_convention, reason = "names of the static trait, where base and target are places")]
 pub trait ManifoldValue: Send + Sync + 'static {
-    /// [`Manifold::WIDE`].
+    /// [`Manifold::WIDE`](super::Manifold::WIDE).
     const WIDE: bool = false;
-    /// [`Manifold::UNIFORM`].
+    /// [`Manifold::UNIFORM`](super::Manifold::UNIFORM).
     const UNIFORM: bool = false;
     /// Numbers of intrinsic and of embedded coordinates.
     fn dims(&self) -> [usize; 2];
-    /// [`Manifold::notation`].
+    /// [`Manifold::notation`](super::Manifold::notation).
     fn notation(&self) -> String;
-    /// [`Manifold::check_intrinsic`].
+    /// [`Manifold::check_intrinsic`](super::Manifold::check_intrinsic).
     fn check_intrinsic(&self, point: &[f64]) -> Option<String>;
-    /// [`Manifold::check_embedded`].
+    /// [`Manifold::check_embedded`](super::Manifold::check_embedded).
     fn check_embedded(&self, point: &[f64]) -> Option<String>;
     arithmetic!({ declare });
 }
@@ -105,32 +105,6 @@ pub(super) fn finite(point: &[f64], what: &str) -> Option<String> {
         return None;
     }
     point.iter().position(|x| !x.is_finite()).map(|i| format!("coordinate {i} is {}: {what}", point[i]))
-}
-
-/// The value of a type.
-pub struct Static<M>(PhantomData<fn() -> M>);
-
-impl<M: Manifold> Static<M> {
-    /// The value.
-    pub const VALUE: &'static Self = &Static(PhantomData);
-}
-
-impl<M: Manifold> ManifoldValue for Static<M> {
-    const WIDE: bool = M::WIDE;
-    const UNIFORM: bool = M::UNIFORM;
-    fn dims(&self) -> [usize; 2] {
-        [M::DIM, M::EMBED]
-    }
-    fn notation(&self) -> String {
-        M::notation()
-    }
-    fn check_intrinsic(&self, point: &[f64]) -> Option<String> {
-        M::check_intrinsic(point)
-    }
-    fn check_embedded(&self, point: &[f64]) -> Option<String> {
-        M::check_embedded(point)
-    }
-    arithmetic!({ of_type });
 }
 
 /// An argument as plain arrays.
@@ -159,19 +133,42 @@ macro_rules! from_plain {
     };
 }
 
-/// A trait that objects can have, and its implementation for every value: each function is compiled once for each kind of
-/// pack, on registers where the manifold says [`Manifold::WIDE`], and on plain arrays elsewhere.
+/// Declares two traits of arithmetic on packs: one to be inlined, on registers where the manifold says `WIDE` and on plain
+/// arrays elsewhere; and one that objects can have, each function of which is compiled out of line for the pack.
 macro_rules! on_packs {
     ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {
-        /// The arithmetic of a manifold on packs `R`.
-        pub trait OnPacks<R: WidePack> {
+        /// The arithmetic of a manifold on packs `R`, to be inlined into [`Real::run`].
+        #[expect(clippy::wrong_self_convention, reason = "names of the static trait, where base and target are places")]
+        pub trait Inlined<R: WidePack> {
             $(
-                #[doc = concat!("[`Manifold::", stringify!($name), "`].")]
+                #[doc = concat!("[`Manifold::", stringify!($name), "`](super::Manifold::", stringify!($name), ").")]
                 fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output;
             )*
         }
 
-        impl<R: WidePack, V: ManifoldValue> OnPacks<R> for V {
+        impl<R: WidePack, V: ManifoldValue> Inlined<R> for V {
+            $(
+                #[inline(always)]
+                fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output {
+                    if V::WIDE {
+                        ManifoldValue::$name(self, $($arg),*)
+                    } else {
+                        from_plain!($output ManifoldValue::$name(self, $(plain!([$($type)*] $arg)),*))
+                    }
+                }
+            )*
+        }
+
+        /// The arithmetic of a manifold on packs `R`.
+        #[expect(clippy::wrong_self_convention, reason = "names of the static trait, where base and target are places")]
+        pub trait OnPacks<R: WidePack> {
+            $(
+                #[doc = concat!("[`Manifold::", stringify!($name), "`](super::Manifold::", stringify!($name), ").")]
+                fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output;
+            )*
+        }
+
+        impl<R: WidePack, V: Inlined<R>> OnPacks<R> for V {
             $(
                 #[inline(always)]
                 fn $name<'a>(&'a self, $($arg: $($type)*),*) -> $output {
@@ -179,19 +176,15 @@ macro_rules! on_packs {
                         value: &'a V,
                         $($arg: $($type)*,)*
                     }
-                    impl<'a, R: WidePack, V: ManifoldValue> Work for Apart<'a, R, V> {
+                    impl<'a, R: WidePack, V: Inlined<R>> Work for Apart<'a, R, V> {
                         type Output = $output;
                         #[inline(always)]
                         fn run(self) -> $output {
                             let Apart { value, $($arg),* } = self;
-                            if V::WIDE {
-                                ManifoldValue::$name(value, $($arg),*)
-                            } else {
-                                from_plain!($output ManifoldValue::$name(value, $(plain!([$($type)*] $arg)),*))
-                            }
+                            Inlined::<R>::$name(value, $($arg),*)
                         }
                     }
-                    R::run(Apart { value: self, $($arg),* })
+                    R::run(Apart::<'a, R, V> { value: self, $($arg),* })
                 }
             )*
         }
