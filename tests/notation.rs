@@ -34,22 +34,6 @@ fn right_programs_compile_and_run() {
     }
 }
 
-/// What only the compilation of a whole program finds: a layer that has no `f32`.
-#[test]
-fn layers_without_f32_are_refused_by_name() {
-    let folder = tempfile::tempdir().expect("a temporary folder");
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ui/refused/own_layer_in_f32.rs");
-    project(folder.path(), &format!("[[bin]]\nname = \"refused\"\npath = {program:?}\n"), "flow-runtime", DEPENDENCIES);
-    let built = cargo(folder.path(), &["build", "--bins"]);
-    let said = String::from_utf8_lossy(&built.stderr);
-    let layer = "error[E0080]: evaluation panicked: layer `scale` is not certified in f32: build the flow with f64, \
-        `dev.build_module::<_, f64>()`";
-    assert!(!built.status.success() && said.contains(layer), "{said}");
-    let message = &said[said.find("error[E0080]").unwrap_or_default()..];
-    // Of these lines rustc writes two thirds, to say by which calls it got there.
-    assert!(message.lines().take_while(|line| !line.starts_with("error: could not")).count() <= 30, "{said}");
-}
-
 /// Paths of a machine do not belong into expected messages, and a message fits a screen.
 #[test]
 fn expected_messages_are_short_and_name_no_folder_of_a_machine() {

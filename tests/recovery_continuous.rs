@@ -6,8 +6,9 @@ mod common;
 
 use common::{angles, fit, mean};
 use dfdx::prelude::*;
-use flow_runtime::layers::{ContinuousFlow, FlowSpace, Layer, settings::c};
+use flow_runtime::layers::{ChainType, ContinuousFlow, FlowSpace, settings::c};
 use flow_runtime::manifolds::{Euclidean, Sphere2};
+use flow_runtime::testing::Walk;
 use flow_runtime::{Penalty, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -75,14 +76,13 @@ const TOLERANCE: u128 = 1e-5_f64.to_bits() as u128;
 
 /// How often the chain of layers with these weights evaluates its fields for a point, on average.
 fn evaluations<M: FlowSpace>(weights: &[f64], points: &[[f64; 2]]) -> f64 {
-    let params = <Judge as Layer<M>>::PARAMS;
-    let (mut scratch, mut count) = (vec![0.0; <Judge as Layer<M>>::SCRATCH], 0);
+    let (chain, mut count) = (<(Judge, ()) as ChainType<M>>::chain(), 0);
     for point in points {
         let mut x = vec![0.0; M::EMBED];
         M::embed(point, &mut x, &mut 0.0);
-        for layer in weights.chunks_exact(params).rev() {
+        for layer in weights.chunks_exact(chain.params()).rev() {
             count += Judge::evaluations::<M, f64>(layer, &x);
-            <Judge as Layer<M>>::inverse(layer, &mut x, &mut 0.0, &mut scratch);
+            x = Walk::new(&chain, layer, &x, true).point;
         }
     }
     count as f64 / points.len() as f64

@@ -1,10 +1,11 @@
 //! The positive numbers as a manifold, for energies, masses and lifetimes.
 
-use flow_runtime::layers::Layer;
+use flow_runtime::layers::{AnyLayer, LayerType};
 use flow_runtime::manifolds::{Euclidean, Manifold};
-use flow_runtime::numeric::{Lift, Real};
-use flow_runtime::rand::Rng;
+use flow_runtime::numeric::Real;
 use std::f64::consts::TAU;
+use std::marker::PhantomData;
+use std::sync::Arc;
 
 /// The numbers above zero. Embedded they are their logarithms y = ln x: there they are a line, on which the reference density is a standard
 /// normal one. So the density of x with no layer at all is log-normal.
@@ -53,47 +54,14 @@ impl Manifold for Positive {
     }
 }
 
-/// A layer of the line acting on the logarithm: all letters of `e1` are layers of the positive numbers too.
-pub struct OfLog<L>(std::marker::PhantomData<L>);
+/// A layer of the line acting on the logarithm: all letters of `e1` are layers of the positive numbers too, because both have the same embedded
+/// coordinates.
+pub struct OfLog<L>(PhantomData<fn() -> L>);
 
-impl<L: Layer<Euclidean<1>>> Layer<Positive> for OfLog<L> {
+impl<L: LayerType<Euclidean<1>>> LayerType<Positive> for OfLog<L> {
     const PARAMS: usize = L::PARAMS;
-    const PREPARED: usize = L::PREPARED;
-    const SCRATCH: usize = L::SCRATCH;
-    const NAME: &'static str = L::NAME;
-    const NEEDS_F64: Option<&'static str> = L::NEEDS_F64;
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        L::initial(rng, params);
-    }
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        L::prepare(params, prepared);
-    }
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        L::prepare_vjp(params, prepared, cot_prepared, cot_params);
-    }
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        L::inverse(prepared, x, log_det, scratch);
-    }
-    fn inverse_vjp<R: Real, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_prepared: &mut [R],
-    ) {
-        L::inverse_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
-    }
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        L::forward(prepared, z, log_det, scratch)
-    }
-    fn forward_vjp<R: Real, P: Lift<R>>(
-        prepared: &[P],
-        scratch: &mut [R],
-        cot: &mut [R],
-        cot_log_det: R,
-        cot_prepared: &mut [R],
-    ) {
-        L::forward_vjp(prepared, scratch, cot, cot_log_det, cot_prepared);
+    fn layer() -> Arc<dyn AnyLayer> {
+        L::layer()
     }
 }

@@ -42,8 +42,8 @@
 
 //!
 //! # Numbers
-//! Flows are built with `f64` or `f32`. Every letter and option is measured in `f32` against `f64`, and certified or refused: the table
-//! is docs/f32.md of the repository. What is refused does not compile with `f32` ([`layers::Layer::NEEDS_F64`]).
+//! Flows are built with `f64` or `f32`. In `f32` weights, features, points and networks are `f32`, and layers are computed in `f64` all the same:
+//! what is left of every letter and option is measured, in docs/f32.md of the repository.
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
@@ -93,7 +93,7 @@ pub mod __private {
     pub use crate::layers::{
         Affine, BoxFlow, ChainType, CircleMoebius, CircleSpline, ContinuousFlow, ExponentialMap, First, FisherFlow,
         Gaussianization, GumbelSoftmax, Identity, IntervalIdentity, IntervalSpline, Last, Middle, Only, Orientation,
-        Own, SegmentedSphere, settings,
+        SegmentedSphere, settings,
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{

@@ -5,19 +5,14 @@ use flow_runtime::manifolds::Euclidean;
 use flow_runtime::numeric::{Lift, Mask, Real};
 use rand::Rng;
 
-/// x = z e^s: one width for all coordinates. It may be used in `f32`, or not.
-pub struct Scale<const F32: bool = true>;
+/// x = z e^s: one width for all coordinates.
+pub struct Scale;
 
-impl<const D: usize, const F32: bool> Layer<Euclidean<D>> for Scale<F32> {
+impl<const D: usize> Layer<Euclidean<D>> for Scale {
     const PARAMS: usize = 1;
     const PREPARED: usize = 1;
     const SCRATCH: usize = D;
     const NAME: &'static str = "scale";
-    const NEEDS_F64: Option<&'static str> = if F32 {
-        None
-    } else {
-        Some("layer `scale` is not certified in f32: build the flow with f64, `dev.build_module::<_, f64>()`")
-    };
 
     fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
         params[0] = 0.0;

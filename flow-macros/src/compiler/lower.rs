@@ -276,7 +276,7 @@ fn chain(block: &Block, private: &TokenStream) -> TokenStream {
     nest_at(
         blame(&block.chain),
         block.chain.iter().enumerate().map(|(place, layer)| match layer {
-            Layer::Own(layer) => quote_spanned!(layer.span()=> #private::Own<#layer>),
+            Layer::Own(layer) => quote!(#layer),
             Layer::Letter(row, span, chosen) => {
                 let name = Ident::new(row.type_name, *span);
                 let arguments = row.arguments.iter().map(|argument| match argument {

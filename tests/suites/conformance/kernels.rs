@@ -2,7 +2,7 @@
 
 use flow_runtime::compat::jammy_flows::{self, Report, State, StateError};
 use flow_runtime::kernels::{self, Block, Blocks, Free, Given, Job, LogMean, PullBack, RowFault};
-use flow_runtime::layers::Chain;
+use flow_runtime::layers::ChainType;
 use flow_runtime::manifolds::Manifold;
 use flow_runtime::module::{FeatureSpec, Spec};
 
@@ -12,7 +12,7 @@ pub trait ByRow {
     type Blocks: Blocks;
 }
 
-impl<M: Manifold, C: Chain<M>, const P: usize> ByRow for (Block<M, C, Free<P>>, ()) {
+impl<M: Manifold, C: ChainType<M>, const P: usize> ByRow for (Block<M, C, Free<P>>, ()) {
     type Blocks = (Block<M, C, Given<P>>, ());
 }
 

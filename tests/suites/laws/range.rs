@@ -16,7 +16,7 @@ pub struct Place {
 }
 
 pub fn places(subject: &Subject) -> Vec<Place> {
-    let points = match (subject.geometry)() {
+    let points = match subject.geometry {
         Geometry::Euclidean { dim } => flat(dim),
         Geometry::Interval { low, high } => interval([low, high]).into_iter().map(|x| vec![x]).collect(),
         Geometry::Circle => circle(),
@@ -153,7 +153,7 @@ pub struct Way {
 pub fn ways(subject: &Subject, point: &[f64], view: View) -> Vec<Way> {
     let n = point.len();
     let axis = |k: usize| (0..n).map(|i| f64::from(i == k)).collect::<Vec<f64>>();
-    match (subject.geometry)() {
+    match subject.geometry {
         Geometry::Euclidean { .. } | Geometry::Own(_) => {
             let scale = point.iter().fold(1.0, |largest: f64, x| largest.max(x.abs()));
             (0..n).map(|k| Way { tangent: axis(k), scale, both: true }).collect()
@@ -189,10 +189,10 @@ impl Way {
         share: f64,
         mut f: impl FnMut(&[f64]) -> Vec<f64>,
     ) -> Vec<f64> {
-        let sphere = (subject.geometry)().is_sphere();
+        let sphere = subject.geometry.is_sphere();
         differences(share, self.both, |h| {
             let ahead: Vec<f64> = point.iter().zip(&self.tangent).map(|(x, d)| x + h * self.scale * d).collect();
-            f(&if sphere { (subject.project)(&ahead) } else { ahead })
+            f(&if sphere { subject.project(&ahead) } else { ahead })
         })
     }
 }
@@ -222,7 +222,7 @@ pub fn largest(point: &[f64]) -> usize {
 pub fn coordinates(subject: &Subject, at: &[f64]) -> Vec<Vec<f64>> {
     let n = at.len();
     let axis = |k: usize| (0..n).map(|i| f64::from(i == k)).collect::<Vec<f64>>();
-    match (subject.geometry)() {
+    match subject.geometry {
         Geometry::Euclidean { .. } | Geometry::Interval { .. } | Geometry::Own(_) => (0..n).map(axis).collect(),
         Geometry::Circle | Geometry::Sphere { .. } => tangents(at),
         // All shares but one: whichever it is, the surface is sqrt(D + 1) times as large.

@@ -2,7 +2,7 @@
 
 use super::range::{self, Place, View, Way};
 use super::subject::{Cotangent, Density, Numbers, Subject, Walk};
-use flow_runtime::layers::ContinuousOptions;
+use flow_runtime::layers::Letter;
 use flow_runtime::manifolds::Geometry;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -44,7 +44,7 @@ pub type Law = fn(&Subject, &[f64], &Place, &mut StdRng) -> Told;
 /// Parameters `spread` away from a start.
 pub fn parameters(subject: &Subject, rng: &mut StdRng, spread: f64) -> Vec<f64> {
     let mut params = vec![0.0; subject.params];
-    (subject.initial)(rng, &mut params);
+    subject.chain.initial(rng, &mut params);
     params.iter_mut().for_each(|p| *p += spread * normal(rng));
     params
 }
@@ -56,7 +56,7 @@ pub fn normal(rng: &mut StdRng) -> f64 {
 /// An ordinary point, in embedded coordinates.
 pub fn ordinary(subject: &Subject, rng: &mut StdRng) -> Vec<f64> {
     let base: Vec<f64> = (0..subject.dim).map(|_| normal(rng)).collect();
-    (subject.from_base)(&base)
+    subject.from_base(&base)
 }
 
 /// Where a law is documented not to hold.
@@ -78,7 +78,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         laws: &["round trip", "tails"],
         why: "inormal_partly_precise steps back from 5.3267 to 5.3234 (Q20): of two preimages the one in the centre comes back",
         at: |subject, params, x| {
-            let y = (subject.wide.walk)(params, x, true, &[]).point;
+            let y = subject.walk(Numbers::F64, params, x, true, &[]).point;
             y.iter().any(|y| (5.3233..5.3268).contains(&y.abs()))
         },
     },
@@ -87,7 +87,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         laws: &["round trip", "log-determinants", "jacobian", "gradients"],
         why: "the map is not smooth on its axis: on it there is a value for each direction, beside it there is structure in 1/rho",
         at: |subject, _, x| {
-            let turned = (subject.letters)().iter().any(|letter| !has(letter, "add_rotation", "0"));
+            let turned = subject.letters.iter().any(|letter| !has(letter, "add_rotation", "0"));
             let radius = |m: usize| x[..=m].iter().map(|x| x * x).sum::<f64>().sqrt();
             !turned && (2..x.len()).any(|m| radius(m - 1) < 2e-3 * radius(m))
         },
@@ -98,7 +98,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         why: "the second derivative of a spline that is not smooth jumps at the angle 0; beside the layer its sides are compared",
         at: |subject, _, x| {
             let knots = |letter: &Letter| has(letter, "smooth_second_derivative", "0");
-            (subject.letters)().iter().any(knots) && x[0] > 0.0 && x[1].abs() < 5e-4
+            subject.letters.iter().any(knots) && x[0] > 0.0 && x[1].abs() < 5e-4
         },
     },
     Exception {
@@ -106,7 +106,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         laws: &["round trip", "log-determinants", "jacobian", "gradients"],
         why: "base points beyond 37 sigma are told as that limit, those beyond 26 sigma and shares below 1e-154 have no derivative",
         at: |subject, params, x| {
-            let base = (subject.wide.density)(params, &(subject.intrinsic)(x)).base;
+            let base = subject.density(Numbers::F64, params, &subject.intrinsic(x)).base;
             base.iter().any(|z| z.abs() > 26.0) || x.iter().any(|x| *x < 1.5e-154)
         },
     },
@@ -126,7 +126,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         letter: "c",
         laws: &["parameters far from a start"],
         why: "with error control a field ten times as fast may take more than max_steps steps: an error says so",
-        at: |subject, _, _| letter_c(subject).is_some_and(|c| !has(&c, "solver", "\"rk4\"")),
+        at: |subject, _, _| letter_c(subject).is_some_and(|c| !has(c, "solver", "\"rk4\"")),
     },
     Exception {
         letter: "c",
@@ -148,14 +148,14 @@ pub fn has(letter: &Letter, name: &str, value: &str) -> bool {
 }
 
 /// The layer c of a chain.
-fn letter_c(subject: &Subject) -> Option<Letter> {
-    (subject.letters)().into_iter().find(|letter| letter.name == "c")
+fn letter_c(subject: &Subject) -> Option<&Letter> {
+    subject.letters.iter().find(|letter| letter.name == "c")
 }
 
 /// Whether a chain holds a layer c with error control at its default tolerances.
 pub fn is_loose(subject: &Subject) -> bool {
     let tolerant = |c: &Letter| c.options.iter().all(|option| option.is_default || !option.name.ends_with("tol"));
-    letter_c(subject).is_some_and(|c| tolerant(&c) && !has(&c, "solver", "\"rk4\""))
+    letter_c(subject).is_some_and(|c| tolerant(c) && !has(c, "solver", "\"rk4\""))
 }
 
 /// Whether a chain holds a layer c whose divergence is an estimate: with a power of two of directions, at least as many as coordinates, it is exact.
@@ -243,7 +243,7 @@ pub fn check(subject: &Subject, seed: u64, mut tell: impl FnMut(Outcome)) {
 
 /// Euclidean points around those whose base point is 5.30 to 5.35 in each coordinate, where published quantiles change their formula.
 fn tails(subject: &Subject, params: &[f64]) -> Vec<Place> {
-    if !matches!((subject.geometry)(), Geometry::Euclidean { .. }) {
+    if !matches!(subject.geometry, Geometry::Euclidean { .. }) {
         return Vec::new();
     }
     let mut places: Vec<Place> = Vec::new();
@@ -251,7 +251,7 @@ fn tails(subject: &Subject, params: &[f64]) -> Vec<Place> {
         let mut before: Option<Vec<f64>> = None;
         for i in 0..=12 {
             let base = vec![sign * (5.30 + 0.004 * f64::from(i)); subject.dim];
-            let x = (subject.wide.walk)(params, &base, false, &[]).point;
+            let x = subject.walk(Numbers::F64, params, &base, false, &[]).point;
             if let Some(before) = before {
                 places.push(Place { point: before.iter().zip(&x).map(|(a, b)| 0.5 * (a + b)).collect(), smooth: true });
             }
@@ -272,11 +272,11 @@ fn sound(walk: &Walk) -> bool {
 }
 
 /// Values and derivatives of both directions are numbers.
-pub fn finite_in(numbers: &Numbers, subject: &Subject, params: &[f64], point: &[f64]) -> Told {
+pub fn finite_in(numbers: Numbers, subject: &Subject, params: &[f64], point: &[f64]) -> Told {
     let cot =
         Cotangent { point: [0.4, -0.8, 1.3, -0.6].iter().cycle().take(subject.embed).copied().collect(), log_det: 1.0 };
-    let there = (numbers.walk)(params, point, true, std::slice::from_ref(&cot));
-    let back = (numbers.walk)(params, &there.point, false, &[cot]);
+    let there = subject.walk(numbers, params, point, true, std::slice::from_ref(&cot));
+    let back = subject.walk(numbers, params, &there.point, false, &[cot]);
     for (direction, from, walk) in [("inverse", point, &there), ("forward", &there.point, &back)] {
         if !sound(walk) {
             let (at, ln) = (&walk.point, walk.log_det);
@@ -284,7 +284,8 @@ pub fn finite_in(numbers: &Numbers, subject: &Subject, params: &[f64], point: &[
             let wrong = by_params.iter().position(|g| !g.is_finite());
             return Err(format!(
                 "{direction} at {from:?} in {}: {:?}, {at:?} {ln}, gradient {by_point:?}, parameter {wrong:?}",
-                numbers.name, walk.fault
+                numbers.name(),
+                walk.fault
             ));
         }
     }
@@ -292,32 +293,32 @@ pub fn finite_in(numbers: &Numbers, subject: &Subject, params: &[f64], point: &[
 }
 
 fn finite(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
-    finite_in(&subject.wide, subject, params, &place.point)
+    finite_in(Numbers::F64, subject, params, &place.point)
 }
 
 /// The log-density in intrinsic coordinates and its gradients are numbers.
-pub fn density_in(numbers: &Numbers, params: &[f64], intrinsic: &[f64]) -> Told {
-    let Density { log_prob, gradients, base, fault } = (numbers.density)(params, intrinsic);
+pub fn density_in(numbers: Numbers, subject: &Subject, params: &[f64], intrinsic: &[f64]) -> Told {
+    let Density { log_prob, gradients, base, fault } = subject.density(numbers, params, intrinsic);
     let sound = fault.is_none() && all_finite(gradients.iter().flatten().chain(&base).chain([&log_prob]));
     let by_point = &gradients[0];
     let told = || {
         format!(
             "{}, {intrinsic:?}: {fault:?}, log_prob {log_prob}, gradient {by_point:?}, base point {base:?}",
-            numbers.name
+            numbers.name()
         )
     };
     if sound { Ok(()) } else { Err(told()) }
 }
 
 fn density(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
-    density_in(&subject.wide, params, &(subject.intrinsic)(&place.point))
+    density_in(Numbers::F64, subject, params, &subject.intrinsic(&place.point))
 }
 
 /// The points that an interval takes for an end have the density of the end, those further out are refused; the same for the faces of a
 /// simplex.
 fn outside(subject: &Subject, params: &[f64]) -> Told {
-    let at = |x: &[f64]| (subject.wide.density)(params, x).log_prob;
-    let pairs: Vec<[Vec<f64>; 3]> = match (subject.geometry)() {
+    let at = |x: &[f64]| subject.density(Numbers::F64, params, x).log_prob;
+    let pairs: Vec<[Vec<f64>; 3]> = match subject.geometry {
         Geometry::Interval { low, high } => {
             let sign = |x: &f64| if *x <= low { -1.0 } else { 1.0 };
             let largest = low.abs().max(high.abs());
@@ -336,14 +337,14 @@ fn outside(subject: &Subject, params: &[f64]) -> Told {
         _ => Vec::new(),
     };
     for [given, end, wrong] in pairs {
-        if let Some(message) = (subject.check)(&given) {
+        if let Some(message) = subject.geometry.check_intrinsic(&given) {
             return Err(format!("{given:?} is refused: {message}"));
         }
         let (log_prob, expected) = (at(&given), at(&end));
         if !log_prob.is_finite() || log_prob != expected {
             return Err(format!("{given:?} has log_prob {log_prob}, the end {end:?} has {expected}"));
         }
-        if (subject.check)(&wrong).is_none() {
+        if subject.geometry.check_intrinsic(&wrong).is_none() {
             return Err(format!("{wrong:?} is accepted"));
         }
     }
@@ -358,9 +359,9 @@ pub fn distance(a: &[f64], b: &[f64]) -> f64 {
 }
 
 /// How far a point is from coming back, and the log-determinants from cancelling.
-pub fn off_after_a_round_trip(numbers: &Numbers, params: &[f64], point: &[f64]) -> [f64; 2] {
-    let there = (numbers.walk)(params, point, true, &[]);
-    let back = (numbers.walk)(params, &there.point, false, &[]);
+pub fn off_after_a_round_trip(numbers: Numbers, subject: &Subject, params: &[f64], point: &[f64]) -> [f64; 2] {
+    let there = subject.walk(numbers, params, point, true, &[]);
+    let back = subject.walk(numbers, params, &there.point, false, &[]);
     if there.fault.or(back.fault).is_some() {
         return [f64::NAN; 2];
     }
@@ -368,17 +369,17 @@ pub fn off_after_a_round_trip(numbers: &Numbers, params: &[f64], point: &[f64]) 
 }
 
 fn round_trip(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
-    let [off, _] = off_after_a_round_trip(&subject.wide, params, &place.point);
+    let [off, _] = off_after_a_round_trip(Numbers::F64, subject, params, &place.point);
     if off <= ROUND_TRIP {
         return Ok(());
     }
-    let there = (subject.wide.walk)(params, &place.point, true, &[]).point;
-    let back = (subject.wide.walk)(params, &there, false, &[]).point;
+    let there = subject.walk(Numbers::F64, params, &place.point, true, &[]).point;
+    let back = subject.walk(Numbers::F64, params, &there, false, &[]).point;
     Err(format!("{:?}: off by {off:e}; base side {there:?}, back {back:?}", place.point))
 }
 
 fn log_determinants(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) -> Told {
-    let [_, sum] = off_after_a_round_trip(&subject.wide, params, &place.point);
+    let [_, sum] = off_after_a_round_trip(Numbers::F64, subject, params, &place.point);
     if sum <= ROUND_TRIP { Ok(()) } else { Err(format!("{:?}: they do not cancel by {sum:e}", place.point)) }
 }
 
@@ -395,7 +396,7 @@ fn jacobian(subject: &Subject, params: &[f64], place: &Place, _: &mut StdRng) ->
     if !place.smooth {
         return Ok(());
     }
-    let run = |x: &[f64]| (subject.wide.walk)(params, x, true, &[]);
+    let run = |x: &[f64]| subject.walk(Numbers::F64, params, x, true, &[]);
     let here = run(&place.point);
     let axes = range::coordinates(subject, &here.point);
     let ways = range::ways(subject, &place.point, view(subject));
@@ -436,7 +437,7 @@ fn gradients_on_faces(subject: &Subject, params: &[f64], place: &Place, rng: &mu
 }
 
 fn gradients_in(view: View, subject: &Subject, params: &[f64], place: &Place, rng: &mut StdRng) -> Told {
-    let base = (subject.wide.walk)(params, &place.point, true, &[]).point;
+    let base = subject.walk(Numbers::F64, params, &place.point, true, &[]).point;
     let weights: Vec<f64> = (0..subject.embed).map(|_| normal(rng)).collect();
     let directions: Vec<Vec<f64>> = (0..DIRECTIONS.min(subject.params))
         .map(|k| (0..subject.params).map(|i| if i % DIRECTIONS == k { normal(rng) } else { 0.0 }).collect())
@@ -461,13 +462,13 @@ struct Objective<'a> {
 
 impl Objective<'_> {
     fn values(&self, params: &[f64], start: &[f64]) -> Vec<f64> {
-        let walk = (self.subject.wide.walk)(params, start, self.inverse, &[]);
+        let walk = self.subject.walk(Numbers::F64, params, start, self.inverse, &[]);
         let look = |y: &f64| if self.view == View::Plain { *y } else { y.max(f64::MIN_POSITIVE).ln() };
         vec![walk.point.iter().zip(self.weights).map(|(y, w)| look(y) * w).sum(), walk.log_det]
     }
 
     fn check(&self, directions: &[Vec<f64>]) -> Told {
-        let end = (self.subject.wide.walk)(self.params, self.start, self.inverse, &[]).point;
+        let end = self.subject.walk(Numbers::F64, self.params, self.start, self.inverse, &[]).point;
         let by = |y: f64| match self.view {
             View::Plain => 1.0,
             View::Shares if y <= f64::MIN_POSITIVE => 0.0,
@@ -476,7 +477,7 @@ impl Objective<'_> {
         let cot = end.iter().zip(self.weights).map(|(y, w)| w * by(*y)).collect();
         let asked =
             [Cotangent { point: cot, log_det: 0.0 }, Cotangent { point: vec![0.0; self.subject.embed], log_det: 1.0 }];
-        let walk = (self.subject.wide.walk)(self.params, self.start, self.inverse, &asked);
+        let walk = self.subject.walk(Numbers::F64, self.params, self.start, self.inverse, &asked);
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
         let of_both = |which: usize, along: &[f64]| walk.gradients.iter().map(|g| dot(&g[which], along)).collect();
 

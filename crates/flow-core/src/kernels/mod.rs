@@ -41,4 +41,4 @@ pub use program::{LOG_MEAN_START, Program};
 pub use run::{Coordinates, Job, PullBack, RowFault, Wanted};
 pub use single::Evaluator;
 pub use summary::{BlockSummary, LogMeanSummary, Summary};
-pub use types::{Block, Blocks, Free, Given, Head, Inner, LogMean, LogMeanHead, Outer, Predicted, admit};
+pub use types::{Block, Blocks, Free, Given, Head, Inner, LogMean, LogMeanHead, Outer, Predicted};

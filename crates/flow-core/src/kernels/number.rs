@@ -5,7 +5,7 @@ use super::gradients::{self, Cotangents};
 use super::program::Program;
 use super::run::{Job, PullBack, RowFault, Wanted};
 use super::single::Evaluator;
-use super::types::{Blocks, LogMean, admit};
+use super::types::{Blocks, LogMean};
 use crate::numeric::Scalar;
 use core::ops::Range;
 
@@ -240,7 +240,6 @@ numbers! { f32 f64 }
 impl<T: Number> Evaluator<T> {
     /// A workspace for points of a flow with `feature_count` given features.
     pub fn new<B: Blocks>(feature_count: usize) -> Self {
-        const { admit::<B, T>() }
         T::evaluator(Program::of::<B>(feature_count))
     }
     /// Log-density of one point; `shared` are the prepared numbers of shared parameters.
@@ -265,8 +264,6 @@ impl<T: Number> Evaluator<T> {
 
 /// The program of a call.
 fn program<B: Blocks, T: Number>(job: &Job<'_, T>) -> &'static Program {
-    // Whatever is computed begins here, whichever way a flow came by its number type.
-    const { admit::<B, T>() }
     Program::of::<B>(job.feature_count)
 }
 

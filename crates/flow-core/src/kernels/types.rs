@@ -7,7 +7,6 @@ use super::program::Program;
 use super::summary::Summary;
 use crate::layers::ChainType;
 use crate::manifolds::Manifold;
-use crate::numeric::Scalar;
 use core::marker::PhantomData;
 use rand::Rng;
 
@@ -24,8 +23,6 @@ pub trait Blocks: Send + Sync + 'static {
     const EMBED: usize;
     /// Weights of all blocks.
     const WEIGHTS: usize;
-    /// What the first layer says that is no good in `f32` (see [`crate::layers::Layer::NEEDS_F64`]).
-    const NEEDS_F64: Option<&'static str>;
     /// Numbers made for each point that the blocks take in place of weights.
     const GIVEN: usize;
     /// How many given features are read, up to the last one.
@@ -93,15 +90,6 @@ pub trait Blocks: Send + Sync + 'static {
     }
 }
 
-/// Refuses, when a program is compiled, numbers in which a layer of the blocks is no good.
-pub const fn admit<B: Blocks + ?Sized, T: Scalar>() {
-    if let Some(why) = B::NEEDS_F64 {
-        let precise = if T::EPSILON <= f64::EPSILON { Some(()) } else { None };
-        // What `expect` says begins where it is called; `panic!` with an argument points into the standard library.
-        precise.expect(why);
-    }
-}
-
 const fn larger(a: usize, b: usize) -> usize {
     if a > b { a } else { b }
 }
@@ -111,7 +99,6 @@ impl Blocks for () {
     const DIM: usize = 0;
     const EMBED: usize = 0;
     const WEIGHTS: usize = 0;
-    const NEEDS_F64: Option<&'static str> = None;
     const GIVEN: usize = 0;
     const READS: usize = 0;
     fn append(_: &mut Program) {}
@@ -122,7 +109,6 @@ impl<M: Manifold, C: ChainType<M>, H: Head, Rest: Blocks> Blocks for (Block<M, C
     const DIM: usize = M::DIM + Rest::DIM;
     const EMBED: usize = M::EMBED + Rest::EMBED;
     const WEIGHTS: usize = H::WEIGHTS + Rest::WEIGHTS;
-    const NEEDS_F64: Option<&'static str> = if C::NEEDS_F64.is_some() { C::NEEDS_F64 } else { Rest::NEEDS_F64 };
     const GIVEN: usize = H::GIVEN + Rest::GIVEN;
     const READS: usize = larger(H::READS, Rest::READS);
 
@@ -216,7 +202,6 @@ impl<const F: usize, N: Network, B: Blocks> Blocks for Outer<F, N, B> {
     const EMBED: usize = B::EMBED;
     const WEIGHTS: usize = N::WEIGHTS + B::WEIGHTS;
     const GIVEN: usize = 0;
-    const NEEDS_F64: Option<&'static str> = B::NEEDS_F64;
     const READS: usize = F;
 
     fn append(program: &mut Program) {
@@ -242,7 +227,6 @@ impl<H: Head> Blocks for (LogMeanHead<H>, ()) {
     const EMBED: usize = 0;
     const WEIGHTS: usize = H::WEIGHTS;
     const GIVEN: usize = H::GIVEN;
-    const NEEDS_F64: Option<&'static str> = None;
     const READS: usize = H::READS;
 
     fn append(program: &mut Program) {

@@ -2,7 +2,7 @@
 //! kind of pack in this crate, however many flows use it.
 //!
 //! A [`Bijection`] is written over any numbers; an [`AnyLayer`] is the same behind a pointer, for the eight kinds of packs
-//! that kernels compute with. [`Own`] makes a value of a layer of the user's ([`Layer`]).
+//! that kernels compute with. A layer of the user's ([`Layer`]) is made a value of too.
 
 use super::{
     Affine, AffineOptions, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ExponentialMap,
@@ -475,21 +475,25 @@ impl<L: Bijection> AnyLayer for L {
 // ---- what stands in the type of a flow ------------------------------------------------------------------------------
 
 /// What stands for a layer in the type of a flow: it says how many parameters there are, and makes the value.
+///
+/// Every [`Layer`] is one. A type that makes the value of another layer need not be written as functions: where a manifold of the user's own has
+/// the embedded coordinates of another one, the letters of that one act on it (the example `own_manifold` of the
+/// repository).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a layer on the manifold `{M}`",
+    label = "no layer for the manifold in the same place",
+    note = "a layer of your own needs `impl Layer<{M}> for {Self}`; letters that fit a manifold are listed in the table of the README"
+)]
 pub trait LayerType<M: Manifold>: Send + Sync + 'static {
     /// Length of the flat parameter vector.
     const PARAMS: usize;
-    /// See [`Layer::NEEDS_F64`].
-    const NEEDS_F64: Option<&'static str> = None;
     /// The layer.
     fn layer() -> Arc<dyn AnyLayer>;
 }
 
-/// A layer of the user's own in the type of a flow: the brackets of the notation.
-pub struct Own<L>(PhantomData<L>);
-
-impl<M: Manifold, L: Layer<M>> LayerType<M> for Own<L> {
+/// A layer that is written as static functions.
+impl<M: Manifold, L: Layer<M>> LayerType<M> for L {
     const PARAMS: usize = L::PARAMS;
-    const NEEDS_F64: Option<&'static str> = L::NEEDS_F64;
     fn layer() -> Arc<dyn AnyLayer> {
         Arc::new(Static::<M, L>(PhantomData))
     }
@@ -584,16 +588,16 @@ impl<M: Manifold, L: Layer<M>> Bijection for Static<M, L> {
     }
 }
 
-/// Types of letters that are still written as static functions.
+/// Letters that are still written as static functions.
 macro_rules! static_letters {
     ($([$($generics:tt)*] $manifold:ty, $letter:ty;)*) => {$(
-        impl<$($generics)*> LayerType<$manifold> for $letter {
-            const PARAMS: usize = <$letter as Layer<$manifold>>::PARAMS;
-            const NEEDS_F64: Option<&'static str> = <$letter as Layer<$manifold>>::NEEDS_F64;
-            fn layer() -> Arc<dyn AnyLayer> {
-                Arc::new(Static::<$manifold, $letter>(PhantomData))
+        const _: () = {
+            const fn is_static<M: Manifold, L: Layer<M>>() {}
+            #[allow(dead_code)]
+            const fn check<$($generics)*>() {
+                is_static::<$manifold, $letter>();
             }
-        }
+        };
     )*};
 }
 

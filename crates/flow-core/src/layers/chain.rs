@@ -46,8 +46,6 @@ pub trait ChainType<M: Manifold>: Send + Sync + 'static {
     const LEN: usize;
     /// Length of the flat parameter vector.
     const PARAMS: usize;
-    /// See [`Layer::NEEDS_F64`](super::Layer::NEEDS_F64): what the first such layer says.
-    const NEEDS_F64: Option<&'static str>;
 
     /// Appends the layers in order.
     fn append(layers: &mut Vec<Arc<dyn AnyLayer>>);
@@ -62,14 +60,12 @@ pub trait ChainType<M: Manifold>: Send + Sync + 'static {
 impl<M: Manifold> ChainType<M> for () {
     const LEN: usize = 0;
     const PARAMS: usize = 0;
-    const NEEDS_F64: Option<&'static str> = None;
     fn append(_: &mut Vec<Arc<dyn AnyLayer>>) {}
 }
 
 impl<M: Manifold, H: LayerType<M>, T: ChainType<M>> ChainType<M> for (H, T) {
     const LEN: usize = 1 + T::LEN;
     const PARAMS: usize = H::PARAMS + T::PARAMS;
-    const NEEDS_F64: Option<&'static str> = if H::NEEDS_F64.is_some() { H::NEEDS_F64 } else { T::NEEDS_F64 };
     fn append(layers: &mut Vec<Arc<dyn AnyLayer>>) {
         layers.push(H::layer());
         T::append(layers);

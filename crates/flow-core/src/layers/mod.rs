@@ -50,7 +50,7 @@ mod width;
 
 pub use crate::testing::laws;
 pub use affine::Affine;
-pub use bijection::{AnyLayer, Bijection, Facts, LayerType, Own, PackLayer, Prepared, Way};
+pub use bijection::{AnyLayer, Bijection, Facts, LayerType, PackLayer, Prepared, Way};
 pub use box_flow::BoxFlow;
 pub use chain::{Chain, ChainType, Fault, Letter};
 pub use circle_moebius::CircleMoebius;
@@ -128,9 +128,6 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// Whether [`Layer::inverse_log_det`] is a shorter way than [`Layer::inverse`].
     const LOG_DET: bool = false;
 
-    /// Why the layer is no good in `f32`, for a flow built with it; `None` for one that is certified. It names the layer and the option
-    /// and says what to use instead: the message of a compile error. (The table of what is certified: docs/f32.md.)
-    const NEEDS_F64: Option<&'static str> = None;
 
     /// Every option with its value: a model file holds them, and refuses to be loaded where one has another.
     fn options() -> Vec<Written> {

@@ -148,13 +148,13 @@ impl<M: Manifold> At<'_, M> {
     /// ln p(target) = ln N(base) + ln |d base / d target|.
     fn reference(&mut self) -> Result<(), Broken> {
         let point = &self.point;
-        let columns: Vec<Vec<f64>> = tangents::<M>(point)
+        let columns: Vec<Vec<f64>> = tangents(M::geometry(), point)
             .iter()
             .map(|direction| {
                 let along = |i: usize| {
-                    difference(step_along::<M>(point, direction), |h| {
+                    difference(step_along(M::geometry(), point, direction), |h| {
                         let mut base = vec![0.0; M::DIM];
-                        M::to_base(&moved::<M>(point, direction, h), &mut base);
+                        M::to_base(&moved(M::geometry(), point, direction, h), &mut base);
                         base[i]
                     })
                 };
@@ -188,20 +188,20 @@ impl<M: Manifold> At<'_, M> {
         M::log_reference_vjp(&point, 1.0, &mut cot_reference);
         let mut cot_base = vec![0.0; M::EMBED];
         M::to_base_vjp(&point, &weights[..M::DIM], &mut cot_base);
-        for (k, direction) in tangents::<M>(&point).iter().enumerate() {
-            let step = step_along::<M>(&point, direction);
+        for (k, direction) in tangents(M::geometry(), &point).iter().enumerate() {
+            let step = step_along(M::geometry(), &point, direction);
             let numerical = difference(step, |h| {
-                let (angles, ln) = intrinsic::<M>(&moved::<M>(&point, direction, h));
+                let (angles, ln) = intrinsic::<M>(&moved(M::geometry(), &point, direction, h));
                 dot(&angles, &weights) + 0.7 * ln
             });
             self.slope(dot(&cot_intrinsic, direction), numerical, || format!("`intrinsic` along tangent {k}"))?;
             let numerical = difference(step, |h| {
                 let mut base = vec![0.0; M::DIM];
-                M::to_base(&moved::<M>(&point, direction, h), &mut base);
+                M::to_base(&moved(M::geometry(), &point, direction, h), &mut base);
                 dot(&base, &weights)
             });
             self.slope(dot(&cot_base, direction), numerical, || format!("`to_base` along tangent {k}"))?;
-            let numerical = difference(step, |h| M::log_reference(&moved::<M>(&point, direction, h)));
+            let numerical = difference(step, |h| M::log_reference(&moved(M::geometry(), &point, direction, h)));
             self.slope(dot(&cot_reference, direction), numerical, || format!("`log_reference` along tangent {k}"))?;
         }
         let mut cot_project = vec![0.0; M::EMBED];

@@ -14,7 +14,7 @@
 //! # Ok::<(), flow_runtime::testing::Broken>(())
 //! ```
 //!
-//! A layer of your own is `impl Layer<M>` ([`Layer`]), a manifold of your own `impl Manifold` ([`Manifold`]); both stand in the notation in
+//! A layer of your own is `impl Layer<M>` ([`Layer`](crate::layers::Layer)), a manifold of your own `impl Manifold` ([`Manifold`]); both stand in the notation in
 //! brackets, `flow!([my::Torus] + e3 : [my::Shear] + gg [my::Planar<3>] | cond 4)`. The examples `own_layer` and `own_manifold` of the repository are
 //! short ones to copy.
 
@@ -27,10 +27,10 @@ mod walk;
 pub use manifold::check_manifold;
 pub use walk::Walk;
 
-use crate::layers::{ChainType, Layer, Own};
+use crate::layers::{ChainType, LayerType};
 use crate::manifolds::Manifold;
 use core::fmt::{self, Debug, Display};
-use rand::{SeedableRng, rngs::StdRng};
+use laws::Subject;
 
 /// A law that layers or manifolds obey.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -204,12 +204,12 @@ impl Display for Report {
     }
 }
 
-/// Every law on one layer: see [`Law`]. `f64`, and round trips in `f32` unless the layer [needs `f64`](Layer::NEEDS_F64).
+/// Every law on one layer: see [`Law`].
 ///
 /// # Errors
 /// The first law that is broken.
-pub fn check_layer<M: Manifold, L: Layer<M>>(laws: &Laws) -> Result<Report, Broken> {
-    check_chain::<M, (Own<L>, ())>(laws)
+pub fn check_layer<M: Manifold, L: LayerType<M>>(laws: &Laws) -> Result<Report, Broken> {
+    check_chain::<M, (L, ())>(laws)
 }
 
 /// Every law on a chain `(First, (Second, ()))`, the base side first.
@@ -217,32 +217,5 @@ pub fn check_layer<M: Manifold, L: Layer<M>>(laws: &Laws) -> Result<Report, Brok
 /// # Errors
 /// As [`check_layer`].
 pub fn check_chain<M: Manifold, C: ChainType<M>>(laws: &Laws) -> Result<Report, Broken> {
-    laws::state::<M, C>()?;
-    let Laws { seed, rounds, spread, at, tolerance } = *laws;
-    let mut rng = StdRng::seed_from_u64(seed);
-    let mut report = Report { subject: laws::subject::<M, C>(), rounds, laws: Vec::new() };
-    let point = |rng: &mut StdRng, params: &[f64]| match at {
-        Points::Reference(width) => laws::random_point::<M>(rng, width),
-        Points::Samples => laws::sample::<M, C>(rng, params),
-    };
-    for _ in 0..rounds {
-        let params = laws::random_params::<M, C>(&mut rng, spread);
-        let start = point(&mut rng, &params);
-        let off = laws::round_trip::<M, C, f64>(&params, &start, tolerance.round_trip)?;
-        report.note(Law::RoundTrip, off, tolerance.round_trip);
-        if C::NEEDS_F64.is_none() {
-            let off = laws::round_trip::<M, C, f32>(&params, &start, Tolerance::ROUND_TRIP_F32)?;
-            report.note(Law::RoundTrip, off, Tolerance::ROUND_TRIP_F32);
-        }
-        let off = laws::jacobian::<M, C>(&params, &start, tolerance.jacobian)?;
-        report.note(Law::LogDet, off, tolerance.jacobian);
-        for inverse in [true, false] {
-            let off = laws::gradients::<M, C>(&mut rng, &params, &start, inverse, tolerance.gradient)?;
-            report.note(Law::PointGradient, off, tolerance.gradient);
-        }
-    }
-    let params: Vec<Vec<f64>> = (0..4).map(|_| laws::random_params::<M, C>(&mut rng, spread)).collect();
-    let points: Vec<Vec<f64>> = params.iter().map(|params| point(&mut rng, params)).collect();
-    report.note(Law::Lanes, laws::lanes_agree::<M, C>(&mut rng, &params, &points)?, laws::LANES_OFF);
-    Ok(report)
+    Subject::new(M::geometry(), &C::chain()).check(laws)
 }

@@ -1,6 +1,8 @@
 use super::*;
 use crate::kernels::{Block, Dense, Free, Plain, Predicted};
-use crate::layers::{Affine, Chain, ContinuousFlow, First, Gaussianization, Last, Layer, Orientation, settings};
+use crate::layers::{
+    Affine, ChainType, ContinuousFlow, First, Gaussianization, Last, LayerType, Orientation, settings,
+};
 use crate::manifolds::{Circle, Euclidean, Sphere2};
 use crate::module::Penalty;
 use crate::module::points::Features;
@@ -12,7 +14,7 @@ use rand::{SeedableRng, rngs::StdRng};
 
 type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
 type S2 = (Orientation<settings::y::add_rotation<1>>, ());
-const E2_PARAMS: usize = <E2 as Chain<Euclidean<2>>>::PARAMS;
+const E2_PARAMS: usize = <E2 as ChainType<Euclidean<2>>>::PARAMS;
 type Head0 = Predicted<0, 3, Plain<(Dense<3, 5>, ()), Dense<5, E2_PARAMS>>>;
 type Head1 = Predicted<0, 3, Plain<(Dense<5, 4>, ()), Dense<4, 9>>>;
 type Pdf = Conditional<(), Features<3>, 4, 5, (Block<Euclidean<2>, E2, Head0>, (Block<Sphere2, S2, Head1>, ()))>;
@@ -101,7 +103,7 @@ fn gradients_of_log_prob_and_of_samples_are_differences() {
 
 #[test]
 fn gradients_of_penalties_are_differences() {
-    const C: usize = <ContinuousFlow<()> as Layer<Circle>>::PARAMS;
+    const C: usize = <ContinuousFlow<()> as LayerType<Circle>>::PARAMS;
     type Head = Predicted<0, 3, Plain<(Dense<3, 4>, ()), Dense<4, C>>>;
     type Pdf =
         Conditional<(), Features<3>, 1, 2, (Block<Circle, (ContinuousFlow<settings::c::solver<1>>, ()), Head>, ())>;
@@ -156,7 +158,7 @@ fn an_equation_that_takes_too_many_steps_says_what_to_loosen() {
             Block<
                 Euclidean<2>,
                 (ContinuousFlow<Short>, ()),
-                Free<{ <ContinuousFlow<()> as Layer<Euclidean<2>>>::PARAMS }>,
+                Free<{ <ContinuousFlow<()> as LayerType<Euclidean<2>>>::PARAMS }>,
             >,
             (),
         ),
