@@ -5,13 +5,12 @@
 //! that kernels compute with. [`Own`] makes a value of a layer of the user's ([`Layer`]).
 
 use super::{
-    Affine, AffineOptions, BoxFlow, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions,
-    ContinuousFlow, ContinuousOptions, ExponentialMap, ExponentialMapOptions, Fault, FlowSpace, GumbelSoftmax,
-    Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions, Layer, Letter, Options,
-    Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere, Spherical, StateTensor,
-    WithHeight,
+    BoxFlow, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ContinuousFlow, ContinuousOptions,
+    ExponentialMap, ExponentialMapOptions, Fault, FlowSpace, GumbelSoftmax, IntervalIdentity, IntervalSpline,
+    IntervalSplineOptions, Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, SegmentedOptions,
+    SegmentedSphere, Spherical, StateTensor, WithHeight,
 };
-use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
+use crate::manifolds::{Circle, Interval, Manifold, Simplex, Sphere2};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -643,12 +642,10 @@ impl Fault {
 static_letters! {
     [const LOW: u64, const HIGH: u64] Interval<LOW, HIGH>, IntervalIdentity;
     [const D: usize] Simplex<D>, GumbelSoftmax<D>;
-    [const D: usize, Opts: Options<IdentityOptions>] Euclidean<D>, Identity<D, Opts>;
     [const D: usize] Simplex<D>, BoxFlow<D>;
     [M: FlowSpace, Opts: Options<ContinuousOptions>] M, ContinuousFlow<Opts>;
     [Opts: Options<CircleSplineOptions>] Circle, CircleSpline<Opts>;
     [Opts: Options<ExponentialMapOptions>] Sphere2, ExponentialMap<Opts>;
-    [const D: usize, Pos: Place, Opts: Options<AffineOptions>] Euclidean<D>, Affine<D, Pos, Opts>;
     [M: WithHeight, Opts: Options<SegmentedOptions>] M, SegmentedSphere<Opts>;
     [Opts: Options<CircleMoebiusOptions>] Circle, CircleMoebius<Opts>;
     [M: Spherical, Opts: Options<OrientationOptions>] M, Orientation<Opts>;
