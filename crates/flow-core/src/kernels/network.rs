@@ -262,6 +262,10 @@ mod tests {
     use super::*;
     use crate::networks::Mlp;
 
+    fn summary<N: Network>() -> NetworkSummary {
+        NetworkSummary::of(&N::mlp())
+    }
+
     /// The constants of a type are those of its description, and that is the one wanted.
     fn same<N: Network>(widths: &[usize], rank: usize, highway: usize) {
         let (network, wanted) = (N::mlp(), Mlp::new(widths, rank, highway));
@@ -271,7 +275,7 @@ mod tests {
             let counts = [mlp.inputs(), mlp.outputs(), mlp.params(), mlp.activations(), mlp.temp()];
             assert_eq!(constants, counts, "{widths:?} {rank} {highway}");
         }
-        assert_eq!(N::describe().weights, N::WEIGHTS);
+        assert_eq!(summary::<N>().weights, N::WEIGHTS);
     }
 
     type Thin<const I: usize, const O: usize, const K: usize, const LEN: usize> = LowRank<I, O, K, LEN>;
@@ -296,8 +300,8 @@ mod tests {
         same::<Ladder<(First, (Rung<INPUT, Dense<3, 5>, Dense<5, 2>>, ())), Dense<3, 2>>>(&[3, 4, 5, 2], 0, 2);
         same::<Mode3>(&[3, 4, 5, 2], 0, 3);
         same::<Mode4>(&[3, 4, 5, 3, 2], 0, 4);
-        assert_eq!(Mode4::describe().to_string(), "3-4-5-3-2 highway 4");
-        assert_eq!(Mode3::describe().highway, 3);
+        assert_eq!(summary::<Mode4>().to_string(), "3-4-5-3-2 highway 4");
+        assert_eq!(summary::<Mode3>().highway, 3);
     }
 
     #[test]
@@ -306,6 +310,6 @@ mod tests {
         same::<Plain<(Narrow, ()), Back>>(&[7, 9, 6], 2, 0);
         same::<Beside<(Narrow, ()), Back, Past>>(&[7, 9, 6], 2, 1);
         same::<Ladder<(Rung<INPUT, Narrow, Back>, ()), Past>>(&[7, 9, 6], 2, 2);
-        assert!(Plain::<(), Full>::describe().stack && !Plain::<(Narrow, ()), Back>::describe().stack);
+        assert!(summary::<Plain<(), Full>>().stack && !summary::<Plain<(Narrow, ()), Back>>().stack);
     }
 }

@@ -5,12 +5,12 @@
 //! that kernels compute with. A layer of the user's ([`Layer`]) is made a value of too.
 
 use super::{
-    Affine, AffineOptions, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ExponentialMap,
-    ExponentialMapOptions, Fault, Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions,
-    Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere,
+    CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ExponentialMap,
+    ExponentialMapOptions, Fault, IntervalIdentity, IntervalSpline, IntervalSplineOptions,
+    Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, SegmentedOptions, SegmentedSphere,
     Spherical, StateTensor, WithHeight,
 };
-use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Sphere2};
+use crate::manifolds::{Circle, Interval, Manifold, Sphere2};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -624,10 +624,8 @@ impl Fault {
 
 static_letters! {
     [const LOW: u64, const HIGH: u64] Interval<LOW, HIGH>, IntervalIdentity;
-    [const D: usize, Opts: Options<IdentityOptions>] Euclidean<D>, Identity<D, Opts>;
     [Opts: Options<CircleSplineOptions>] Circle, CircleSpline<Opts>;
     [Opts: Options<ExponentialMapOptions>] Sphere2, ExponentialMap<Opts>;
-    [const D: usize, Pos: Place, Opts: Options<AffineOptions>] Euclidean<D>, Affine<D, Pos, Opts>;
     [M: WithHeight, Opts: Options<SegmentedOptions>] M, SegmentedSphere<Opts>;
     [Opts: Options<CircleMoebiusOptions>] Circle, CircleMoebius<Opts>;
     [M: Spherical, Opts: Options<OrientationOptions>] M, Orientation<Opts>;

@@ -2,23 +2,49 @@
 //!
 //! inverse x -> x - o, forward z -> z + o; log-determinant 0. Parameters: the offset, if `add_offset`.
 
-use super::{Layer, Options, StateTensor};
+use super::bijection::map_rows;
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
 use crate::manifolds::Euclidean;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use flow_notation::Written;
 use flow_notation::options::IdentityOptions;
 use rand::Rng;
+use std::sync::Arc;
+
+/// Layer x in the type of a flow: does nothing, or shifts.
+pub struct Identity<const D: usize, Opts>(PhantomData<Opts>);
+
+impl<const D: usize, Opts: Options<IdentityOptions>> LayerType<Euclidean<D>> for Identity<D, Opts> {
+    const PARAMS: usize = Shift::new(D, Opts::VALUE).offset;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(D, Opts::VALUE)
+    }
+}
+
+/// The layer for these options.
+#[inline(never)]
+fn layer(dim: usize, options: IdentityOptions) -> Arc<dyn AnyLayer> {
+    Arc::new(Shift::new(dim, options))
+}
 
 /// Layer x: does nothing, or shifts.
-pub struct Identity<const D: usize, Opts>(PhantomData<Opts>);
+struct Shift {
+    dim: usize,
+    options: IdentityOptions,
+    /// Numbers of the offset.
+    offset: usize,
+}
+
+impl Shift {
+    const fn new(dim: usize, options: IdentityOptions) -> Self {
+        Shift { dim, options, offset: if options.add_offset { dim } else { 0 } }
+    }
+}
 
 /// Where free offsets start: the ancestor's value, just off zero.
 pub(crate) const OFFSET_START: f64 = 0.001;
-
-impl<const D: usize, Opts: Options<IdentityOptions>> Identity<D, Opts> {
-    const NUMBERS: usize = if Opts::VALUE.add_offset { D } else { 0 };
-}
 
 /// x <- x - o, for an offset that may be absent.
 #[inline(always)]
@@ -48,55 +74,64 @@ pub(crate) fn means(dim: usize, points: &[f64]) -> Vec<f64> {
     mean
 }
 
-impl<const D: usize, Opts: Options<IdentityOptions>> Layer<Euclidean<D>> for Identity<D, Opts> {
-    const PARAMS: usize = Self::NUMBERS;
-    const PREPARED: usize = Self::NUMBERS;
-    const SCRATCH: usize = 0;
-    const NAME: &'static str = "x";
-    const WIDE: bool = true;
+impl Bijection for Shift {
+    const VECTORISED: bool = true;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "x"
+    }
+    fn params(&self) -> usize {
+        self.offset
+    }
+    fn prepared(&self) -> usize {
+        self.offset
+    }
+    fn scratch(&self) -> usize {
+        0
     }
 
-    fn state() -> Vec<StateTensor> {
-        StateTensor::list([("offsets", &[Self::NUMBERS])])
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
     }
 
-    fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
+    fn state(&self) -> Vec<StateTensor> {
+        StateTensor::list([("offsets", &[self.offset])])
+    }
+
+    fn initial(&self, _: &mut dyn Rng, params: &mut [f64]) {
         params.fill(OFFSET_START);
     }
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         prepared.copy_from_slice(params);
     }
     #[inline(always)]
-    fn prepare_vjp<P: Real>(_: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    fn prepare_vjp<P: Real>(&self, _: &[P], _: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         add(cot_prepared, cot_params);
     }
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], _: &mut R, _: &mut [R]) {
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], _: &mut R, _: &mut [R]) {
         subtract(prepared, x);
     }
     #[inline(always)]
-    fn inverse_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
+    fn inverse_vjp<R: Real, P: Lift<R>>(&self, _: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
         subtract(cot, cot_prepared);
     }
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], _: &mut R, _: &mut [R]) -> R::Mask {
         add(prepared, z);
         R::Mask::splat(false)
     }
     #[inline(always)]
-    fn forward_vjp<R: Real, P: Lift<R>>(_: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
+    fn forward_vjp<R: Real, P: Lift<R>>(&self, _: &[P], _: &mut [R], cot: &mut [R], _: R, cot_prepared: &mut [R]) {
         add(cot, cot_prepared);
     }
-    fn initial_from_data<G: Rng + ?Sized>(_: &mut G, points: &mut [f64], params: &mut [f64]) -> bool {
-        if Self::NUMBERS == 0 {
+    fn initial_from_data(&self, _: &mut dyn Rng, points: &mut [f64], params: &mut [f64]) -> bool {
+        if self.offset == 0 {
             return false;
         }
-        params.copy_from_slice(&means(D, points));
-        super::map_rows::<Euclidean<D>, Self>(params, points);
+        params.copy_from_slice(&means(self.dim, points));
+        map_rows(self, self.dim, params, points);
         true
     }
 }

@@ -77,12 +77,24 @@ impl<const D: usize> FlowSpace for Sphere<D> {
 /// [`ContinuousOptions`].
 pub struct ContinuousFlow<Opts>(PhantomData<Opts>);
 
-impl<M: FlowSpace, Opts: Options<ContinuousOptions>> LayerType<M> for ContinuousFlow<Opts> {
-    const PARAMS: usize = VelocityFlow::new(M::EMBED, M::SPHERE, Opts::VALUE).shape.params();
+/// The letter on each of its manifolds.
+macro_rules! on {
+    ($([$($generics:tt)*] $manifold:ty;)*) => {$(
+        impl<$($generics)* Opts: Options<ContinuousOptions>> LayerType<$manifold> for ContinuousFlow<Opts> {
+            const PARAMS: usize =
+                VelocityFlow::new(<$manifold>::EMBED, <$manifold>::SPHERE, Opts::VALUE).shape.params();
 
-    fn layer() -> Arc<dyn AnyLayer> {
-        layer(M::EMBED, M::SPHERE, Opts::VALUE)
-    }
+            fn layer() -> Arc<dyn AnyLayer> {
+                layer(<$manifold>::EMBED, <$manifold>::SPHERE, Opts::VALUE)
+            }
+        }
+    )*};
+}
+on! {
+    [const D: usize,] Euclidean<D>;
+    [] Circle;
+    [] Sphere2;
+    [const D: usize,] Sphere<D>;
 }
 
 impl<Opts: Options<ContinuousOptions>> ContinuousFlow<Opts> {

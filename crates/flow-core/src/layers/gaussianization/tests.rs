@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::layers::laws::{Tolerance, check, gradients, random_params, round_trip};
-use crate::layers::{Chain, First, Last, Middle, Only};
+use crate::layers::{ChainType, First, Last, Middle, Only};
+use crate::testing::Walk;
 use flow_notation::settings::g;
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -22,7 +23,7 @@ type Centred<Rest = ()> = g::center_mean<1, Rest>;
 type Splines<Rest = ()> = g::nonlinear_stretch_type<1, Rest>;
 type Equal<Rest = ()> = g::fit_normalization<0, Rest>;
 
-fn laws<const D: usize, C: Chain<Euclidean<D>>>(seed: u64) {
+fn laws<const D: usize, C: ChainType<Euclidean<D>>>(seed: u64) {
     check::<Euclidean<D>, C>(seed, 4, 0.5, Tolerance::F64).unwrap();
 }
 
@@ -86,7 +87,7 @@ fn laws_of_splines() {
 }
 
 /// Round trips in both number types up to 1e6, and derivatives as differences at some distance.
-fn far<C: Chain<Euclidean<2>>>(seed: u64) {
+fn far<C: ChainType<Euclidean<2>>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let params = random_params::<Euclidean<2>, C>(&mut rng, 0.3);
     for far in [30.0, 1e3, 1e6] {
@@ -129,12 +130,9 @@ fn the_exact_normal_variable_is_one_in_the_deepest_tails() {
         (1e6, 1_414.207_782_991_017_4),
     ] {
         let params = [0.0, 0.0, 1.0];
-        let mut prepared = vec![0.0; <One as Chain<Euclidean<1>>>::PREPARED];
-        let mut scratch = vec![0.0; <One as Chain<Euclidean<1>>>::SCRATCH];
-        <One as Chain<Euclidean<1>>>::prepare(&params, &mut prepared);
-        let (mut x, mut log_det) = ([u * sigma], 0.0);
-        <One as Chain<Euclidean<1>>>::inverse(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut None);
-        assert!((x[0] / y - 1.0).abs() < 1e-12, "{u}: {}", x[0]);
+        let Walk { point, log_det, .. } =
+            Walk::new(&<One as ChainType<Euclidean<1>>>::chain(), &params, &[u * sigma], true);
+        assert!((point[0] / y - 1.0).abs() < 1e-12, "{u}: {}", point[0]);
         // phi(y) y' = p: both sides far below the least number, their logarithms not.
         let ln_p = -f64::abs(u) - sigma.ln();
         let ln = log_det - y * y / 2.0 - crate::numeric::special::HALF_LN_TAU;
@@ -143,7 +141,7 @@ fn the_exact_normal_variable_is_one_in_the_deepest_tails() {
 }
 
 /// Data of two heaps, far from the origin: the start maps it to something like a base variable, whatever the options.
-fn starts_near_data<C: Chain<Euclidean<2>>>() {
+fn starts_near_data<C: ChainType<Euclidean<2>>>() {
     let mut rng = StdRng::seed_from_u64(1);
     let points: Vec<f64> = (0..2000)
         .flat_map(|i| {
@@ -153,7 +151,7 @@ fn starts_near_data<C: Chain<Euclidean<2>>>() {
         .collect();
     let mut params = vec![0.0; C::PARAMS];
     let mut mapped = points.clone();
-    assert!(C::initial_from_data(&mut rng, &mut mapped, &mut params));
+    assert!(C::chain().initial_from_data(&mut rng, &mut mapped, &mut params));
     assert!(params.iter().all(|p| p.is_finite()), "{params:?}");
     for d in 0..2 {
         let column: Vec<f64> = mapped.iter().skip(d).step_by(2).copied().collect();
@@ -180,13 +178,9 @@ fn every_option_starts_near_data() {
     starts_near_data::<G<2, Splines, Only>>();
     starts_near_data::<G<2, Splines<g::num_kde<1>>>>();
     // A column of equal numbers.
-    let mut params = vec![0.0; <G<1, Splines> as Chain<Euclidean<1>>>::PARAMS];
-    let mut same = vec![2.0; 50];
-    assert!(<G<1, Splines> as Chain<Euclidean<1>>>::initial_from_data(
-        &mut StdRng::seed_from_u64(1),
-        &mut same,
-        &mut params
-    ));
+    let chain = <G<1, Splines> as ChainType<Euclidean<1>>>::chain();
+    let (mut params, mut same) = (vec![0.0; chain.params()], vec![2.0; 50]);
+    assert!(chain.initial_from_data(&mut StdRng::seed_from_u64(1), &mut same, &mut params));
     assert!(params.iter().chain(&same).all(|p| p.is_finite()), "{params:?}");
 }
 
@@ -194,21 +188,14 @@ fn every_option_starts_near_data() {
 type Row<const D: usize> = ([f64; D], [f64; D], f64);
 
 /// Rows of layers.md section 15: parameters 0.6 sin(1 + 1.3 j), printed with 12 digits.
-fn reference<const D: usize, C: Chain<Euclidean<D>>>(count: usize, inverse: Row<D>, forward: Option<Row<D>>) {
+fn reference<const D: usize, C: ChainType<Euclidean<D>>>(count: usize, inverse: Row<D>, forward: Option<Row<D>>) {
     let params: Vec<f64> = (0..C::PARAMS).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
     assert_eq!(params.len(), count);
-    let mut prepared = vec![0.0; C::PREPARED];
-    let mut scratch = vec![0.0; C::SCRATCH];
-    C::prepare(&params, &mut prepared);
+    let chain = C::chain();
     for (is_inverse, (from, to, ln)) in
         [(true, Some(inverse)), (false, forward)].into_iter().filter_map(|(i, row)| Some((i, row?)))
     {
-        let (mut x, mut log_det, mut fault) = (from, 0.0, None);
-        if is_inverse {
-            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut fault);
-        } else {
-            C::forward(&prepared, &mut x, &mut log_det, &mut scratch, 0, &mut fault);
-        }
+        let Walk { point: x, log_det, fault, .. } = Walk::new(&chain, &params, &from, is_inverse);
         assert!(fault.is_none());
         for (ours, theirs) in x.iter().chain([&log_det]).zip(to.iter().chain([&ln])) {
             assert!(
