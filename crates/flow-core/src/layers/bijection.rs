@@ -4,13 +4,8 @@
 //! A [`Bijection`] is written over any numbers; an [`AnyLayer`] is the same behind a pointer, for the eight kinds of packs
 //! that kernels compute with. A layer of the user's ([`Layer`]) is made a value of too.
 
-use super::{
-    CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions, ExponentialMap,
-    ExponentialMapOptions, Fault, IntervalIdentity, IntervalSpline, IntervalSplineOptions,
-    Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, SegmentedOptions, SegmentedSphere,
-    Spherical, StateTensor, WithHeight,
-};
-use crate::manifolds::{Circle, Interval, Manifold, Sphere2};
+use super::{Fault, Layer, Letter, PENALTIES, StateTensor};
+use crate::manifolds::Manifold;
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -588,19 +583,6 @@ impl<M: Manifold, L: Layer<M>> Bijection for Static<M, L> {
     }
 }
 
-/// Letters that are still written as static functions.
-macro_rules! static_letters {
-    ($([$($generics:tt)*] $manifold:ty, $letter:ty;)*) => {$(
-        const _: () = {
-            const fn is_static<M: Manifold, L: Layer<M>>() {}
-            #[allow(dead_code)]
-            const fn check<$($generics)*>() {
-                is_static::<$manifold, $letter>();
-            }
-        };
-    )*};
-}
-
 /// The first lane set in `bad`.
 #[inline(always)]
 pub(super) fn first_lane<M: Mask>(bad: M) -> usize {
@@ -620,14 +602,4 @@ impl Fault {
             *slot = Some(Fault { layer, name: facts.name, lane, unconverged, advice: facts.advice });
         }
     }
-}
-
-static_letters! {
-    [const LOW: u64, const HIGH: u64] Interval<LOW, HIGH>, IntervalIdentity;
-    [Opts: Options<CircleSplineOptions>] Circle, CircleSpline<Opts>;
-    [Opts: Options<ExponentialMapOptions>] Sphere2, ExponentialMap<Opts>;
-    [M: WithHeight, Opts: Options<SegmentedOptions>] M, SegmentedSphere<Opts>;
-    [Opts: Options<CircleMoebiusOptions>] Circle, CircleMoebius<Opts>;
-    [M: Spherical, Opts: Options<OrientationOptions>] M, Orientation<Opts>;
-    [const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>] Interval<LOW, HIGH>, IntervalSpline<Opts>;
 }

@@ -128,7 +128,6 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
     /// Whether [`Layer::inverse_log_det`] is a shorter way than [`Layer::inverse`].
     const LOG_DET: bool = false;
 
-
     /// Every option with its value: a model file holds them, and refuses to be loaded where one has another.
     fn options() -> Vec<Written> {
         Vec::new()

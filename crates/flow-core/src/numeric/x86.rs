@@ -684,7 +684,7 @@ mod tests {
                         let counted = |from: usize| R::from_fn(|l| (from + l) as $scalar);
                         let mut packs = [counted(0), counted(10), counted(20)];
                         for plain in R::plain_mut(&mut packs) {
-                            *plain = *plain + R::Plain::one();
+                            *plain += R::Plain::one();
                         }
                         for (n, (pack, plain)) in packs.iter().zip(R::plain(&packs)).enumerate() {
                             for l in 0..R::LANES {
