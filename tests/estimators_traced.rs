@@ -491,6 +491,6 @@ fn single_precision_works_as_well() {
     let plain = estimators::entropy(&narrow, 2000, &mut rng()).unwrap()[0];
     let traced = estimators::entropy_traced(narrow.on_tape(Gradients::leaky()).unwrap(), 2000, &mut rng()).unwrap();
     assert!(plain.pull(exact).abs() < 4.0 && (traced.estimates()[0].value - plain.value).abs() < 1e-5);
-    let truth: Vec<f32> = flow_runtime::Density::draw(&narrow, 200, &mut rng()).unwrap().points;
+    let truth: Vec<f32> = flow_runtime::Density::sample_rows(&narrow, 200, &mut rng()).unwrap().points;
     assert!(estimators::base_coverage(&narrow, &truth, 0..2).unwrap().kolmogorov_smirnov().p_value > 1e-3);
 }

@@ -226,7 +226,7 @@ fn of_both<D: Density<f64>>(given: &D, test: &[Row]) -> Result<[f64; 2], flow_ru
     let points: Vec<f64> = test.iter().flat_map(|row| row.labels).collect();
     let mut rng = StdRng::seed_from_u64(SEED);
     let marginal = estimators::marginal_log_prob(given, &points, &[1], INNER, &mut rng)?;
-    Ok([nll(&marginal).value, nll(&given.log_prob_part(&points, 1..2)?).value])
+    Ok([nll(&marginal).value, nll(&given.log_prob_of(&points, 1..2)?).value])
 }
 
 fn networks_apart(training: &[Row], test: &[Row]) -> Result<[f64; 3], Box<dyn std::error::Error>> {

@@ -108,10 +108,10 @@ macro_rules! autoencoder {
         let mut rng = StdRng::seed_from_u64(SEED);
         let shown = &$test[..SHOWN].to_vec();
         let codes = model.0.given(shown)?.sample(&mut rng)?;
-        let made: Vec<[f64; 4]> = model.2.draw(SHOWN, &mut rng)?.points.as_chunks().0.to_vec();
+        let made: Vec<[f64; 4]> = model.2.sample_rows(SHOWN, &mut rng)?.points.as_chunks().0.to_vec();
         let mean = |z: &[[f64; 4]]| -> Result<Vec<Image>, Error> {
             // The centre of a Gaussian is where its base is 0.
-            let found = model.1.given(&z.to_vec())?.push(&vec![0.0; z.len() * PIXELS], Coordinates::Intrinsic)?;
+            let found = model.1.given(&z.to_vec())?.forward(&vec![0.0; z.len() * PIXELS], Coordinates::Intrinsic)?;
             Ok(found.points.as_chunks().0.to_vec())
         };
         (mean(codes.points.as_vec().as_chunks().0)?, mean(&made)?)
@@ -150,7 +150,7 @@ where
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let draws = posterior.draw(16, &mut rng)?;
+    let draws = posterior.sample_rows(16, &mut rng)?;
     let gains: Vec<f64> = log_joint(&draws.points)?.iter().zip(&draws.log_prob).map(|(j, q)| j - q).collect();
     let bounds: Vec<f64> = gains.chunks_exact(16).map(|own| own.iter().sum::<f64>() / 16.0).collect();
     let many: Vec<f64> = weighted.iter().map(|w| w.log_normalisation.value).collect();

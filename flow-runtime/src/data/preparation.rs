@@ -4,14 +4,14 @@ use super::binding::{Binding, BoundFeature, BoundManifold, Chart, Measure, Scali
 use super::error::{BadRow, BadRows, DataError, Skipped};
 use super::fitting::Fitter;
 use super::table::{Column, Table};
-use crate::density::Space;
+use crate::density::ManifoldInfo;
 use crate::manifolds::ln_sin;
 use serde::{Deserialize, Serialize};
 
 /// What a flow takes, as tables see it.
 #[derive(Clone)]
 pub struct FlowShape {
-    pub(crate) spaces: Vec<Space>,
+    pub(crate) spaces: Vec<ManifoldInfo>,
     /// The names that the notation gives to its manifolds.
     pub(crate) names: Vec<Option<String>>,
     pub(crate) features: usize,
@@ -155,7 +155,7 @@ fn number(table: &Table, name: &str, column: &Column, row: usize) -> Result<f64,
 }
 
 /// The letter of a manifold of the notation; `None` for one of the user's own.
-fn kind(space: &Space) -> Option<char> {
+fn kind(space: &ManifoldInfo) -> Option<char> {
     let mut signs = space.notation.chars();
     let letter = signs.next()?;
     let known = match letter {
@@ -168,7 +168,7 @@ fn kind(space: &Space) -> Option<char> {
 
 /// ln of the area by which the coordinates of a point are larger than by themselves: prod_k sin^(D-k)(theta_k) on a sphere of D dimensions, sqrt(D + 1) on a simplex; 0 of what has no other measure than its coordinates. The
 /// sine is held at the poles as [`crate::manifolds`] holds it, so that densities by area are finite there.
-fn ln_area(space: &Space, point: &[f64]) -> f64 {
+fn ln_area(space: &ManifoldInfo, point: &[f64]) -> f64 {
     let dim = point.len();
     match kind(space) {
         Some('s') => (1..dim).map(|k| (dim - k) as f64 * ln_sin(point[k - 1]).0).sum(),
@@ -537,7 +537,7 @@ fn called(shape: &FlowShape, place: usize) -> String {
 }
 
 /// The columns bound to a manifold are as many as it has coordinates, and of a kind that it has.
-fn fits(bound: &BoundManifold, space: &Space) -> Result<(), DataError> {
+fn fits(bound: &BoundManifold, space: &ManifoldInfo) -> Result<(), DataError> {
     let notation = &space.notation;
     let kind = kind(space);
     let refuse = |message: String| Err(DataError::binding(format!("manifold `{}`: {message}", bound.manifold)));

@@ -10,10 +10,10 @@
 
 use super::base::Plan;
 use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::Const;
 use rand::Rng;
 
@@ -135,7 +135,7 @@ where
 {
     let plan = plan.into();
     let base: Vec<E> = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Intrinsic)?;
+    let draws = density.forward(&base, Coordinates::Intrinsic)?;
     let values: Vec<f64> = draws.points.chunks_exact(D::DIM).map(f).collect();
     Ok(by_base(&values, &wide(&base), D::DIM, plan)?.into_iter().map(|(found, _)| found).collect())
 }
@@ -186,7 +186,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base: Vec<E> = plan.draw(conditions, N, rng)?;
-    let (values, traced) = rows(f(density.push_traced(&base)?.into_points()))?;
+    let (values, traced) = rows(f(density.forward_traced(&base)?.into_points()))?;
     count("f", conditions * plan.n, values.len())?;
     finite("f", &values)?;
     let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) = by_base(&values, &wide(&base), N, plan)?.into_iter().unzip();

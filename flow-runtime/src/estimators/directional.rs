@@ -11,9 +11,9 @@
 use super::base::Plan;
 use super::estimate::{Estimate, TracedEstimate, finite, fused, rows};
 use super::moments::embedded_draws;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use rand::Rng;
 
 /// Where the directions of one sphere point, under one condition.
@@ -32,16 +32,16 @@ pub struct Direction {
 }
 
 /// The sphere asked for.
-pub(crate) fn sphere(spaces: &[Space], manifold: usize) -> Result<Space, Error> {
+pub(crate) fn sphere(spaces: &[ManifoldInfo], manifold: usize) -> Result<ManifoldInfo, Error> {
     let space = spaces.get(manifold).cloned();
     let names: Vec<_> = spaces.iter().map(|space| space.notation.as_str()).collect();
     let refuse =
         || Error::argument("manifold", format!("manifold {manifold} of `{}` is not a sphere", names.join(" + ")));
-    space.filter(Space::is_sphere).ok_or_else(refuse)
+    space.filter(ManifoldInfo::is_sphere).ok_or_else(refuse)
 }
 
 /// The columns of one manifold.
-pub(crate) fn columns(points: &[f64], width: usize, space: &Space) -> Vec<f64> {
+pub(crate) fn columns(points: &[f64], width: usize, space: &ManifoldInfo) -> Vec<f64> {
     points.chunks_exact(width).flat_map(|x| &x[space.embedded.clone()]).copied().collect()
 }
 
@@ -72,7 +72,7 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let (plan, space) = (plan.into(), sphere(&density.spaces(), manifold)?);
+    let (plan, space) = (plan.into(), sphere(&density.manifolds(), manifold)?);
     let p = space.embedded.len();
     let vectors = columns(&embedded_draws(density, plan, rng)?, D::EMBED, &space);
     let group = plan.group()?;
@@ -212,10 +212,10 @@ where
     G: Rng + ?Sized,
 {
     let plan = plan.into();
-    let (conditions, space) = (density.conditions(), sphere(&density.spaces(), manifold)?);
+    let (conditions, space) = (density.conditions(), sphere(&density.manifolds(), manifold)?);
     let (p, n, group) = (space.embedded.len(), plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let found: Vec<Direction> = vectors.chunks_exact(n * p).map(|own| direction_of(own, p, group)).collect();
     let standard_error = vectors.chunks_exact(n * p).zip(&found).flat_map(|(own, d)| across(own, d, group)).collect();
@@ -247,10 +247,10 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    let (conditions, space) = (density.conditions(), sphere(&density.spaces(), manifold)?);
+    let (conditions, space) = (density.conditions(), sphere(&density.manifolds(), manifold)?);
     let (p, n, group) = (space.embedded.len(), plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let (mut axes, mut values, mut slopes, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for own in vectors.chunks_exact(n * p) {

@@ -14,17 +14,17 @@ use super::estimate::{
     negative, rows, wide,
 };
 use super::expectation::average;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::{Const, HasShape};
 use dfdx::tensor::{Cpu, OwnedTape, PutTape};
 use rand::Rng;
 
 /// Refuses two densities on different spaces, or under different numbers of conditions.
-fn same_space([of_p, of_q]: [&[Space]; 2], [p, q]: [usize; 2]) -> Result<(), Error> {
-    let name = |spaces: &[Space]| spaces.iter().map(|s| s.notation.clone()).collect::<Vec<_>>().join(" + ");
+fn same_space([of_p, of_q]: [&[ManifoldInfo]; 2], [p, q]: [usize; 2]) -> Result<(), Error> {
+    let name = |spaces: &[ManifoldInfo]| spaces.iter().map(|s| s.notation.clone()).collect::<Vec<_>>().join(" + ");
     if name(of_p) != name(of_q) {
         let message = format!("a density on `{}`, the other one on `{}`", name(of_q), name(of_p));
         return Err(Error::argument("q", message));
@@ -57,11 +57,11 @@ where
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
-    let draws = p.push(&base, Coordinates::Embedded)?;
-    minus_means(&wide(&q.log_prob_part(&draws.points, 0..usize::MAX)?), plan)
+    let draws = p.forward(&base, Coordinates::Embedded)?;
+    minus_means(&wide(&q.log_prob_of(&draws.points, 0..usize::MAX)?), plan)
 }
 
 /// KL(p|q) = E_p[ln p - ln q] under each condition, in nats. Unbiased, and with a smaller error than the difference of the two entropies.
@@ -89,11 +89,11 @@ where
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
-    let draws = p.push(&base, Coordinates::Embedded)?;
-    let other = q.log_prob_part(&draws.points, 0..usize::MAX)?;
+    let draws = p.forward(&base, Coordinates::Embedded)?;
+    let other = q.log_prob_of(&draws.points, 0..usize::MAX)?;
     let minus: Vec<f64> = other.iter().zip(&draws.log_prob).map(|(q, p)| q.widen() - p.widen()).collect();
     minus_means(&minus, plan)
 }
@@ -129,9 +129,9 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
-    let points = p.push_traced_embedded(&base)?.into_points();
+    let points = p.forward_traced_embedded(&base)?.into_points();
     means_traced(negative(q.log_prob_traced(points, 0..usize::MAX)?)?, conditions, plan.group()?)
 }
 
@@ -166,9 +166,9 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
-    let sample = p.push_traced_embedded(&base)?;
+    let sample = p.forward_traced_embedded(&base)?;
     let own = sample.log_prob.clone().put_tape(OwnedTape::default());
     let other = q.log_prob_traced(sample.into_points(), 0..usize::MAX)?;
     means_traced(difference(own, other)?, conditions, plan.group()?)
@@ -270,7 +270,7 @@ where
     G: Rng + ?Sized,
 {
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Intrinsic)?;
+    let draws = density.forward(&base, Coordinates::Intrinsic)?;
     let target = log_target(&draws.points);
     log_values(&target, draws.log_prob.len())?;
     let log_weights = target.iter().zip(&draws.log_prob).map(|(f, q)| f - q.widen()).collect();
@@ -403,7 +403,7 @@ where
 {
     let conditions = density.conditions();
     let base = plan.draw(conditions, N, rng)?;
-    let sample = density.push_traced(&base)?;
+    let sample = density.forward_traced(&base)?;
     let own = sample.log_prob.clone().put_tape(OwnedTape::default());
     let target = log_target(sample.into_points())?;
     count("log_target", conditions * plan.n, target.shape().0)?;

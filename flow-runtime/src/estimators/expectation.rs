@@ -9,10 +9,10 @@
 
 use super::base::Plan;
 use super::estimate::{Estimate, TracedEstimate, count, finite, means_traced, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::{Const, HasShape};
 use rand::Rng;
 
@@ -78,7 +78,7 @@ where
 {
     let plan = plan.into();
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, coordinates)?;
+    let draws = density.forward(&base, coordinates)?;
     let columns = match coordinates {
         Coordinates::Intrinsic => D::DIM,
         Coordinates::Embedded => D::EMBED,
@@ -124,7 +124,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    average(f(density.push_traced(&base)?.into_points()), conditions, plan)
+    average(f(density.forward_traced(&base)?.into_points()), conditions, plan)
 }
 
 /// [`expectation_traced`] in embedded coordinates: unit vectors have no seam.
@@ -159,7 +159,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    average(f(density.push_traced_embedded(&base)?.into_points()), conditions, plan)
+    average(f(density.forward_traced_embedded(&base)?.into_points()), conditions, plan)
 }
 
 /// Means of a function's values, once there is one for each draw.

@@ -24,9 +24,9 @@ use super::base::Plan;
 use super::directional::{bessel_ratio, columns, concentration, resultant, slope, sphere};
 use super::estimate::{Estimate, TracedEstimate, fused, rows};
 use super::moments::embedded_draws;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use core::f64::consts::PI;
 use dfdx::shapes::Const;
 use rand::Rng;
@@ -146,7 +146,7 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let (plan, space) = (plan.into(), two_sphere(&density.spaces(), manifold)?);
+    let (plan, space) = (plan.into(), two_sphere(&density.manifolds(), manifold)?);
     at_least_four(plan.n)?;
     let vectors = columns(&embedded_draws(density, plan, rng)?, D::EMBED, &space);
     let group = plan.group()?;
@@ -181,11 +181,11 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    let (plan, conditions, space) = (plan.into(), density.conditions(), two_sphere(&density.spaces(), manifold)?);
+    let (plan, conditions, space) = (plan.into(), density.conditions(), two_sphere(&density.manifolds(), manifold)?);
     at_least_four(plan.n)?;
     let (n, group) = (plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let fits =
         vectors.chunks_exact(n * 3).map(|own| fit(own.as_chunks().0, group)).collect::<Result<Vec<_>, Error>>()?;
@@ -204,7 +204,7 @@ where
 }
 
 /// The two-sphere asked for.
-fn two_sphere(spaces: &[Space], manifold: usize) -> Result<Space, Error> {
+fn two_sphere(spaces: &[ManifoldInfo], manifold: usize) -> Result<ManifoldInfo, Error> {
     let space = sphere(spaces, manifold)?;
     if space.embedded.len() != 3 {
         let message = format!("`{}` has no major and minor axis: this fit is for s2", space.notation);

@@ -5,10 +5,10 @@
 
 use super::base::{Plan, at_least_two};
 use super::estimate::{Estimate, TracedEstimate, finite, fused, mean, rows, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use dfdx::shapes::Const;
 use rand::Rng;
 
@@ -58,7 +58,7 @@ where
     G: Rng + ?Sized,
 {
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    Ok(wide(&density.push(&base, Coordinates::Embedded)?.points))
+    Ok(wide(&density.forward(&base, Coordinates::Embedded)?.points))
 }
 
 /// Mean vector and covariance matrix under one condition, in embedded coordinates.
@@ -147,7 +147,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let (group, n, order) = (plan.group()?, plan.n, power(order)?);
     finite("order", &points.iter().map(|x| x.powi(order)).collect::<Vec<_>>())?;
     let of = |k: usize| {
@@ -195,7 +195,7 @@ where
     let (plan, conditions) = (plan.into(), density.conditions());
     at_least_two(plan.n)?;
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let (group, n) = (plan.group()?, plan.n);
     let found: Vec<Estimate> = points
         .chunks_exact(n * M)

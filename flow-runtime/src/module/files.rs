@@ -1,10 +1,11 @@
 //! Flows on disk: safetensors with a header that says what the file holds.
 
 use super::Element;
+use super::flow::kernel_calls::summary;
 use super::flow::{Flow, Spec};
 use super::points::FeatureSpec;
 use super::weights::Weights;
-use crate::kernels::{BlockSummary, Blocks, LogMeanSummary, Summary};
+use crate::kernels::{BlockSummary, Blocks, LogMeanSummary};
 use dfdx::tensor::Cpu;
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use std::collections::HashMap;
@@ -54,8 +55,7 @@ pub enum FileError {
 
 /// What a flow consists of, as one line: the header of its file.
 pub(crate) fn structure<S: Spec>() -> String {
-    let mut summary = Summary::default();
-    S::Blocks::describe(&mut summary);
+    let summary = summary::<S>();
     let block = |b: &BlockSummary| {
         let letter = |l: &crate::layers::Letter| {
             if l.options.is_empty() { l.name.to_string() } else { format!("{}({})", l.name, l.options) }

@@ -76,6 +76,7 @@ pub use checkpoint::{Checkpoint, CheckpointError};
 pub use error::{At, FitError};
 pub use event::{Control, Event};
 pub use flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
+pub(crate) use flows::Objective;
 pub use history::{Epoch, History, Skipped};
 pub use schedule::Schedule;
 pub use settings::{Checkpointing, Every, Fit, Log, NonFinite, Resume};

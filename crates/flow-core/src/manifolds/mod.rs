@@ -15,10 +15,10 @@ pub use hypersphere::{LARGEST_SPHERE, Sphere};
 pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{from_box, from_box_vjp, shares_from_base, shares_to_base, to_box, to_box_vjp};
-pub use sphere::{Circle, Sphere2};
 pub(crate) use sphere::half_squares;
 #[doc(hidden)]
 pub use sphere::ln_sin;
+pub use sphere::{Circle, Sphere2};
 
 use crate::numeric::Real;
 
