@@ -152,27 +152,26 @@ pub(in crate::module) struct EagerGradient<E> {
 }
 
 impl<E: Element> EagerGradient<E> {
-    /// Returns the gradient for these cotangents; `compute` makes it for any.
+    /// Returns the gradient for these cotangents, less a factor that it is still to be multiplied by; `compute` makes it for any.
     ///
     /// Equal cotangents always take the gradient of the sum, times the one cotangent: the result does not depend on what was computed when.
     pub fn take<F>(
         mut self,
         cot: &[E],
         compute: impl FnOnce(&[E]) -> Result<BatchGradients<E>, F>,
-    ) -> Result<BatchGradients<E>, F> {
+    ) -> Result<(BatchGradients<E>, E), F> {
         let equal = cot.iter().all(|c| *c == cot[0]);
         if let Some(guess) = self.guess.take() {
             guess.0.store(equal, Ordering::Relaxed);
         }
         if !equal {
-            return compute(cot);
+            return Ok((compute(cot)?, E::narrow(1.0)));
         }
-        let mut back = match self.gradient.take() {
-            Some(back) => back,
+        let of_sum = match self.gradient.take() {
+            Some(of_sum) => of_sum,
             None => compute(&vec![E::narrow(1.0); cot.len()])?,
         };
-        back.scale(cot[0]);
-        Ok(back)
+        Ok((of_sum, cot[0]))
     }
 }
 

@@ -66,7 +66,7 @@ impl<S: Spec<Blocks: LogMean>, W: Weights<E>, E: Element, FB: Dim, FT> Condition
         let out = tensor(log_means::<S, E>(arguments.request(), shape.num_elements())?, shape)?;
         if FT::OWNS_TAPE {
             arguments.record(&mut tape, cotangent(&out), |of, cot| {
-                calls::log_mean_gradients::<S, E>(of.request(), of.wants().features, &cot)
+                Ok((calls::log_mean_gradients::<S, E>(of.request(), of.wants().features, &cot)?, E::narrow(1.0)))
             });
         }
         Ok(out.put_tape(tape))
@@ -136,7 +136,7 @@ impl<S: Spec<Blocks: LogMean>, W: Weights<E>, E: Element, FB: Dim, FT> Condition
                     }
                     back.points = density.points;
                 }
-                Ok(back)
+                Ok((back, E::narrow(1.0)))
             });
         }
         Ok(out.put_tape(tape))

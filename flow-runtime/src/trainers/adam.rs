@@ -53,8 +53,19 @@ pub struct AdamState {
 }
 
 impl Adam {
-    /// One step: changes `values` along `gradient`, at `factor` times the learning rate.
+    /// Makes one step: changes `values` along `gradient`, at `factor` times the learning rate.
     pub fn update<T: Scalar>(&self, state: &mut AdamState, values: &mut [T], gradient: &[T], factor: f64) {
+        self.update_scaled(state, values, (gradient, T::narrow(1.0)), factor);
+    }
+
+    /// Makes one step along a gradient times a number.
+    pub(super) fn update_scaled<T: Scalar>(
+        &self,
+        state: &mut AdamState,
+        values: &mut [T],
+        (gradient, scale): (&[T], T),
+        factor: f64,
+    ) {
         state.mean.resize(values.len(), 0.0);
         state.square.resize(values.len(), 0.0);
         state.step += 1;
@@ -65,7 +76,7 @@ impl Adam {
         let rate = self.rate * factor;
         for (((value, g), mean), square) in values.iter_mut().zip(gradient).zip(&mut state.mean).zip(&mut state.square)
         {
-            let g = g.widen();
+            let g = (*g * scale).widen();
             *mean = b1 * *mean + (1.0 - b1) * g;
             *square = b2 * *square + (1.0 - b2) * g * g;
             let step = of_mean * *mean / (of_root * square.sqrt() + self.epsilon);

@@ -194,7 +194,7 @@ pub(super) struct Snapshot<E> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State<E> {
     pub progress: Progress,
-    /// Of `now` the weights are the model's: they are filled in when the state is written.
+    /// Of `now` the weights are the model's.
     pub now: Snapshot<E>,
     pub best: Vec<E>,
     /// The last state that had a finite loss and gradient, where a fit goes back to it.

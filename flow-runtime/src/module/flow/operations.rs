@@ -59,23 +59,28 @@ impl<W: Weights<E>, E: Element> Arguments<W, E> {
     }
 
     /// Records the backward pass of an operation with these arguments: `cotangents` reads those of its results, `backward` turns them into
-    /// gradients, which go to weights, features and points.
+    /// gradients, which go to weights, features and points times the factor beside them.
     pub fn record<T: Tape<E, Cpu>, C>(
         self,
         tape: &mut T,
         cotangents: impl FnOnce(&mut Gradients<E, Cpu>) -> Result<C, CpuError> + 'static,
-        backward: impl FnOnce(&Self, C) -> Result<BatchGradients<E>, RowFault> + 'static,
+        backward: impl FnOnce(&Self, C) -> Result<(BatchGradients<E>, E), RowFault> + 'static,
     ) {
         tape.add_backward_op(move |gradients| {
             let cot = cotangents(gradients)?;
             // A backward pass walks the points that the forward pass accepted, so a fault there is not expected; the tape can only say so
             // in its own error type.
-            let back = backward(&self, cot).map_err(|_| CpuError::WrongNumElements)?;
+            let (back, factor) = backward(&self, cot).map_err(|_| CpuError::WrongNumElements)?;
             let Arguments { module, weights, give_features, give_points, .. } = self;
-            module.give(gradients, &mut &back.weights[..])?;
+            module.give(gradients, &mut &back.weights[..], factor)?;
             weights.pool().put(back.weights);
-            give_features.map_or(Ok(()), |give| give(gradients, &back.features))?;
-            give_points.map_or(Ok(()), |give| give(gradients, &back.points))
+            for (give, mut rows) in [(give_features, back.features), (give_points, back.points)] {
+                if let Some(give) = give {
+                    rows.iter_mut().for_each(|g| *g *= factor);
+                    give(gradients, &rows)?;
+                }
+            }
+            Ok(())
         });
     }
 }
@@ -257,7 +262,8 @@ impl<S: Spec, W: Weights<E>, E: Element, FB: Dim, FT> Conditioned<'_, S, W, E, F
         let out: Tensor<_, E, Cpu> = tensor(found.beside, (rows, Const))?;
         if <FT::Out as Tape<E, Cpu>>::OWNS_TAPE {
             arguments.record(&mut tape, cotangent(&out), |of, cot| {
-                calls::gradients::<S, E>(of.request(), manifolds, &of.points, of.wants(), Cotangents::Base(&cot))
+                let cot = Cotangents::Base(&cot);
+                Ok((calls::gradients::<S, E>(of.request(), manifolds, &of.points, of.wants(), cot)?, E::narrow(1.0)))
             });
         }
         Ok(out.put_tape(tape))
@@ -290,7 +296,7 @@ impl<S: Spec, W: Weights<E>, E: Element, FB: Dim, FT> Conditioned<'_, S, W, E, F
             arguments.record(&mut tape, cotangents, |of, [log_prob, kinetic, jacobian]| {
                 let penalties: Vec<E> = kinetic.into_iter().zip(jacobian).flat_map(|(k, j)| [k, j]).collect();
                 let cot = Cotangents::Penalised { log_prob: &log_prob, penalties: &penalties };
-                calls::gradients::<S, E>(of.request(), manifolds, &of.points, of.wants(), cot)
+                Ok((calls::gradients::<S, E>(of.request(), manifolds, &of.points, of.wants(), cot)?, E::narrow(1.0)))
             });
         }
         Ok(Regularised { log_prob, kinetic, jacobian, tape })
@@ -388,7 +394,8 @@ impl<S: Spec, W: Weights<E>, E: Element, FB: Dim> Conditioned<'_, S, W, E, FB, O
         let cotangents = |gradients: &mut Gradients<E, Cpu>| Ok((of_points(gradients)?, of_log_prob(gradients)?));
         arguments.record(&mut tape, cotangents, |of, (points, log_prob)| {
             let wants_features = of.wants().features;
-            calls::generate_gradients::<S, E>(of.request(), &of.points, wants_features, [&points, &log_prob])
+            let cot = [&points[..], &log_prob];
+            Ok((calls::generate_gradients::<S, E>(of.request(), &of.points, wants_features, cot)?, E::narrow(1.0)))
         });
         Ok(TracedSample { points, log_prob, tape, tag: PhantomData })
     }
