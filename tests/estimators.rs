@@ -2,7 +2,7 @@
 //! what they say. Calibration passes true densities and catches one that is a fifth too narrow.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Calibration, Estimate, Plan};
+use flow_runtime::estimators::{self, Calibration, Estimate, Sampling};
 use flow_runtime::kernels::Coordinates;
 use flow_runtime::{Built, Density, Error, flow};
 use rand::rngs::StdRng;
@@ -105,7 +105,8 @@ fn expectations_and_moments() {
     let f = |x: &[f64]| x[0] * x[1] + (0.3 * x[0]).cos();
     // E[x y] = 2 * 0.6 - 1; E[cos(a x)] = cos(a m) e^(-a^2 s^2 / 2).
     let truth = 0.2 + (0.3f64).cos() * (-0.5 * 0.09 * 4.0f64).exp();
-    for (name, plan) in [("independent", 64.into()), ("antithetic", Plan::antithetic(64)), ("Sobol", Plan::sobol(128))]
+    for (name, plan) in
+        [("independent", 64.into()), ("antithetic", Sampling::antithetic(64)), ("Sobol", Sampling::sobol(128))]
     {
         honest(name, truth, 0.0, 300, |rng| first(estimators::expectation(&pdf, plan, rng, f)));
     }
@@ -215,7 +216,7 @@ fn entropies_and_information() {
     });
     // I(x_0; x_2) = 1/2 ln(3 / 2).
     honest("the ends of a walk", 0.5 * 1.5f64.ln(), 5e-3, 200, |rng| {
-        first(estimators::mutual_information(&walk, [&[0], &[2]], Plan::antithetic(100), 100, rng))
+        first(estimators::mutual_information(&walk, [&[0], &[2]], Sampling::antithetic(100), 100, rng))
     });
     let log_prob =
         estimators::marginal_log_prob(&walk, &[0.3, 9.0, 1.1], &[0, 2], 200_000, &mut StdRng::seed_from_u64(1));
@@ -303,10 +304,10 @@ fn better_base_points_have_smaller_errors() {
     let pdf = plane();
     let f = |x: &[f64]| (0.4 * x[0] + 0.2 * x[1]).sin();
     let error =
-        |plan: Plan| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
+        |plan: Sampling| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
     let plain = error(4096.into());
-    assert!(error(Plan::antithetic(4096)) < 0.8 * plain);
-    assert!(error(Plan::sobol(4096)) < 0.1 * plain);
+    assert!(error(Sampling::antithetic(4096)) < 0.8 * plain);
+    assert!(error(Sampling::sobol(4096)) < 0.1 * plain);
     let controlled = first(estimators::expectation_controlled(&pdf, 4096, &mut StdRng::seed_from_u64(1), f));
     assert!(controlled.standard_error < 0.5 * plain);
 }

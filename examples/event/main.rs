@@ -86,7 +86,7 @@ fn fit(model: &mut Model, events: &[Event]) -> Result<History, Box<dyn Error>> {
     let settings = Fit {
         epochs: 12,
         batch: 128,
-        optimizer: Adam { rate: 2e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 2e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.01 },
         validation: 0.1,
         patience: Some(4),

@@ -59,7 +59,7 @@ fn settings() -> Fit {
     Fit {
         epochs: 60,
         batch: 128,
-        optimizer: Adam { rate: 3e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 3e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 50, last: 0.01 },
         patience: Some(15),
         seed: SEED,

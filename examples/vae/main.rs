@@ -7,7 +7,7 @@
 //! is, and the codes of the pictures do not fill a Gaussian.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Estimate, Plan};
+use flow_runtime::estimators::{self, Estimate, Sampling};
 use flow_runtime::kernels::Coordinates;
 use flow_runtime::module::Traced;
 use flow_runtime::plot::{Axis, ColourScale, Density2d, Figure};
@@ -62,7 +62,7 @@ fn settings() -> Fit {
     Fit {
         epochs: 0,
         batch: 64,
-        optimizer: Adam { rate: 2e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 2e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.02 },
         validation: 0.1,
         patience: None,
@@ -146,7 +146,7 @@ where
             vec![f64::NEG_INFINITY; z.len() / 4]
         })
     };
-    let weighted = estimators::importance(posterior, Plan::from(MANY), &mut rng, target)?;
+    let weighted = estimators::importance(posterior, Sampling::from(MANY), &mut rng, target)?;
     if let Some(error) = failed {
         return Err(error.into());
     }

@@ -11,7 +11,7 @@
 //! weights and points, with a derivative that is zero wherever there is one, while their expectations move by points that cross the steps. Any smoothing of the
 //! steps would be an estimate of something else; what moves a density towards calibration is its likelihood, or the distance above.
 
-use super::base::{Plan, at_least_two};
+use super::base::{Sampling, at_least_two};
 use super::entropy::{marginal_log_prob, redraw};
 use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
 use super::expectation::average;
@@ -529,7 +529,7 @@ where
     let found = p_values(posterior.forward_traced(&base)?.into_points())?;
     // What is on the tape may be off by the rounding of its numbers.
     probabilities_within(&wide(&found.as_vec()), E::EPSILON)?;
-    average(found, conditions, Plan::from(n))
+    average(found, conditions, Sampling::from(n))
 }
 
 fn probabilities_within(found: &[f64], rounding: f64) -> Result<(), Error> {

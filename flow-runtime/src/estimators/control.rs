@@ -8,7 +8,7 @@
 //! The bias of a fitted b is of order (controls / n) times the error. A flow brings its controls along: the base points z and their squares, whose
 //! means are exactly 0 and 1.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
 use crate::density::Density;
 use crate::error::Error;
@@ -124,7 +124,7 @@ fn controlled(
 /// As [`expectation`](super::expectation()); there are too few draws for 2 x dimension controls.
 pub fn expectation_controlled<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnMut(&[E]) -> f64,
 ) -> Result<Vec<Estimate>, Error>
@@ -141,7 +141,7 @@ where
 }
 
 /// Per condition the estimate with base coordinates and their squares as controls, and the weights of the values.
-fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Plan) -> Result<Vec<(Estimate, Vec<f64>)>, Error> {
+fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Sampling) -> Result<Vec<(Estimate, Vec<f64>)>, Error> {
     let group = plan.group()?;
     let means: Vec<f64> = (0..2 * dim).map(|k| f64::from(u8::from(k >= dim))).collect();
     let of = |(own, base): (&[f64], &[f64])| {
@@ -175,7 +175,7 @@ fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Plan) -> Result<Vec<(
 /// As [`expectation_controlled`]; F does not give one value a row.
 pub fn expectation_controlled_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>

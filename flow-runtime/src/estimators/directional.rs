@@ -8,7 +8,7 @@
 //! ```
 //! (Mardia and Jupp, Directional Statistics, sections 9.2 and 10.3). Any sphere works: the circle too, where the ancestor fails.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{Estimate, TracedEstimate, finite, fused, rows};
 use super::moments::embedded_draws;
 use crate::density::{Density, ManifoldInfo};
@@ -64,7 +64,7 @@ pub(crate) fn columns(points: &[f64], width: usize, space: &ManifoldInfo) -> Vec
 pub fn direction<E, D, G>(
     density: &D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<Vec<Direction>, Error>
 where
@@ -203,7 +203,7 @@ pub fn concentration(length: f64, p: usize) -> f64 {
 pub fn mean_direction_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, usize), E>, Error>
 where
@@ -238,7 +238,7 @@ where
 fn length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     value_and_slope: impl Fn(f64, usize) -> (f64, f64),
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -295,7 +295,7 @@ where
 pub fn resultant_length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -326,7 +326,7 @@ where
 pub fn concentration_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where

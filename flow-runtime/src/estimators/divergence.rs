@@ -7,7 +7,7 @@
 //! ```
 //! "Forward" and "reverse" are the same estimator with its arguments in another order: `kl_divergence(p, q)` is KL(p|q).
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::entropy::minus_means;
 use super::estimate::{
     Estimate, TracedEstimate, count, difference, finite, fused_pair, log_mean_exp, log_means_traced, means_traced,
@@ -50,7 +50,7 @@ fn same_space([of_p, of_q]: [&[ManifoldInfo]; 2], [p, q]: [usize; 2]) -> Result<
 /// # Errors
 /// The densities live on different spaces, or have different numbers of conditions; the number of draws does not suit its spread; a value leaves the
 /// range of the numbers.
-pub fn cross_entropy<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn cross_entropy<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     P: Density<E>,
@@ -82,7 +82,7 @@ where
 ///
 /// # Errors
 /// As [`cross_entropy`].
-pub fn kl_divergence<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn kl_divergence<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     P: Density<E>,
@@ -119,7 +119,7 @@ where
 pub fn cross_entropy_traced<const N: usize, const M: usize, E, P, Q, G>(
     p: P,
     q: Q,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -156,7 +156,7 @@ where
 pub fn kl_divergence_traced<const N: usize, const M: usize, E, P, Q, G>(
     p: P,
     q: Q,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -242,7 +242,7 @@ fn log_values(values: &[f64], expected: usize) -> Result<(), Error> {
 /// The number of draws does not suit its spread; `log_target` returns another number of values, NaN or infinity; a value leaves the range of the numbers.
 pub fn importance<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<Vec<Importance>, Error>
@@ -260,7 +260,7 @@ where
 /// Draws and their log-weights.
 fn weights<E, D, G>(
     density: &D,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<(Vec<E>, Vec<f64>), Error>
@@ -299,7 +299,7 @@ where
 /// As [`importance`]; F is not finite.
 pub fn importance_expectation<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
     f: impl FnMut(&[E]) -> f64,
@@ -354,7 +354,7 @@ fn weighted(values: &[f64], log_weights: &[f64], group: usize) -> Result<(Estima
 /// As [`importance_expectation`]; F or `log_target` does not give one finite value a row.
 pub fn importance_expectation_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
     f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
@@ -392,7 +392,7 @@ where
 /// ln f - ln q at draws of q on the tape, in intrinsic coordinates.
 pub(crate) fn log_weights_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Result<Traced<(usize,), E>, Error>,
 ) -> Result<Traced<(usize,), E>, Error>
@@ -432,7 +432,7 @@ where
 /// As [`importance`]; a value of `log_target` is minus infinity.
 pub fn reverse_kl<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<Vec<Estimate>, Error>
@@ -473,7 +473,7 @@ where
 /// numbers.
 pub fn reverse_kl_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -507,7 +507,7 @@ where
 /// As [`reverse_kl_traced`].
 pub fn log_normalisation_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>

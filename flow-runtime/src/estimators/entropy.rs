@@ -21,7 +21,7 @@
 //! has the value of the plain form and is a function of weights and x_S that may be differentiated: its gradient is the average of d ln p(x_S, x'_j) over x'_j weighted
 //! to the posterior p(x' | x_S), which is d ln p(x_S) (Fisher's identity). The bias of the gradient is that of the value's derivative.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{
     Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, plus_scaled, rows, scaled, wide,
 };
@@ -49,7 +49,7 @@ use rand::Rng;
 ///
 /// # Errors
 /// The number of draws does not suit its spread; a value leaves the range of the numbers.
-pub fn entropy<E, D, G>(density: &D, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn entropy<E, D, G>(density: &D, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -62,7 +62,7 @@ where
 }
 
 /// Per condition minus the mean of log-densities.
-pub(crate) fn minus_means(log_prob: &[f64], plan: Plan) -> Result<Vec<Estimate>, Error> {
+pub(crate) fn minus_means(log_prob: &[f64], plan: Sampling) -> Result<Vec<Estimate>, Error> {
     finite("density", log_prob)?;
     let group = plan.group()?;
     let of = |own: &[f64]| {
@@ -111,7 +111,7 @@ fn shared_terms([a, b]: [&[usize]; 2]) -> Terms {
 fn mean_of_terms<E, D, G>(
     density: &D,
     terms: &Terms,
-    plan: Plan,
+    plan: Sampling,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -154,7 +154,7 @@ where
 pub fn conditional_entropy<E, D, G>(
     density: &D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -320,7 +320,7 @@ fn corrected_log_mean(logs: &[f64]) -> (f64, Vec<f64>) {
 pub fn marginal_entropy<E, D, G>(
     density: &D,
     manifolds: &[usize],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -354,7 +354,7 @@ where
 pub fn mutual_information<E, D, G>(
     density: &D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -386,7 +386,7 @@ where
 /// As [`entropy`].
 pub fn entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -420,7 +420,7 @@ where
 pub fn conditional_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -452,7 +452,7 @@ where
 pub fn marginal_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifolds: &[usize],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -483,7 +483,7 @@ where
 pub fn mutual_information_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -500,7 +500,7 @@ where
 fn mean_of_terms_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     terms: &Terms,
-    plan: Plan,
+    plan: Sampling,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>

@@ -20,7 +20,7 @@
 //! shape. Where p is round about its mean direction there is no major axis: psi, which then moves nothing, has an arbitrary value, and the stretch, which is at the
 //! end of its range, is not normally distributed.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::directional::{bessel_ratio, columns, concentration, resultant, slope, sphere};
 use super::estimate::{Estimate, TracedEstimate, fused, rows};
 use super::moments::embedded_draws;
@@ -140,7 +140,7 @@ const ONE_POINT: f64 = 1e14;
 /// # Errors
 /// There is no such manifold, or it is no `s2`; the number of draws does not suit its spread or is below 4; the draws lie on one point or one great circle, to
 /// rounding; a value leaves the range of the numbers.
-pub fn kent<E, D, G>(density: &D, manifold: usize, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Kent>, Error>
+pub fn kent<E, D, G>(density: &D, manifold: usize, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Kent>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -173,7 +173,7 @@ where
 pub fn kent_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<2>), E>, Error>
 where

@@ -3,7 +3,7 @@
 //! All in embedded coordinates, for the mean of an angle has no meaning; of a Euclidean space, an interval and the circle's cosine and sine
 //! these are what one expects. What to make of the mean vector on a sphere: [`direction`](super::direction).
 
-use super::base::{Plan, at_least_two};
+use super::base::{Sampling, at_least_two};
 use super::estimate::{Estimate, TracedEstimate, finite, fused, mean, rows, wide};
 use crate::density::Density;
 use crate::error::Error;
@@ -26,7 +26,12 @@ use rand::Rng;
 ///
 /// # Errors
 /// The number of draws does not suit its spread; a value leaves the range of the numbers.
-pub fn moment<E, D, G>(density: &D, order: u32, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Vec<Estimate>>, Error>
+pub fn moment<E, D, G>(
+    density: &D,
+    order: u32,
+    plan: impl Into<Sampling>,
+    rng: &mut G,
+) -> Result<Vec<Vec<Estimate>>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -51,7 +56,7 @@ fn power(order: u32) -> Result<i32, Error> {
 }
 
 /// Draws in embedded coordinates, widened.
-pub(crate) fn embedded_draws<E, D, G>(density: &D, plan: Plan, rng: &mut G) -> Result<Vec<f64>, Error>
+pub(crate) fn embedded_draws<E, D, G>(density: &D, plan: Sampling, rng: &mut G) -> Result<Vec<f64>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -102,7 +107,7 @@ fn covariance_of(own: &[f64], columns: usize, group: usize) -> Covariance {
 ///
 /// # Errors
 /// As [`moment`]; there are fewer than two draws.
-pub fn covariance<E, D, G>(density: &D, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Covariance>, Error>
+pub fn covariance<E, D, G>(density: &D, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Covariance>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -137,7 +142,7 @@ where
 pub fn moment_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     order: u32,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<M>), E>, Error>
 where
@@ -184,7 +189,7 @@ where
 /// As [`moment`]; there are fewer than two draws.
 pub fn covariance_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<M>, Const<M>), E>, Error>
 where

@@ -7,6 +7,7 @@ use super::adam::AdamState;
 use super::flat::{set_flat_values, tensor_names};
 use super::history::History;
 use super::schedule::Plateau;
+use super::settings::by_new_names;
 use crate::module::{Element, FileError, write_atomically};
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::tensor::Cpu;
@@ -100,6 +101,7 @@ pub(super) struct Identity {
     /// The data in words: how many rows, and a checksum where the fit sees them.
     pub data: String,
     /// The settings on which weights depend.
+    #[serde(deserialize_with = "by_new_names")]
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 

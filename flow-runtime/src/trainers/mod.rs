@@ -73,7 +73,7 @@ mod trainer;
 pub use adam::{Adam, AdamState};
 pub use batch::Batch;
 pub use checkpoint::{Checkpoint, CheckpointError};
-pub use error::{At, FitError};
+pub use error::{FitError, StepLocation};
 pub use event::{Control, Event};
 pub use flat::{flat_gradient, flat_values, set_flat_values, tensor_names};
 pub(crate) use flows::Objective;

@@ -69,7 +69,7 @@ where
     ) -> Result<Self, FitError> {
         let identity = Identity { model: name, tensors: tensor_names(model)?, data, settings: fit.identity() };
         let weights = flat_values(model)?;
-        let average = match fit.average {
+        let average = match fit.ema_decay {
             Some(_) => weights.iter().map(|w| w.widen()).collect(),
             None => Vec::new(),
         };
@@ -158,7 +158,7 @@ where
         self.bar.finish();
         if self.fit.keep_best || outcome.is_err() {
             set_flat_values(model, &self.state.best)?;
-        } else if self.fit.average.is_some() {
+        } else if self.fit.ema_decay.is_some() {
             set_flat_values(model, &narrow(&self.state.now.average))?;
         }
         outcome?;
@@ -196,7 +196,7 @@ where
             Some(data) if !self.out_of_steps() => {
                 let found = gradient::<E, M, S, F>(model, data, place, objective, (&self.parts, Vec::new()))
                     .map_err(|f| f.error(None))?;
-                let rate = self.fit.optimizer.rate * self.factor();
+                let rate = self.fit.optimizer.learning_rate * self.factor();
                 let Place { epoch, step, .. } = place;
                 self.tell(&Event::Step { epoch, step, loss: found.loss, gradient: found.norm, rate });
             }
@@ -360,7 +360,7 @@ where
         let Gradient { loss, norm, flat, weight } = found;
         let scale = self.fit.clip.filter(|clip| norm > *clip).map_or(1.0, |clip| clip / norm);
         let factor = self.factor();
-        let rate = self.fit.optimizer.rate * factor;
+        let rate = self.fit.optimizer.learning_rate * factor;
         let now = &mut self.state.now;
         if matches!(self.fit.non_finite, NonFinite::Skip { .. }) {
             let good = self.state.good.get_or_insert_with(Snapshot::default);
@@ -372,11 +372,11 @@ where
         self.fit.optimizer.update_scaled(&mut now.optimizer, &mut now.weights, along, factor);
         set_flat_values(model, &now.weights)?;
         self.buffer = flat;
-        if let Some(memory) = self.fit.average {
+        if let Some(decay) = self.fit.ema_decay {
             let steps = now.optimizer.step as f64;
-            let memory = memory.min((1.0 + steps) / (10.0 + steps));
+            let decay = decay.min((1.0 + steps) / (10.0 + steps));
             for (average, value) in now.average.iter_mut().zip(&now.weights) {
-                *average = memory * *average + (1.0 - memory) * value.widen();
+                *average = decay * *average + (1.0 - decay) * value.widen();
             }
         }
         let sums = &mut self.state.progress.sums;
@@ -406,8 +406,8 @@ where
     {
         let passed_over = &self.state.progress.history.skipped;
         let back = match self.fit.non_finite {
-            NonFinite::Skip { most, lower } if passed_over.len() < most => {
-                failed.fault.skippable().map(|weights| (weights, lower))
+            NonFinite::Skip { max_skips, rate_factor } if passed_over.len() < max_skips => {
+                failed.fault.skippable().map(|weights| (weights, rate_factor))
             }
             _ => None,
         };
@@ -415,13 +415,13 @@ where
             return Err(failed.error(None));
         }
         let replay = self.write_fault()?;
-        let Some((weights, lower)) = back else { return Err(failed.error(replay.as_deref())) };
+        let Some((weights, rate_factor)) = back else { return Err(failed.error(replay.as_deref())) };
         if weights {
             if let Some(good) = self.state.good.clone() {
                 set_flat_values(model, &good.weights)?;
                 self.state.now = good;
             }
-            self.state.progress.brake *= lower;
+            self.state.progress.brake *= rate_factor;
         }
         let Place { epoch, step, seed, .. } = failed.place;
         let skipped = Skipped { epoch, step, seed, reason: failed.fault.reason() };
@@ -463,7 +463,7 @@ where
         if best {
             progress.history.best_loss = loss;
             progress.history.best = index;
-            self.state.best = match self.fit.average {
+            self.state.best = match self.fit.ema_decay {
                 Some(_) => narrow(&self.state.now.average),
                 None => self.state.now.weights.clone(),
             };
@@ -504,7 +504,7 @@ where
     {
         let Some(validation) = validation else { return Ok(None) };
         let Progress { epoch, step, .. } = self.state.progress;
-        if self.fit.average.is_some() {
+        if self.fit.ema_decay.is_some() {
             set_flat_values(model, &narrow(&self.state.now.average))?;
         }
         validation.start(epoch)?;

@@ -12,7 +12,7 @@
 //! An average of the weights is one more, and so is the copy of the last good state where a fit may go back to it.
 
 use super::batch::{Batch, Place};
-use super::error::{At, FitError};
+use super::error::{FitError, StepLocation};
 use super::flat::collect_gradient;
 use super::source::Source;
 use crate::error::Error;
@@ -65,7 +65,7 @@ impl Fault {
         }
     }
 
-    fn at(self, at: At) -> FitError {
+    fn at(self, at: StepLocation) -> FitError {
         match self {
             Fault::Source(source) => FitError::Step { at, source: Box::new(source) },
             Fault::Loss { row, value } => FitError::Loss { at, row, value },
@@ -190,7 +190,14 @@ pub(super) struct Failed {
 impl Failed {
     pub fn error(self, replay: Option<&Path>) -> FitError {
         let Place { epoch, step, batch, training, seed } = self.place;
-        self.fault.at(At { epoch, step, batch, seed, validation: !training, replay: replay.map(Path::to_path_buf) })
+        self.fault.at(StepLocation {
+            epoch,
+            step,
+            batch,
+            seed,
+            validation: !training,
+            replay: replay.map(Path::to_path_buf),
+        })
     }
 }
 
