@@ -2,7 +2,7 @@
 //! what they say. Calibration passes true densities and catches one that is a fifth too narrow.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Calibration, Estimate, Plan};
+use flow_runtime::estimators::{self, Calibration, Estimate, Sampling};
 use flow_runtime::kernels::Coordinates;
 use flow_runtime::{Built, Density, Error, flow};
 use rand::rngs::StdRng;
@@ -105,7 +105,8 @@ fn expectations_and_moments() {
     let f = |x: &[f64]| x[0] * x[1] + (0.3 * x[0]).cos();
     // E[x y] = 2 * 0.6 - 1; E[cos(a x)] = cos(a m) e^(-a^2 s^2 / 2).
     let truth = 0.2 + (0.3f64).cos() * (-0.5 * 0.09 * 4.0f64).exp();
-    for (name, plan) in [("independent", 64.into()), ("antithetic", Plan::antithetic(64)), ("Sobol", Plan::sobol(128))]
+    for (name, plan) in
+        [("independent", 64.into()), ("antithetic", Sampling::antithetic(64)), ("Sobol", Sampling::sobol(128))]
     {
         honest(name, truth, 0.0, 300, |rng| first(estimators::expectation(&pdf, plan, rng, f)));
     }
@@ -215,7 +216,7 @@ fn entropies_and_information() {
     });
     // I(x_0; x_2) = 1/2 ln(3 / 2).
     honest("the ends of a walk", 0.5 * 1.5f64.ln(), 5e-3, 200, |rng| {
-        first(estimators::mutual_information(&walk, [&[0], &[2]], Plan::antithetic(100), 100, rng))
+        first(estimators::mutual_information(&walk, [&[0], &[2]], Sampling::antithetic(100), 100, rng))
     });
     let log_prob =
         estimators::marginal_log_prob(&walk, &[0.3, 9.0, 1.1], &[0, 2], 200_000, &mut StdRng::seed_from_u64(1));
@@ -303,19 +304,19 @@ fn better_base_points_have_smaller_errors() {
     let pdf = plane();
     let f = |x: &[f64]| (0.4 * x[0] + 0.2 * x[1]).sin();
     let error =
-        |plan: Plan| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
+        |plan: Sampling| first(estimators::expectation(&pdf, plan, &mut StdRng::seed_from_u64(1), f)).standard_error;
     let plain = error(4096.into());
-    assert!(error(Plan::antithetic(4096)) < 0.8 * plain);
-    assert!(error(Plan::sobol(4096)) < 0.1 * plain);
+    assert!(error(Sampling::antithetic(4096)) < 0.8 * plain);
+    assert!(error(Sampling::sobol(4096)) < 0.1 * plain);
     let controlled = first(estimators::expectation_controlled(&pdf, 4096, &mut StdRng::seed_from_u64(1), f));
     assert!(controlled.standard_error < 0.5 * plain);
 }
 
 /// Every calibration of a density at points.
 fn calibrations<D: Density<f64>>(density: &D, points: &[f64], rng: &mut StdRng) -> Vec<(&'static str, Calibration)> {
-    let count = density.spaces().len();
+    let count = density.manifolds().len();
     let mut all = vec![
-        ("base", estimators::base_coverage(density, points, 0..density.spaces().len()).unwrap()),
+        ("base", estimators::base_coverage(density, points, 0..density.manifolds().len()).unwrap()),
         ("base of the first", estimators::base_coverage(density, points, 0..1).unwrap()),
         ("base of the last", estimators::base_coverage(density, points, count - 1..count).unwrap()),
         ("highest density", estimators::highest_density_coverage(density, points, 0..count, 99, rng).unwrap()),
@@ -340,7 +341,7 @@ fn true_densities_are_calibrated_and_narrow_ones_are_caught() {
     let mut p_values = vec![Vec::new(); 3];
     for seed in 0..150 {
         let mut rng = StdRng::seed_from_u64(seed);
-        let points = truth.draw(100, &mut rng).unwrap().points;
+        let points = truth.sample_rows(100, &mut rng).unwrap().points;
         let found = &calibrations(&truth, &points, &mut rng);
         // One of the tests in turn, for they are not independent of each other.
         let (_, calibration) = &found[seed as usize % found.len()];
@@ -361,7 +362,7 @@ fn true_densities_are_calibrated_and_narrow_ones_are_caught() {
     weights[1] = raw(0.8);
     narrow.set_flat_weights(&weights).unwrap();
     let mut rng = StdRng::seed_from_u64(1);
-    let points = truth.draw(2000, &mut rng).unwrap().points;
+    let points = truth.sample_rows(2000, &mut rng).unwrap().points;
     for (name, calibration) in calibrations(&narrow, &points, &mut rng) {
         // Folded numbers move a lot; of one coordinate a wrong width moves only the tails, which counts in bins see.
         let p = calibration.kolmogorov_smirnov().p_value.min(calibration.chi_square(20).p_value);
@@ -392,7 +393,7 @@ fn calibration_works_under_many_conditions_and_on_spheres() {
     pdf.set_flat_weights(&weights).unwrap();
     let features: Vec<[f64; 1]> = (0..200).map(|i| [i as f64 / 100.0 - 1.0]).collect();
     let given = pdf.given(&features).unwrap();
-    let points = given.draw(2, &mut rng).unwrap().points;
+    let points = given.sample_rows(2, &mut rng).unwrap().points;
     for (name, calibration) in calibrations(&given, &points, &mut rng) {
         assert_eq!(calibration.values.len(), 400);
         assert!(calibration.kolmogorov_smirnov().p_value > 1e-3, "{name}: {:?}", calibration.kolmogorov_smirnov());
@@ -411,17 +412,17 @@ fn calibration_works_under_many_conditions_and_on_spheres() {
 #[test]
 fn parts_of_a_density_add_up() {
     let pdf = Cpu::default().build_module::<flow!(e1 + s2 + a2 : gt + f + u), f64>();
-    let draws = pdf.push(&[0.3, -0.7, 1.1, 0.2, -0.4, -1.0, 0.1, 0.5, 0.9, -0.2], Coordinates::Embedded).unwrap();
-    let whole = pdf.log_prob_part(&draws.points, 0..3).unwrap();
-    let parts: Vec<Vec<f64>> = (0..3).map(|k| pdf.log_prob_part(&draws.points, k..k + 1).unwrap()).collect();
+    let draws = pdf.forward(&[0.3, -0.7, 1.1, 0.2, -0.4, -1.0, 0.1, 0.5, 0.9, -0.2], Coordinates::Embedded).unwrap();
+    let whole = pdf.log_prob_of(&draws.points, 0..3).unwrap();
+    let parts: Vec<Vec<f64>> = (0..3).map(|k| pdf.log_prob_of(&draws.points, k..k + 1).unwrap()).collect();
     for row in 0..2 {
         let sum: f64 = parts.iter().map(|part| part[row]).sum();
         assert!((sum - whole[row]).abs() < 1e-12 && (whole[row] - draws.log_prob[row]).abs() < 1e-9);
     }
-    let back = pdf.pull(&draws.points, Coordinates::Embedded).unwrap();
-    let again = pdf.push(&back, Coordinates::Embedded).unwrap();
+    let back = pdf.inverse(&draws.points, Coordinates::Embedded).unwrap();
+    let again = pdf.forward(&back, Coordinates::Embedded).unwrap();
     assert!(again.points.iter().zip(&draws.points).all(|(a, b)| (a - b).abs() < 1e-9));
-    let spaces = pdf.spaces();
+    let spaces = pdf.manifolds();
     assert_eq!((spaces[1].columns.clone(), spaces[1].embedded.clone(), spaces[2].embedded.clone()), (1..3, 1..4, 4..7));
 }
 
@@ -483,7 +484,7 @@ fn goodness_of_fit_passes_true_likelihoods_and_catches_narrow_ones() {
 fn level_densities_are_calibrated() {
     let pdf = Cpu::default().build_module::<flow!(s2 + i1[-3, 3] : y + r), f64>();
     let mut rng = StdRng::seed_from_u64(5);
-    let points = pdf.draw(300, &mut rng).unwrap().points;
+    let points = pdf.sample_rows(300, &mut rng).unwrap().points;
     for manifolds in [0..2, 0..1, 1..2] {
         let found = estimators::highest_density_coverage(&pdf, &points, manifolds.clone(), 99, &mut rng).unwrap();
         assert!(found.kolmogorov_smirnov().p_value > 1e-3, "{manifolds:?}: {:?}", found.kolmogorov_smirnov());
@@ -573,7 +574,7 @@ fn maps_of_a_sphere_anywhere_in_a_product() {
     let given = pdf.given(&[[0.3], [-1.0]]).unwrap();
     let maps = estimators::equal_area_map(&given, 1, 300, &mut rng).unwrap();
     let n = 4000;
-    let draws = given.draw(n, &mut rng).unwrap().points;
+    let draws = given.sample_rows(n, &mut rng).unwrap().points;
     for (map, draws) in maps.iter().zip(draws.chunks_exact(4 * n)) {
         assert!((map.total() - 1.0).abs() < 2e-3, "{}", map.total());
         // Contours hold of fresh draws what they say, up to the draws that are integrated over.

@@ -2,7 +2,7 @@
 //! average the exact gradients where these are known.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Estimate, Plan, TracedEstimate};
+use flow_runtime::estimators::{self, Estimate, Sampling, TracedEstimate};
 use flow_runtime::module::Traced;
 use flow_runtime::trainers::{flat_gradient, flat_values, set_flat_values};
 use flow_runtime::{Adam, Built, Error, Fit, flow};
@@ -100,7 +100,7 @@ fn same(name: &str, traced: Vec<Estimate>, plain: impl IntoIterator<Item = Estim
 fn expectations_moments_and_directions() {
     let models = models();
     let plain = models.0.given(&FEATURES).unwrap();
-    let plan = Plan::antithetic(6);
+    let plan = Sampling::antithetic(6);
     let traced = differentiates("expectation", |m, f| {
         estimators::expectation_traced(m.0.given(f)?, plan, &mut rng(), |x| x.sin().sum::<_, Axis<1>>())
     });
@@ -422,13 +422,13 @@ fn a_target_without_data_is_learned() {
         batch: 64,
         validation: 0.0,
         patience: None,
-        optimizer: Adam { rate: 0.02, ..Adam::default() },
+        optimizer: Adam { learning_rate: 0.02, ..Adam::default() },
         ..Fit::default()
     };
     // The rows stand for draws: each step draws its own.
     settings
         .run(&mut pdf, 640, |pdf, rows, gradients| {
-            let plan = Plan::antithetic(rows.len());
+            let plan = Sampling::antithetic(rows.len());
             let loss = estimators::reverse_kl_traced(pdf.on_tape(gradients)?, plan, &mut *rng.borrow_mut(), target)?;
             Ok(loss.value.negate())
         })
@@ -491,6 +491,6 @@ fn single_precision_works_as_well() {
     let plain = estimators::entropy(&narrow, 2000, &mut rng()).unwrap()[0];
     let traced = estimators::entropy_traced(narrow.on_tape(Gradients::leaky()).unwrap(), 2000, &mut rng()).unwrap();
     assert!(plain.pull(exact).abs() < 4.0 && (traced.estimates()[0].value - plain.value).abs() < 1e-5);
-    let truth: Vec<f32> = flow_runtime::Density::draw(&narrow, 200, &mut rng()).unwrap().points;
+    let truth: Vec<f32> = flow_runtime::Density::sample_rows(&narrow, 200, &mut rng()).unwrap().points;
     assert!(estimators::base_coverage(&narrow, &truth, 0..2).unwrap().kolmogorov_smirnov().p_value > 1e-3);
 }

@@ -44,7 +44,7 @@ fn five_gigabytes_are_fitted_within_one() {
     let mut pdf = Cpu::default().build_module::<flow!(e1 : t | cond 511, hidden none), f64>();
     let fit = Fit {
         epochs: 1,
-        optimizer: Adam { rate: 0.02, ..Adam::default() },
+        optimizer: Adam { learning_rate: 0.02, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 10, last: 0.01 },
         ..Fit::default()
     };

@@ -6,7 +6,7 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use dfdx::nn::DeviceBuildExt;
 use dfdx::tensor::Cpu;
 use flow_runtime::plot::Steps;
-use flow_runtime::{Stepwise, flow};
+use flow_runtime::{Layerwise, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::StandardNormal;
@@ -46,7 +46,7 @@ macro_rules! picture {
     };
 }
 
-fn keep<D: Stepwise<f64>>(letter: &str, line: &str, pdf: &D, steps: Steps<'_>) {
+fn keep<D: Layerwise<f64>>(letter: &str, line: &str, pdf: &D, steps: Steps<'_>) {
     let figure = steps.figure(pdf, &mut StdRng::seed_from_u64(1)).expect("a figure");
     let png = smaller(&figure.dpi(72.0).png().expect("a picture"));
     let path = format!("{}/flow-runtime/src/guide/pictures/{letter}.html", env!("CARGO_MANIFEST_DIR"));

@@ -81,7 +81,7 @@ fn a_known_conditional_density_is_recovered() {
     let fit = Fit {
         epochs: 40,
         batch: 256,
-        optimizer: Adam { rate: 3e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 3e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.01 },
         seed: 4,
         ..Fit::default()

@@ -78,7 +78,7 @@ fn fit(pdf: &mut Pdf, events: &[[f64; 4]]) -> Result<History, Box<dyn Error>> {
     let settings = Fit {
         epochs: 1200,
         batch: 128,
-        optimizer: Adam { rate: 0.005, ..Adam::default() },
+        optimizer: Adam { learning_rate: 0.005, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 50, last: 0.01 },
         validation: 0.0,
         patience: None,

@@ -86,7 +86,7 @@ fn fit(model: &mut Model, events: &[Event]) -> Result<History, Box<dyn Error>> {
     let settings = Fit {
         epochs: 12,
         batch: 128,
-        optimizer: Adam { rate: 2e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 2e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.01 },
         validation: 0.1,
         patience: Some(4),
@@ -189,7 +189,7 @@ fn picture_direction((encoder, pdf): &Model, event: &Event, path: &Path) -> Resu
     let mut vertex_pdf = Cpu::default().build_module::<VertexPdf, f64>();
     let own = vertex_pdf.flat_weights().len();
     vertex_pdf.set_flat_weights(&pdf.flat_weights()[..own])?;
-    let drawn = vertex_pdf.given(&given)?.draw(VERTICES, &mut StdRng::seed_from_u64(SEED))?;
+    let drawn = vertex_pdf.given(&given)?.sample_rows(VERTICES, &mut StdRng::seed_from_u64(SEED))?;
 
     let joint = pdf.given(&given)?;
     let density = |directions: &[[f64; 2]]| {

@@ -59,7 +59,7 @@ fn settings() -> Fit {
     Fit {
         epochs: 60,
         batch: 128,
-        optimizer: Adam { rate: 3e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 3e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 50, last: 0.01 },
         patience: Some(15),
         seed: SEED,
@@ -226,7 +226,7 @@ fn of_both<D: Density<f64>>(given: &D, test: &[Row]) -> Result<[f64; 2], flow_ru
     let points: Vec<f64> = test.iter().flat_map(|row| row.labels).collect();
     let mut rng = StdRng::seed_from_u64(SEED);
     let marginal = estimators::marginal_log_prob(given, &points, &[1], INNER, &mut rng)?;
-    Ok([nll(&marginal).value, nll(&given.log_prob_part(&points, 1..2)?).value])
+    Ok([nll(&marginal).value, nll(&given.log_prob_of(&points, 1..2)?).value])
 }
 
 fn networks_apart(training: &[Row], test: &[Row]) -> Result<[f64; 3], Box<dyn std::error::Error>> {

@@ -26,7 +26,7 @@ fn settings(epochs: usize, progress: bool) -> Fit {
     Fit {
         epochs,
         batch: BATCH,
-        optimizer: Adam { rate: 0.02, ..Adam::default() },
+        optimizer: Adam { learning_rate: 0.02, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
         validation: 0.0,
         patience: None,

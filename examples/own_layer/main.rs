@@ -51,7 +51,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         features.push([f]);
         rows.push([a + 2.0 * f * (3.0 * a).tanh(), 0.5 * b + (3.0 * a).tanh()]);
     }
-    let fit = Fit { epochs: 60, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
+    let fit = Fit { epochs: 60, optimizer: Adam { learning_rate: 0.01, ..Adam::default() }, ..Fit::default() };
     let mut bent = dev.build_module::<Bent, f64>();
     let mut normal = dev.build_module::<Normal, f64>();
     bent.fit(&features, &rows, &fit)?;

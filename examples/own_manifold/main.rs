@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         })
         .collect();
     let mut pdf = Cpu::default().build_module::<Shower, f64>();
-    let adam = Adam { rate: 0.01, ..Adam::default() };
+    let adam = Adam { learning_rate: 0.01, ..Adam::default() };
     pdf.fit(&rows, &Fit { epochs: 60, optimizer: adam, ..Fit::default() })?;
     println!("{pdf}\n");
 

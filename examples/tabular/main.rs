@@ -52,8 +52,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         seed: SEED,
         validation: 0.2,
         patience: Some(40),
-        average: Some(0.99),
-        optimizer: Adam { rate: 2e-3, weight_decay: 0.05, ..Adam::default() },
+        ema_decay: Some(0.99),
+        optimizer: Adam { learning_rate: 2e-3, weight_decay: 0.05, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 50, last: 0.05 },
         progress: true,
         ..Fit::default()

@@ -7,7 +7,7 @@
 //! is, and the codes of the pictures do not fill a Gaussian.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Estimate, Plan};
+use flow_runtime::estimators::{self, Estimate, Sampling};
 use flow_runtime::kernels::Coordinates;
 use flow_runtime::module::Traced;
 use flow_runtime::plot::{Axis, ColourScale, Density2d, Figure};
@@ -62,7 +62,7 @@ fn settings() -> Fit {
     Fit {
         epochs: 0,
         batch: 64,
-        optimizer: Adam { rate: 2e-3, ..Adam::default() },
+        optimizer: Adam { learning_rate: 2e-3, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 100, last: 0.02 },
         validation: 0.1,
         patience: None,
@@ -108,10 +108,10 @@ macro_rules! autoencoder {
         let mut rng = StdRng::seed_from_u64(SEED);
         let shown = &$test[..SHOWN].to_vec();
         let codes = model.0.given(shown)?.sample(&mut rng)?;
-        let made: Vec<[f64; 4]> = model.2.draw(SHOWN, &mut rng)?.points.as_chunks().0.to_vec();
+        let made: Vec<[f64; 4]> = model.2.sample_rows(SHOWN, &mut rng)?.points.as_chunks().0.to_vec();
         let mean = |z: &[[f64; 4]]| -> Result<Vec<Image>, Error> {
             // The centre of a Gaussian is where its base is 0.
-            let found = model.1.given(&z.to_vec())?.push(&vec![0.0; z.len() * PIXELS], Coordinates::Intrinsic)?;
+            let found = model.1.given(&z.to_vec())?.forward(&vec![0.0; z.len() * PIXELS], Coordinates::Intrinsic)?;
             Ok(found.points.as_chunks().0.to_vec())
         };
         (mean(codes.points.as_vec().as_chunks().0)?, mean(&made)?)
@@ -146,11 +146,11 @@ where
             vec![f64::NEG_INFINITY; z.len() / 4]
         })
     };
-    let weighted = estimators::importance(posterior, Plan::from(MANY), &mut rng, target)?;
+    let weighted = estimators::importance(posterior, Sampling::from(MANY), &mut rng, target)?;
     if let Some(error) = failed {
         return Err(error.into());
     }
-    let draws = posterior.draw(16, &mut rng)?;
+    let draws = posterior.sample_rows(16, &mut rng)?;
     let gains: Vec<f64> = log_joint(&draws.points)?.iter().zip(&draws.log_prob).map(|(j, q)| j - q).collect();
     let bounds: Vec<f64> = gains.chunks_exact(16).map(|own| own.iter().sum::<f64>() / 16.0).collect();
     let many: Vec<f64> = weighted.iter().map(|w| w.log_normalisation.value).collect();

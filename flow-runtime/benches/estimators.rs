@@ -4,7 +4,7 @@
 //! to spread base points, and the time of one estimate.
 
 use dfdx::prelude::*;
-use flow_runtime::estimators::{self, Estimate, Plan};
+use flow_runtime::estimators::{self, Estimate, Sampling};
 use flow_runtime::{Density, Error, flow};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -14,18 +14,18 @@ use std::time::Instant;
 /// Repetitions; the error is known to 1 / sqrt(2 * 64) = 9 %.
 const RUNS: u64 = 64;
 
-type Way = (&'static str, fn(usize) -> Plan, bool);
+type Way = (&'static str, fn(usize) -> Sampling, bool);
 const WAYS: [Way; 5] = [
-    ("independent", Plan::from, false),
-    ("antithetic", Plan::antithetic, false),
-    ("Sobol", Plan::sobol, false),
-    ("independent, controlled", Plan::from, true),
-    ("antithetic, controlled", Plan::antithetic, true),
+    ("independent", Sampling::from, false),
+    ("antithetic", Sampling::antithetic, false),
+    ("Sobol", Sampling::sobol, false),
+    ("independent, controlled", Sampling::from, true),
+    ("antithetic, controlled", Sampling::antithetic, true),
 ];
 
 fn table<D: Density<f64>>(title: &str, density: &D, f: impl Fn(&[f64]) -> f64) -> Result<(), Error> {
     // The truth, to far below the errors that are compared.
-    let truth = estimators::expectation(density, Plan::sobol(1 << 19), &mut StdRng::seed_from_u64(0), &f)?[0];
+    let truth = estimators::expectation(density, Sampling::sobol(1 << 19), &mut StdRng::seed_from_u64(0), &f)?[0];
     println!("\n{title}: {:.6} +- {:.1e}", truth.value, truth.standard_error);
     println!("{:<26}{:>10}{:>14}{:>14}{:>12}{:>10}", "spread", "draws", "error", "says", "gain", "ms");
     for n in [256, 1024, 4096, 16_384] {

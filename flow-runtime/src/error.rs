@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Where in a flow something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Location {
     /// The manifold, counted from 0.
     pub manifold: usize,
     /// The manifold as the notation writes it.
@@ -15,7 +15,7 @@ pub struct Place {
     pub advice: &'static str,
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.layer {
             Some((index, letter)) => {
@@ -94,22 +94,22 @@ pub enum Error {
     },
     /// A value is not finite after a layer.
     #[error(
-        "row {row}: a value is not finite after {place}: the point lies beyond the range of the numbers, or the parameters have diverged{}",
-        .place.advice
+        "row {row}: a value is not finite after {location}: the point lies beyond the range of the numbers, or the parameters have diverged{}",
+        .location.advice
     )]
     NotFinite {
         /// The row.
         row: usize,
         /// Where.
-        place: Place,
+        location: Location,
     },
     /// A search did not converge.
-    #[error("row {row}: the search of {place} did not converge{}", .place.advice)]
+    #[error("row {row}: the search of {location} did not converge{}", .location.advice)]
     NotConverged {
         /// The row.
         row: usize,
         /// Where.
-        place: Place,
+        location: Location,
     },
     /// A log-mean is not finite, or its exponential is not.
     #[error("row {row}: the log-mean is {value}, which is no mean count: the parameters have diverged")]

@@ -71,12 +71,12 @@ pub use rand;
 /// The arithmetic, from the crate `flow-core`.
 pub use flow_core::{kernels, layers, manifolds, numeric, testing};
 
-pub use density::{Density, Stepwise, TracedDensity};
-pub use error::{Error, Place};
+pub use density::{Density, Layerwise};
+pub use error::{Error, Location};
 pub use flow_macros::flow;
 pub use module::{
-    Built, Detached, Element, Evaluation, FileError, Flow, Frozen, GivenFlow, Notation, OnTape, Penalty, Sample,
-    Traced, TracedSample,
+    Built, Conditioned, Detached, Element, FileError, Flow, Frozen, LogProbParts, Notation, Penalty, Sample, Traced,
+    TracedDensity, TracedSample,
 };
 pub use tabular::{Model, ModelError};
 pub use trainers::{Adam, Fit, FitError, History, Schedule};
@@ -97,8 +97,8 @@ pub mod __private {
     };
     pub use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     pub use crate::module::{
-        Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, Named, NamedDensity, NamedRows, Notation,
-        Numbers, Part, Spec, Unconditional,
+        Columns, Conditional, Element, Embedded, Features, Intrinsic, Label, ManifoldCounts as Part, Named,
+        NamedDensity, NamedRows, Notation, Numbers, Spec, Unconditional,
     };
     pub use dfdx;
 }

@@ -36,7 +36,7 @@ pub fn fit(epochs: usize, rate: f64) -> Fit {
     Fit {
         epochs,
         batch: 256,
-        optimizer: Adam { rate, ..Adam::default() },
+        optimizer: Adam { learning_rate: rate, ..Adam::default() },
         schedule: Schedule::Cosine { warm_up: 20, last: 0.01 },
         seed: 1,
         ..Fit::default()

@@ -67,8 +67,8 @@ impl<E> Stream for Drawn<E> {
 /// All settings that have a memory of their own, in turns.
 fn settings() -> Vec<(&'static str, Fit)> {
     let base = Fit { epochs: 6, batch: 20, seed: 3, patience: None, ..Fit::default() };
-    let quick = Adam { rate: 0.05, ..Adam::default() };
-    let averaged = Fit { average: Some(0.9), clip: Some(0.5), ..base.clone() };
+    let quick = Adam { learning_rate: 0.05, ..Adam::default() };
+    let averaged = Fit { ema_decay: Some(0.9), clip: Some(0.5), ..base.clone() };
     vec![
         ("cosine", Fit { schedule: Schedule::Cosine { warm_up: 7, last: 0.01 }, ..base.clone() }),
         ("averages and stairs, the last weights", {
@@ -77,10 +77,13 @@ fn settings() -> Vec<(&'static str, Fit)> {
         }),
         ("plateau and decay", {
             let schedule = Schedule::Plateau { warm_up: 0, factor: 0.3, patience: 1, last: 0.01 };
-            let optimizer = Adam { rate: 0.5, weight_decay: 0.05, ..quick };
+            let optimizer = Adam { learning_rate: 0.5, weight_decay: 0.05, ..quick };
             Fit { schedule, optimizer, ..averaged }
         }),
-        ("patience", Fit { optimizer: Adam { rate: 0.9, ..quick }, patience: Some(2), epochs: 12, ..base.clone() }),
+        (
+            "patience",
+            Fit { optimizer: Adam { learning_rate: 0.9, ..quick }, patience: Some(2), epochs: 12, ..base.clone() },
+        ),
         (
             "steps",
             Fit {
@@ -179,8 +182,8 @@ macro_rules! resumes {
             }
             // A loss with noise of its own, and the guard: the second batch after the stop fails, then the very first.
             let guarded = Fit {
-                non_finite: NonFinite::Skip { most: 3, lower: 0.5 },
-                average: Some(0.9),
+                non_finite: NonFinite::Skip { max_skips: 3, rate_factor: 0.5 },
+                ema_decay: Some(0.9),
                 ..settings()[0].1.clone()
             };
             for stops in STOPS {
@@ -234,8 +237,8 @@ fn endless(directory: &Path, every: Every) -> Fit {
         epochs: 20,
         batch: 20,
         patience: None,
-        average: Some(0.99),
-        non_finite: NonFinite::Skip { most: 5, lower: 0.5 },
+        ema_decay: Some(0.99),
+        non_finite: NonFinite::Skip { max_skips: 5, rate_factor: 0.5 },
         checkpoint: Some(Checkpointing { every, keep: 2, ..Checkpointing::new(directory) }),
         log: Some(Log { path: directory.with_extension("jsonl"), steps: true }),
         ..Fit::default()

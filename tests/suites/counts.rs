@@ -225,7 +225,8 @@ fn counts_and_positions_are_learnt_together() {
         x.extend((0..n).map(|_| [f + 0.3 * rng.sample::<f64, _>(StandardNormal)]));
     }
     let mut pdf = Cpu::seed_from_u64(6).build_module::<Pdf, f64>();
-    let fit = Fit { epochs: 60, batch: 50, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
+    let fit =
+        Fit { epochs: 60, batch: 50, optimizer: Adam { learning_rate: 0.01, ..Adam::default() }, ..Fit::default() };
     pdf.fit_counts(&features, &x, &counts, &fit).unwrap();
     for f in [-0.8, 0.0, 0.8] {
         let log_mean = pdf.given(&[[f]]).unwrap().log_mean().unwrap().array()[0];

@@ -140,7 +140,7 @@ fn marginals_by_name_are_those_by_number() {
     }
 
     let vertices: Vec<[f64; 3]> = given.marginal_vertex().sample(3, &mut seeded()).unwrap();
-    let drawn = given.draw(3, &mut seeded()).unwrap().points;
+    let drawn = given.sample_rows(3, &mut seeded()).unwrap().points;
     assert_eq!(vertices.concat(), by_hand(&drawn, 7, 2, 3));
     let entropy = given.marginal_direction().entropy(10, 2, &mut seeded()).unwrap();
     assert_eq!(entropy, estimators::marginal_entropy(&given, &[0], 10, 2, &mut seeded()).unwrap());
@@ -169,7 +169,7 @@ fn constants_are_what_is_built() {
     let shown: (<Event as Numbers>::LayerParams, <Event as Numbers>::Params, <Event as Numbers>::Total) =
         (([(); 10], [(); 60], [(); 8316]), ([(); 130], [(); 604], [(); 74932]), [(); 75666]);
     assert_eq!(shown.2.len(), Event::PARAMS);
-    let spaces = pdf.given(&[[0.0; 4]]).unwrap().spaces();
+    let spaces = pdf.given(&[[0.0; 4]]).unwrap().manifolds();
     let columns = [Event::DIRECTION_COLUMNS, Event::VERTEX_COLUMNS, Event::SHARE_COLUMNS];
     assert!(columns.iter().zip(&spaces).all(|(columns, space)| *columns == space.columns));
 

@@ -165,7 +165,8 @@ fn they_train_beside_letters() {
             [a + 2.0 * (3.0 * a).tanh(), 0.5 * b]
         })
         .collect();
-    let fit = Fit { epochs: 60, batch: 100, optimizer: Adam { rate: 0.02, ..Adam::default() }, ..Fit::default() };
+    let fit =
+        Fit { epochs: 60, batch: 100, optimizer: Adam { learning_rate: 0.02, ..Adam::default() }, ..Fit::default() };
     let dev = Cpu::default();
     let mut straight = dev.build_module::<Straight, f64>();
     straight.fit(&rows, &fit).unwrap();

@@ -54,7 +54,7 @@ impl<const C: usize> Stream for Written<C> {
 fn a_stream_of_the_same_batches_gives_the_same_weights_as_rows_in_memory() {
     let (x, y) = data(230);
     let schedule = Schedule::Cosine { warm_up: 3, last: 0.1 };
-    let optimizer = Adam { rate: 0.02, ..Adam::default() };
+    let optimizer = Adam { learning_rate: 0.02, ..Adam::default() };
     let fit = Fit { epochs: 4, batch: 50, schedule, optimizer, seed: 9, ..Fit::default() };
     let held: Vec<usize> = (200..230).collect();
     let gather = |rows: &[usize]| Rows {

@@ -2,7 +2,7 @@
 
 use dfdx::prelude::*;
 use flow_runtime::trainers::{
-    At, Checkpoint, Checkpointing, Control, Event, Every, Log, NonFinite, Resume, flat_values,
+    Checkpoint, Checkpointing, Control, Event, Every, Log, NonFinite, Resume, StepLocation, flat_values,
 };
 use flow_runtime::{Adam, Error, Fit, FitError, Schedule, flow};
 use rand::rngs::StdRng;
@@ -26,7 +26,7 @@ fn plane(rows: usize) -> (Vec<[f64; 2]>, f64) {
 }
 
 fn short(epochs: usize) -> Fit {
-    Fit { epochs, optimizer: Adam { rate: 5e-3, ..Adam::default() }, seed: 3, ..Fit::default() }
+    Fit { epochs, optimizer: Adam { learning_rate: 5e-3, ..Adam::default() }, seed: 3, ..Fit::default() }
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_seed_repeats_a_run_and_the_best_weights_are_kept() {
         (pdf.flat_weights(), history)
     };
     // A rate that is much too high: validation soon gets worse and the run stops.
-    let wild = Fit { optimizer: Adam { rate: 0.5, ..Adam::default() }, patience: Some(3), ..short(60) };
+    let wild = Fit { optimizer: Adam { learning_rate: 0.5, ..Adam::default() }, patience: Some(3), ..short(60) };
     let (weights, history) = run(&wild);
     assert!(history.stopped_early && history.epochs.len() < 60);
     assert_eq!(history.best + 4, history.epochs.len());
@@ -75,7 +75,7 @@ trait WithRate {
 }
 impl WithRate for Fit {
     fn with_rate(mut self, rate: f64) -> Fit {
-        self.optimizer.rate = rate;
+        self.optimizer.learning_rate = rate;
         self
     }
 }
@@ -142,13 +142,13 @@ fn settings_that_make_no_sense_are_refused() {
     assert_eq!(refused(Fit { batch: 0, ..Fit::default() }), "batch");
     assert_eq!(refused(Fit { validation: 1.0, ..Fit::default() }), "validation");
     assert_eq!(refused(Fit { clip: Some(0.0), ..Fit::default() }), "clip");
-    assert_eq!(refused(Fit::default().with_rate(-1.0)), "optimizer.rate");
-    assert_eq!(refused(Fit { average: Some(1.0), ..Fit::default() }), "average");
+    assert_eq!(refused(Fit::default().with_rate(-1.0)), "optimizer.learning_rate");
+    assert_eq!(refused(Fit { ema_decay: Some(1.0), ..Fit::default() }), "ema_decay");
     assert_eq!(refused(Fit { steps: Some(0), ..Fit::default() }), "steps");
     let schedule = Schedule::Plateau { warm_up: 0, factor: 1.5, patience: 3, last: 0.0 };
     assert_eq!(refused(Fit { schedule, ..Fit::default() }), "schedule");
-    let non_finite = NonFinite::Skip { most: 3, lower: 0.0 };
-    assert_eq!(refused(Fit { non_finite, ..Fit::default() }), "non_finite.skip.lower");
+    let non_finite = NonFinite::Skip { max_skips: 3, rate_factor: 0.0 };
+    assert_eq!(refused(Fit { non_finite, ..Fit::default() }), "non_finite.skip.rate_factor");
     let checkpoint = Some(Checkpointing { every: Every::Steps(0), ..Checkpointing::new("nowhere") });
     assert_eq!(refused(Fit { checkpoint, ..Fit::default() }), "checkpoint.every");
     assert!(!std::path::Path::new("nowhere").exists());
@@ -169,12 +169,12 @@ fn settings_are_kept_in_files() {
         validation: 0.25,
         patience: Some(4),
         clip: Some(0.1),
-        average: Some(0.999),
+        ema_decay: Some(0.999),
         keep_best: false,
         progress: true,
-        optimizer: Adam { rate: 1.0 / 3.0, betas: [0.8, 0.99], epsilon: 1e-9, weight_decay: 0.1 },
+        optimizer: Adam { learning_rate: 1.0 / 3.0, betas: [0.8, 0.99], epsilon: 1e-9, weight_decay: 0.1 },
         schedule: Schedule::Plateau { warm_up: 3, factor: 0.3, patience: 2, last: 1e-3 },
-        non_finite: NonFinite::Skip { most: 3, lower: 0.1 },
+        non_finite: NonFinite::Skip { max_skips: 3, rate_factor: 0.1 },
         log: Some(Log { path: "run.jsonl".into(), steps: true }),
         checkpoint: Some(Checkpointing {
             every: Every::Minutes(0.1),
@@ -220,7 +220,7 @@ fn averages_are_those_of_the_weights_and_are_what_is_validated_and_kept() {
         let x = rows.iter().flat_map(|row| points[*row]).collect();
         pdf.log_prob(Cpu::default().tensor_from_vec(x, (rows.len(), Const::<2>)).traced(gradients))
     };
-    let fit = Fit { batch: 50, average: Some(0.8), keep_best: false, ..short(3) };
+    let fit = Fit { batch: 50, ema_decay: Some(0.8), keep_best: false, ..short(3) };
     // The weights of each step as the loss meets them, from which the averages are made again by hand.
     let seen = std::cell::RefCell::new(Vec::new());
     let mut pdf = build();
@@ -234,7 +234,7 @@ fn averages_are_those_of_the_weights_and_are_what_is_validated_and_kept() {
     })
     .unwrap();
     let mut plain = start.clone();
-    Fit { average: None, ..fit.clone() }.run(&mut plain, points.len(), |pdf, rows, g| loss(pdf, rows, g)).unwrap();
+    Fit { ema_decay: None, ..fit.clone() }.run(&mut plain, points.len(), |pdf, rows, g| loss(pdf, rows, g)).unwrap();
     let mut seen = seen.into_inner();
     seen.push(plain.flat_weights());
     let mut average = seen[0].clone();
@@ -336,8 +336,10 @@ fn a_poisoned_row_is_found_and_its_step_replayed() {
     // By itself: an error that names all, and the step again from its file, into a model that knows nothing.
     let stopping = Fit { checkpoint: checkpoint("stop"), ..fit.clone() };
     let error = build().fit(&points, &stopping).unwrap_err();
-    let FitError::Step { at: At { epoch: 0, step, batch, seed, validation: false, replay: Some(file) }, source } =
-        &error
+    let FitError::Step {
+        at: StepLocation { epoch: 0, step, batch, seed, validation: false, replay: Some(file) },
+        source,
+    } = &error
     else {
         panic!("{error}")
     };
@@ -348,7 +350,9 @@ fn a_poisoned_row_is_found_and_its_step_replayed() {
     }
     let mut other = Cpu::seed_from_u64(77).build_module::<Plane, f64>();
     let again = other.fit(&points, stopping.replay(file)).unwrap_err();
-    let FitError::Step { at: At { step: at_step, seed: at_seed, replay: None, .. }, source: at_source } = &again else {
+    let FitError::Step { at: StepLocation { step: at_step, seed: at_seed, replay: None, .. }, source: at_source } =
+        &again
+    else {
         panic!("{again}")
     };
     assert_eq!((at_step, at_seed, at_source), (step, seed, source));
@@ -357,32 +361,34 @@ fn a_poisoned_row_is_found_and_its_step_replayed() {
     assert!(matches!(other.fit(&clean, stopping.replay(file)), Err(FitError::Checkpoint(_))));
 
     // Passed over: the weights stay, the run ends, and the row has been named once an epoch.
-    let non_finite = NonFinite::Skip { most: 3, lower: 0.5 };
+    let non_finite = NonFinite::Skip { max_skips: 3, rate_factor: 0.5 };
     let mut pdf = build();
     let history = pdf.fit(&points, &Fit { non_finite, ..fit.clone() }).unwrap();
     assert_eq!(history.skipped.iter().map(|skipped| skipped.epoch).collect::<Vec<_>>(), [0, 1, 2]);
     assert!(history.skipped.iter().all(|skipped| skipped.reason.contains("row 17")));
     // The rate is not lowered for a fault of the data.
-    assert!(history.epochs.iter().all(|epoch| epoch.rate == fit.optimizer.rate));
+    assert!(history.epochs.iter().all(|epoch| epoch.rate == fit.optimizer.learning_rate));
     let mut reference = build();
     reference.fit(&clean, &fit).unwrap();
     assert!(apart(&pdf.flat_weights(), &reference.flat_weights()) < 1e-4);
     // One more than is allowed.
-    let non_finite = NonFinite::Skip { most: 2, lower: 1.0 };
+    let non_finite = NonFinite::Skip { max_skips: 2, rate_factor: 1.0 };
     let error = build().fit(&points, &Fit { non_finite, ..fit.clone() }).unwrap_err();
-    assert!(matches!(error, FitError::Step { at: At { epoch: 2, .. }, .. }), "{error}");
+    assert!(matches!(error, FitError::Step { at: StepLocation { epoch: 2, .. }, .. }), "{error}");
     // Among the rows for validation it cannot be passed over.
     let error = build().fit(&points, fit.validate_on([16, 17])).unwrap_err();
     assert!(
-        matches!(&error, FitError::Step { at: At { validation: true, .. }, source } if source.row() == Some(17)),
+        matches!(&error, FitError::Step { at: StepLocation { validation: true, .. }, source } if source.row() == Some(17)),
         "{error}"
     );
     assert!(error.to_string().contains("validation after epoch 0, batch 0"), "{error}");
     let validating = Fit { checkpoint: checkpoint("validation"), steps: Some(2), ..fit };
     let error = build().fit(&points, validating.validate_on([16, 17])).unwrap_err();
-    let FitError::Step { at: At { replay: Some(file), .. }, source } = &error else { panic!("{error}") };
+    let FitError::Step { at: StepLocation { replay: Some(file), .. }, source } = &error else { panic!("{error}") };
     let again = build().fit(&points, validating.validate_on([16, 17]).replay(file)).unwrap_err();
-    assert!(matches!(&again, FitError::Step { at: At { validation: true, .. }, source: same } if same == source));
+    assert!(
+        matches!(&again, FitError::Step { at: StepLocation { validation: true, .. }, source: same } if same == source)
+    );
 }
 
 #[test]
@@ -455,8 +461,8 @@ fn after_a_step_too_far_the_weights_go_back_and_the_rate_is_lowered() {
         (result, rates.into_inner())
     };
     let (result, _) = run(&mut pdf.clone(), NonFinite::Stop);
-    assert!(matches!(result, Err(FitError::Loss { at: At { step: 1, .. }, .. })), "{result:?}");
-    let (result, rates) = run(&mut pdf, NonFinite::Skip { most: 30, lower: 0.1 });
+    assert!(matches!(result, Err(FitError::Loss { at: StepLocation { step: 1, .. }, .. })), "{result:?}");
+    let (result, rates) = run(&mut pdf, NonFinite::Skip { max_skips: 30, rate_factor: 0.1 });
     let history = result.unwrap();
     assert!((2..10).contains(&history.skipped.len()), "{:?}", history.skipped);
     // Each time the rate falls by ten.

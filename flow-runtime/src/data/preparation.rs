@@ -4,14 +4,14 @@ use super::binding::{Binding, BoundFeature, BoundManifold, Chart, Measure, Scali
 use super::error::{BadRow, BadRows, DataError, Skipped};
 use super::fitting::Fitter;
 use super::table::{Column, Table};
-use crate::density::Space;
+use crate::density::ManifoldInfo;
 use crate::manifolds::Geometry;
 use serde::{Deserialize, Serialize};
 
 /// The manifolds, names and features of a flow, as tables see it.
 #[derive(Clone)]
 pub struct FlowShape {
-    pub(crate) spaces: Vec<Space>,
+    pub(crate) spaces: Vec<ManifoldInfo>,
     /// The names that the notation gives to its manifolds.
     pub(crate) names: Vec<Option<String>>,
     pub(crate) features: usize,
@@ -514,7 +514,7 @@ fn called(shape: &FlowShape, place: usize) -> String {
 }
 
 /// The columns bound to a manifold are as many as it has coordinates, and of a kind that it has.
-fn fits(bound: &BoundManifold, space: &Space) -> Result<(), DataError> {
+fn fits(bound: &BoundManifold, space: &ManifoldInfo) -> Result<(), DataError> {
     let notation = &space.notation;
     let geometry = space.geometry;
     let refuse = |message: String| Err(DataError::binding(format!("manifold `{}`: {message}", bound.manifold)));

@@ -12,7 +12,7 @@ use sobol_burley::{NUM_DIMENSIONS, parts};
 
 /// How base points are spread.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Spread {
+pub enum PointSet {
     /// Independent standard normal numbers.
     Independent,
     /// Pairs z, -z (Hammersley and Morton 1956, Proceedings of the Cambridge Philosophical Society 52, 449). What is odd in z cancels; of what is even a
@@ -32,53 +32,53 @@ pub enum Spread {
 ///
 /// ```
 /// use dfdx::prelude::*;
-/// use flow_runtime::{estimators::{self, Plan}, flow, rand::{SeedableRng, rngs::StdRng}};
+/// use flow_runtime::{estimators::{self, Sampling}, flow, rand::{SeedableRng, rngs::StdRng}};
 ///
 /// let pdf = Cpu::default().build_module::<flow!(e2 : gt), f64>();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let square = |x: &[f64]| x[0] * x[0];
 /// let plain = estimators::expectation(&pdf, 4096, &mut rng, square)?[0];
-/// let better = estimators::expectation(&pdf, Plan::sobol(4096), &mut rng, square)?[0];
+/// let better = estimators::expectation(&pdf, Sampling::sobol(4096), &mut rng, square)?[0];
 /// assert!(better.standard_error < 0.3 * plain.standard_error);
 /// # Ok::<(), flow_runtime::Error>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Plan {
+pub struct Sampling {
     /// Draws under each condition.
     pub n: usize,
-    /// Their spread.
-    pub spread: Spread,
+    /// How their base points are spread.
+    pub points: PointSet,
 }
 
-impl From<usize> for Plan {
+impl From<usize> for Sampling {
     fn from(n: usize) -> Self {
-        Plan { n, spread: Spread::Independent }
+        Sampling { n, points: PointSet::Independent }
     }
 }
 
-/// The replicas of [`Plan::sobol`].
+/// The replicas of [`Sampling::sobol`].
 const REPLICAS: usize = 16;
 
 /// Points that one scrambled sequence has.
 const LONGEST: usize = 1 << 16;
 
-impl Plan {
+impl Sampling {
     /// `n` draws in antithetic pairs.
     pub fn antithetic(n: usize) -> Self {
-        Plan { n, spread: Spread::Antithetic }
+        Sampling { n, points: PointSet::Antithetic }
     }
 
     /// `n` draws from 16 scrambled Sobol sequences.
     pub fn sobol(n: usize) -> Self {
-        Plan { n, spread: Spread::Sobol { replicas: REPLICAS } }
+        Sampling { n, points: PointSet::Sobol { replicas: REPLICAS } }
     }
 
     /// How many neighbouring draws depend on each other.
     pub(crate) fn group(&self) -> Result<usize, Error> {
-        let (multiple, group) = match self.spread {
-            Spread::Independent => (1, 1),
-            Spread::Antithetic => (2, 2),
-            Spread::Sobol { replicas } => (replicas.max(1), self.n / replicas.max(1)),
+        let (multiple, group) = match self.points {
+            PointSet::Independent => (1, 1),
+            PointSet::Antithetic => (2, 2),
+            PointSet::Sobol { replicas } => (replicas.max(1), self.n / replicas.max(1)),
         };
         if self.n == 0 {
             return Err(Error::argument("n", "0 draws: there is nothing to average over"));
@@ -87,7 +87,7 @@ impl Plan {
             let message = format!("{} draws do not fall into equal parts: take a multiple of {multiple}", self.n);
             return Err(Error::argument("n", message));
         }
-        if matches!(self.spread, Spread::Sobol { .. }) && group > LONGEST {
+        if matches!(self.points, PointSet::Sobol { .. }) && group > LONGEST {
             let message = format!("{group} points a replica: a sequence has {LONGEST}, take more replicas");
             return Err(Error::argument("n", message));
         }
@@ -104,16 +104,16 @@ impl Plan {
         let group = self.group()?;
         let mut base = vec![E::default(); conditions * self.n * dim];
         for part in base.chunks_exact_mut(group * dim) {
-            match self.spread {
-                Spread::Independent => part.iter_mut().for_each(|z| *z = E::narrow(rng.sample(StandardNormal))),
-                Spread::Antithetic => {
+            match self.points {
+                PointSet::Independent => part.iter_mut().for_each(|z| *z = E::narrow(rng.sample(StandardNormal))),
+                PointSet::Antithetic => {
                     let (first, second) = part.split_at_mut(dim);
                     for (z, mirrored) in first.iter_mut().zip(second) {
                         *z = E::narrow(rng.sample(StandardNormal));
                         *mirrored = -*z;
                     }
                 }
-                Spread::Sobol { .. } => sobol(part, dim, rng),
+                PointSet::Sobol { .. } => sobol(part, dim, rng),
             }
         }
         Ok(base)
@@ -154,7 +154,7 @@ mod tests {
 
     #[test]
     fn sobol_points_are_strata_of_every_coordinate_and_replicas_differ() {
-        let plan = Plan { n: 128, spread: Spread::Sobol { replicas: 2 } };
+        let plan = Sampling { n: 128, points: PointSet::Sobol { replicas: 2 } };
         let dim = NUM_DIMENSIONS as usize + 44;
         let base: Vec<f64> = plan.draw(1, dim, &mut StdRng::seed_from_u64(1)).unwrap();
         let column = |replica: usize, d: usize| -> Vec<f64> {
@@ -183,11 +183,11 @@ mod tests {
 
     #[test]
     fn plans_that_do_not_fit_are_refused() {
-        let refused = |plan: Plan| plan.group().unwrap_err().to_string();
-        assert!(refused(Plan::antithetic(7)).contains("multiple of 2"));
-        assert!(refused(Plan::sobol(100)).contains("multiple of 16"));
-        assert!(refused(Plan::sobol(1 << 21)).contains("take more replicas"));
+        let refused = |plan: Sampling| plan.group().unwrap_err().to_string();
+        assert!(refused(Sampling::antithetic(7)).contains("multiple of 2"));
+        assert!(refused(Sampling::sobol(100)).contains("multiple of 16"));
+        assert!(refused(Sampling::sobol(1 << 21)).contains("take more replicas"));
         assert!(refused(0.into()).contains("nothing to average over"));
-        assert_eq!((Plan::from(1).group().unwrap(), Plan::sobol(64).group().unwrap()), (1, 4));
+        assert_eq!((Sampling::from(1).group().unwrap(), Sampling::sobol(64).group().unwrap()), (1, 4));
     }
 }

@@ -11,17 +11,17 @@
 //! weights and points, with a derivative that is zero wherever there is one, while their expectations move by points that cross the steps. Any smoothing of the
 //! steps would be an estimate of something else; what moves a density towards calibration is its likelihood, or the distance above.
 
-use super::base::{Plan, at_least_two};
+use super::base::{Sampling, at_least_two};
 use super::entropy::{marginal_log_prob, redraw};
 use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
 use super::expectation::average;
 use super::significance::{
     Test, chi_square_cdf, chi_square_density, chi_square_tail, chi_square_uniform, cramer_von_mises, kolmogorov_smirnov,
 };
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo, draw_base};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Join, Points, Traced, draw_base};
+use crate::module::{Element, Join, Points, Traced, TracedDensity};
 use crate::numeric::special::{normal_cdf, over_normal_density};
 use core::ops::Range;
 use dfdx::shapes::Const;
@@ -82,7 +82,7 @@ fn check_run(manifolds: &Range<usize>, count: usize) -> Result<(), Error> {
 }
 
 /// The base columns of a run of manifolds.
-fn base_columns(spaces: &[Space], manifolds: &Range<usize>) -> Result<Range<usize>, Error> {
+fn base_columns(spaces: &[ManifoldInfo], manifolds: &Range<usize>) -> Result<Range<usize>, Error> {
     check_run(manifolds, spaces.len())?;
     Ok(spaces[manifolds.start].columns.start..spaces[manifolds.end - 1].columns.end)
 }
@@ -93,8 +93,8 @@ fn base_squares<E: Element, D: Density<E>>(
     points: &[E],
     manifolds: Range<usize>,
 ) -> Result<(Vec<f64>, usize), Error> {
-    let columns = base_columns(&density.spaces(), &manifolds)?;
-    let base = wide(&density.pull(points, Coordinates::Intrinsic)?);
+    let columns = base_columns(&density.manifolds(), &manifolds)?;
+    let base = wide(&density.inverse(points, Coordinates::Intrinsic)?);
     Ok((squares(&base, D::DIM, &columns), columns.len()))
 }
 
@@ -117,7 +117,7 @@ fn squares(base: &[f64], dim: usize, columns: &Range<usize>) -> Vec<f64> {
 /// use flow_runtime::{Density, estimators, flow, rand::{SeedableRng, rngs::StdRng}};
 ///
 /// let pdf = Cpu::default().build_module::<flow!(e2 + s2 : gg + f), f64>();
-/// let truth = pdf.draw(500, &mut StdRng::seed_from_u64(1))?.points;
+/// let truth = pdf.sample_rows(500, &mut StdRng::seed_from_u64(1))?.points;
 /// for manifolds in [0..2, 0..1, 1..2] {
 ///     assert!(estimators::base_coverage(&pdf, &truth, manifolds)?.kolmogorov_smirnov().p_value > 1e-3);
 /// }
@@ -161,8 +161,8 @@ where
     X: Points<N, E>,
     OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
 {
-    let columns = base_columns(&density.spaces(), &manifolds)?;
-    let (base, traced) = rows(density.base_traced(points)?)?;
+    let columns = base_columns(&density.manifolds(), &manifolds)?;
+    let (base, traced) = rows(density.inverse_traced(points)?)?;
     let (squares, dim) = (squares(&base, N, &columns), columns.len());
     let values = squares.iter().map(|q| chi_square_cdf(*q, dim)).collect();
     // d F(|z|^2) / dz = 2 z f(|z|^2); of one coordinate 2 |z| f(z^2) is a kink at z = 0, where the middle of both sides is 0.
@@ -196,7 +196,7 @@ where
 /// # Errors
 /// As [`base_coverage`].
 pub fn base_p_values<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Result<Vec<f64>, Error> {
-    let (squares, dim) = base_squares(density, points, 0..density.spaces().len())?;
+    let (squares, dim) = base_squares(density, points, 0..density.manifolds().len())?;
     Ok(squares.into_iter().map(|q| chi_square_tail(q, dim)).collect())
 }
 
@@ -210,7 +210,7 @@ pub fn base_p_values<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Re
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e1 + s2 : gt + f), f64>();
-/// let truth = pdf.draw(500, &mut rng)?.points;
+/// let truth = pdf.sample_rows(500, &mut rng)?.points;
 /// for coordinate in estimators::integral_transform(&pdf, &truth)? {
 ///     assert!(coordinate.kolmogorov_smirnov().p_value > 1e-3);
 /// }
@@ -220,7 +220,7 @@ pub fn base_p_values<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Re
 /// # Errors
 /// As [`base_coverage`].
 pub fn integral_transform<E: Element, D: Density<E>>(density: &D, points: &[E]) -> Result<Vec<Calibration>, Error> {
-    let base = wide(&density.pull(points, Coordinates::Intrinsic)?);
+    let base = wide(&density.inverse(points, Coordinates::Intrinsic)?);
     let column = |i: usize| base.chunks_exact(D::DIM).map(|z| normal_cdf(z[i]).0).collect();
     Ok((0..D::DIM).map(|i| Calibration { values: column(i) }).collect())
 }
@@ -250,7 +250,7 @@ where
     X: Points<N, E>,
     OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
 {
-    let (base, traced) = rows(density.base_traced(points)?)?;
+    let (base, traced) = rows(density.inverse_traced(points)?)?;
     let values = base.iter().map(|z| normal_cdf(*z).0).collect();
     fused(traced, (base.len() / N, Const), values, move |cot| {
         base.iter().zip(cot).map(|(z, c)| c / over_normal_density(*z)).collect()
@@ -316,7 +316,7 @@ fn copies<E: Copy>(rows: &[E], columns: usize, conditions: usize, [first, count]
 /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : gg + f | cond 1), f64>();
 /// let given = pdf.given(&vec![[0.5]; 200])?;
 /// let mut rng = StdRng::seed_from_u64(1);
-/// let truth = given.draw(1, &mut rng)?.points;
+/// let truth = given.sample_rows(1, &mut rng)?.points;
 /// for manifolds in [0..2, 1..2] {
 ///     let coverage = estimators::highest_density_coverage(&given, &truth, manifolds, 100, &mut rng)?.coverage(&[0.5, 0.9]);
 ///     assert!(coverage.iter().all(|c| c.observed.pull(c.expected).abs() < 4.0));
@@ -338,12 +338,12 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    check_run(&manifolds, density.spaces().len())?;
+    check_run(&manifolds, density.manifolds().len())?;
     // Checks the points, which their embedding does not.
     density.log_prob_rows(points)?;
     let (embedded, conditions) = (D::embed(points), density.conditions());
     let sparse = |points: &[E]| -> Result<Vec<f64>, Error> {
-        Ok(density.log_prob_part(points, manifolds.clone())?.iter().map(|l| -l.widen()).collect())
+        Ok(density.log_prob_of(points, manifolds.clone())?.iter().map(|l| -l.widen()).collect())
     };
     let values = ranks(&sparse(&embedded)?, conditions, n, 1, rng, |rows, rng| {
         let mut drawn = copies(&embedded, D::EMBED, conditions, rows, n);
@@ -365,7 +365,7 @@ where
 ///
 /// let pdf = Cpu::default().build_module::<flow!(e1 + s2 : t + f), f64>();
 /// let mut rng = StdRng::seed_from_u64(1);
-/// let truth = pdf.draw(100, &mut rng)?.points;
+/// let truth = pdf.sample_rows(100, &mut rng)?.points;
 /// let direction = estimators::marginal_coverage(&pdf, &truth, &[1], 50, 10, &mut rng)?;
 /// assert!(direction.kolmogorov_smirnov().p_value > 1e-3);
 /// # Ok::<(), flow_runtime::Error>(())
@@ -394,7 +394,7 @@ where
     let own = sparse(&D::embed(points), rng)?;
     let values = ranks(&own, conditions, n, inner.max(1), rng, |[_, count], rng| {
         let base: Vec<E> = draw_base(conditions * count * n * D::DIM, rng);
-        sparse(&density.push(&base, Coordinates::Embedded)?.points, rng)
+        sparse(&density.forward(&base, Coordinates::Embedded)?.points, rng)
     })?;
     Ok(Calibration { values })
 }
@@ -411,7 +411,7 @@ where
 /// let dev = Cpu::default();
 /// let mut rng = StdRng::seed_from_u64(1);
 /// let pdf = dev.build_module::<flow!(e2 : gt), f64>();
-/// let truth = pdf.draw(300, &mut rng)?.points;
+/// let truth = pdf.sample_rows(300, &mut rng)?.points;
 /// let radius = estimators::rank_calibration(&pdf, &truth, 99, &mut rng, |x| x[0].hypot(x[1]))?;
 /// assert!(radius.chi_square(10).p_value > 1e-3);
 /// # Ok::<(), flow_runtime::Error>(())
@@ -436,7 +436,7 @@ where
     let score = |points: &[E]| -> Vec<f64> { points.chunks_exact(D::DIM).map(&f).collect() };
     let values = ranks(&score(points), conditions, n, 1, rng, |[_, count], rng| {
         let base: Vec<E> = draw_base(conditions * count * n * D::DIM, rng);
-        Ok(score(&density.push(&base, Coordinates::Intrinsic)?.points))
+        Ok(score(&density.forward(&base, Coordinates::Intrinsic)?.points))
     })?;
     Ok(Calibration { values })
 }
@@ -483,7 +483,7 @@ where
     G: Rng + ?Sized,
 {
     at_least_two(n)?;
-    let draws = posterior.draw(n, rng)?;
+    let draws = posterior.sample_rows(n, rng)?;
     let found = p_values(&draws.points)?;
     count("p_values", posterior.conditions() * n, found.len())?;
     probabilities_within(&found, 0.0)?;
@@ -526,10 +526,10 @@ where
     at_least_two(n)?;
     let conditions = posterior.conditions();
     let base: Vec<E> = draw_base(conditions * n * N, rng);
-    let found = p_values(posterior.push_traced(&base)?.into_points())?;
+    let found = p_values(posterior.forward_traced(&base)?.into_points())?;
     // What is on the tape may be off by the rounding of its numbers.
     probabilities_within(&wide(&found.as_vec()), E::EPSILON)?;
-    average(found, conditions, Plan::from(n))
+    average(found, conditions, Sampling::from(n))
 }
 
 fn probabilities_within(found: &[f64], rounding: f64) -> Result<(), Error> {

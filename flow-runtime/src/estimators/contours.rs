@@ -2,10 +2,10 @@
 
 use super::base::at_least_two;
 use super::estimate::{Estimate, TracedEstimate, finite, fused, held, rows, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::{Density, draw_base};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, draw_base};
+use crate::module::{Element, TracedDensity};
 use core::ops::RangeInclusive;
 use rand::Rng;
 
@@ -76,7 +76,7 @@ where
     check_column(column, D::DIM)?;
     probabilities("shares", shares)?;
     at_least_two(n)?;
-    let draws = wide(&density.draw(n, rng)?.points);
+    let draws = wide(&density.sample_rows(n, rng)?.points);
     let of = |own: &[f64]| {
         let own = sorted(own.chunks_exact(D::DIM).map(|x| x[column]).collect());
         shares.iter().map(|p| quantile_of(&own, *p)).collect()
@@ -130,7 +130,7 @@ where
     at_least_two(n)?;
     let conditions = density.conditions();
     let base = draw_base::<G, E>(conditions * n * N, rng);
-    let (points, traced) = rows(density.push_traced(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced(&base)?.into_points())?;
     let values: Vec<f64> = points.chunks_exact(N).map(|x| x[column]).collect();
     let (found, chosen) = around_quantile(&values, n, share);
     let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
@@ -204,7 +204,7 @@ where
     probabilities("masses", masses)?;
     at_least_four(n)?;
     let base = draw_base::<G, E>(density.conditions() * n * D::DIM, rng);
-    let log_prob = wide(&density.push(&base, Coordinates::Embedded)?.log_prob);
+    let log_prob = wide(&density.forward(&base, Coordinates::Embedded)?.log_prob);
     let of = |own: &[f64]| masses.iter().map(|mass| region(own, *mass)).collect();
     Ok(log_prob.chunks_exact(n).map(of).collect())
 }
@@ -255,7 +255,7 @@ where
     at_least_two(n)?;
     let conditions = density.conditions();
     let base = draw_base::<G, E>(conditions * n * N, rng);
-    let (log_prob, traced) = rows(density.push_traced_embedded(&base)?.into_log_prob())?;
+    let (log_prob, traced) = rows(density.forward_traced_embedded(&base)?.into_log_prob())?;
     finite("density", &log_prob)?;
     let (found, chosen) = around_quantile(&log_prob, n, 1.0 - mass);
     let value = fused(traced, (conditions,), found.iter().map(|e| e.value).collect(), move |cot| {
@@ -308,7 +308,7 @@ where
     let conditions = density.conditions();
     let base = draw_base::<G, E>(conditions * n * N, rng);
     let (sampling, evaluating) = density.twins()?;
-    let sample = sampling.push_traced_embedded(&base)?;
+    let sample = sampling.forward_traced_embedded(&base)?;
     let drawn = wide(&sample.log_prob.as_vec());
     let points = held(sample.into_points())?;
     let (log_prob, traced) = rows(evaluating.log_prob_traced(points, 0..usize::MAX)?)?;
@@ -357,7 +357,7 @@ where
         return Err(Error::Empty { argument: "n" });
     }
     let base = draw_base::<G, E>(density.conditions() * n * D::DIM, rng);
-    let draws = density.push(&base, Coordinates::Embedded)?;
+    let draws = density.forward(&base, Coordinates::Embedded)?;
     let (points, log_prob) = (wide(&draws.points), wide(&draws.log_prob));
     let best = |c: usize| {
         let own = &log_prob[c * n..][..n];

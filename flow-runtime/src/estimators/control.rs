@@ -8,12 +8,12 @@
 //! The bias of a fitted b is of order (controls / n) times the error. A flow brings its controls along: the base points z and their squares, whose
 //! means are exactly 0 and 1.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{Estimate, TracedEstimate, count, finite, fused, rows, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::Const;
 use rand::Rng;
 
@@ -124,7 +124,7 @@ fn controlled(
 /// As [`expectation`](super::expectation()); there are too few draws for 2 x dimension controls.
 pub fn expectation_controlled<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnMut(&[E]) -> f64,
 ) -> Result<Vec<Estimate>, Error>
@@ -135,13 +135,13 @@ where
 {
     let plan = plan.into();
     let base: Vec<E> = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Intrinsic)?;
+    let draws = density.forward(&base, Coordinates::Intrinsic)?;
     let values: Vec<f64> = draws.points.chunks_exact(D::DIM).map(f).collect();
     Ok(by_base(&values, &wide(&base), D::DIM, plan)?.into_iter().map(|(found, _)| found).collect())
 }
 
 /// Per condition the estimate with base coordinates and their squares as controls, and the weights of the values.
-fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Plan) -> Result<Vec<(Estimate, Vec<f64>)>, Error> {
+fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Sampling) -> Result<Vec<(Estimate, Vec<f64>)>, Error> {
     let group = plan.group()?;
     let means: Vec<f64> = (0..2 * dim).map(|k| f64::from(u8::from(k >= dim))).collect();
     let of = |(own, base): (&[f64], &[f64])| {
@@ -175,7 +175,7 @@ fn by_base(values: &[f64], base: &[f64], dim: usize, plan: Plan) -> Result<Vec<(
 /// As [`expectation_controlled`]; F does not give one value a row.
 pub fn expectation_controlled_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -186,7 +186,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base: Vec<E> = plan.draw(conditions, N, rng)?;
-    let (values, traced) = rows(f(density.push_traced(&base)?.into_points()))?;
+    let (values, traced) = rows(f(density.forward_traced(&base)?.into_points()))?;
     count("f", conditions * plan.n, values.len())?;
     finite("f", &values)?;
     let (found, weights): (Vec<Estimate>, Vec<Vec<f64>>) = by_base(&values, &wide(&base), N, plan)?.into_iter().unzip();

@@ -8,12 +8,12 @@
 //! ```
 //! (Mardia and Jupp, Directional Statistics, sections 9.2 and 10.3). Any sphere works: the circle too, where the ancestor fails.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{Estimate, TracedEstimate, finite, fused, rows};
 use super::moments::embedded_draws;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use rand::Rng;
 
 /// Mean direction and spread of the points on one sphere, under one condition.
@@ -32,16 +32,16 @@ pub struct Direction {
 }
 
 /// The sphere asked for.
-pub(crate) fn sphere(spaces: &[Space], manifold: usize) -> Result<Space, Error> {
+pub(crate) fn sphere(spaces: &[ManifoldInfo], manifold: usize) -> Result<ManifoldInfo, Error> {
     let space = spaces.get(manifold).cloned();
     let names: Vec<_> = spaces.iter().map(|space| space.notation.as_str()).collect();
     let refuse =
         || Error::argument("manifold", format!("manifold {manifold} of `{}` is not a sphere", names.join(" + ")));
-    space.filter(Space::is_sphere).ok_or_else(refuse)
+    space.filter(ManifoldInfo::is_sphere).ok_or_else(refuse)
 }
 
 /// The columns of one manifold.
-pub(crate) fn columns(points: &[f64], width: usize, space: &Space) -> Vec<f64> {
+pub(crate) fn columns(points: &[f64], width: usize, space: &ManifoldInfo) -> Vec<f64> {
     points.chunks_exact(width).flat_map(|x| &x[space.embedded.clone()]).copied().collect()
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn columns(points: &[f64], width: usize, space: &Space) -> Vec<f64> {
 pub fn direction<E, D, G>(
     density: &D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<Vec<Direction>, Error>
 where
@@ -72,7 +72,7 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let (plan, space) = (plan.into(), sphere(&density.spaces(), manifold)?);
+    let (plan, space) = (plan.into(), sphere(&density.manifolds(), manifold)?);
     let p = space.embedded.len();
     let vectors = columns(&embedded_draws(density, plan, rng)?, D::EMBED, &space);
     let group = plan.group()?;
@@ -203,7 +203,7 @@ pub fn concentration(length: f64, p: usize) -> f64 {
 pub fn mean_direction_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, usize), E>, Error>
 where
@@ -212,10 +212,10 @@ where
     G: Rng + ?Sized,
 {
     let plan = plan.into();
-    let (conditions, space) = (density.conditions(), sphere(&density.spaces(), manifold)?);
+    let (conditions, space) = (density.conditions(), sphere(&density.manifolds(), manifold)?);
     let (p, n, group) = (space.embedded.len(), plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let found: Vec<Direction> = vectors.chunks_exact(n * p).map(|own| direction_of(own, p, group)).collect();
     let standard_error = vectors.chunks_exact(n * p).zip(&found).flat_map(|(own, d)| across(own, d, group)).collect();
@@ -239,7 +239,7 @@ where
 fn length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     value_and_slope: impl Fn(f64, usize) -> (f64, f64),
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -248,10 +248,10 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    let (conditions, space) = (density.conditions(), sphere(&density.spaces(), manifold)?);
+    let (conditions, space) = (density.conditions(), sphere(&density.manifolds(), manifold)?);
     let (p, n, group) = (space.embedded.len(), plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let (mut axes, mut values, mut slopes, mut errors) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for own in vectors.chunks_exact(n * p) {
@@ -296,7 +296,7 @@ where
 pub fn resultant_length_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -327,7 +327,7 @@ where
 pub fn concentration_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where

@@ -7,24 +7,24 @@
 //! ```
 //! "Forward" and "reverse" are the same estimator with its arguments in another order: `kl_divergence(p, q)` is KL(p|q).
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::entropy::minus_means;
 use super::estimate::{
     Estimate, TracedEstimate, count, difference, finite, fused_pair, log_mean_exp, log_means_traced, means_traced,
     negative, rows, wide,
 };
 use super::expectation::average;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::{Const, HasShape};
 use dfdx::tensor::{Cpu, OwnedTape, PutTape};
 use rand::Rng;
 
 /// Refuses two densities on different spaces, or under different numbers of conditions.
-fn same_space([of_p, of_q]: [&[Space]; 2], [p, q]: [usize; 2]) -> Result<(), Error> {
-    let name = |spaces: &[Space]| spaces.iter().map(|s| s.notation.clone()).collect::<Vec<_>>().join(" + ");
+fn same_space([of_p, of_q]: [&[ManifoldInfo]; 2], [p, q]: [usize; 2]) -> Result<(), Error> {
+    let name = |spaces: &[ManifoldInfo]| spaces.iter().map(|s| s.notation.clone()).collect::<Vec<_>>().join(" + ");
     if name(of_p) != name(of_q) {
         let message = format!("a density on `{}`, the other one on `{}`", name(of_q), name(of_p));
         return Err(Error::argument("q", message));
@@ -50,18 +50,18 @@ fn same_space([of_p, of_q]: [&[Space]; 2], [p, q]: [usize; 2]) -> Result<(), Err
 /// # Errors
 /// The densities live on different spaces, or have different numbers of conditions; the number of draws does not suit its spread; a value leaves the
 /// range of the numbers.
-pub fn cross_entropy<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn cross_entropy<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     P: Density<E>,
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
-    let draws = p.push(&base, Coordinates::Embedded)?;
-    minus_means(&wide(&q.log_prob_part(&draws.points, 0..usize::MAX)?), plan)
+    let draws = p.forward(&base, Coordinates::Embedded)?;
+    minus_means(&wide(&q.log_prob_of(&draws.points, 0..usize::MAX)?), plan)
 }
 
 /// KL(p|q) = E_p[ln p - ln q] under each condition, in nats. Unbiased, and with a smaller error than the difference of the two entropies.
@@ -82,18 +82,18 @@ where
 ///
 /// # Errors
 /// As [`cross_entropy`].
-pub fn kl_divergence<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn kl_divergence<E, P, Q, G>(p: &P, q: &Q, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     P: Density<E>,
     Q: Density<E>,
     G: Rng + ?Sized,
 {
-    same_space([&p.spaces(), &q.spaces()], [p.conditions(), q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [p.conditions(), q.conditions()])?;
     let plan = plan.into();
     let base = plan.draw(p.conditions(), P::DIM, rng)?;
-    let draws = p.push(&base, Coordinates::Embedded)?;
-    let other = q.log_prob_part(&draws.points, 0..usize::MAX)?;
+    let draws = p.forward(&base, Coordinates::Embedded)?;
+    let other = q.log_prob_of(&draws.points, 0..usize::MAX)?;
     let minus: Vec<f64> = other.iter().zip(&draws.log_prob).map(|(q, p)| q.widen() - p.widen()).collect();
     minus_means(&minus, plan)
 }
@@ -119,7 +119,7 @@ where
 pub fn cross_entropy_traced<const N: usize, const M: usize, E, P, Q, G>(
     p: P,
     q: Q,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -129,9 +129,9 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
-    let points = p.push_traced_embedded(&base)?.into_points();
+    let points = p.forward_traced_embedded(&base)?.into_points();
     means_traced(negative(q.log_prob_traced(points, 0..usize::MAX)?)?, conditions, plan.group()?)
 }
 
@@ -156,7 +156,7 @@ where
 pub fn kl_divergence_traced<const N: usize, const M: usize, E, P, Q, G>(
     p: P,
     q: Q,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -166,9 +166,9 @@ where
     G: Rng + ?Sized,
 {
     let (plan, conditions) = (plan.into(), p.conditions());
-    same_space([&p.spaces(), &q.spaces()], [conditions, q.conditions()])?;
+    same_space([&p.manifolds(), &q.manifolds()], [conditions, q.conditions()])?;
     let base = plan.draw(conditions, N, rng)?;
-    let sample = p.push_traced_embedded(&base)?;
+    let sample = p.forward_traced_embedded(&base)?;
     let own = sample.log_prob.clone().put_tape(OwnedTape::default());
     let other = q.log_prob_traced(sample.into_points(), 0..usize::MAX)?;
     means_traced(difference(own, other)?, conditions, plan.group()?)
@@ -242,7 +242,7 @@ fn log_values(values: &[f64], expected: usize) -> Result<(), Error> {
 /// The number of draws does not suit its spread; `log_target` returns another number of values, NaN or infinity; a value leaves the range of the numbers.
 pub fn importance<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<Vec<Importance>, Error>
@@ -260,7 +260,7 @@ where
 /// Draws and their log-weights.
 fn weights<E, D, G>(
     density: &D,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<(Vec<E>, Vec<f64>), Error>
@@ -270,7 +270,7 @@ where
     G: Rng + ?Sized,
 {
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Intrinsic)?;
+    let draws = density.forward(&base, Coordinates::Intrinsic)?;
     let target = log_target(&draws.points);
     log_values(&target, draws.log_prob.len())?;
     let log_weights = target.iter().zip(&draws.log_prob).map(|(f, q)| f - q.widen()).collect();
@@ -299,7 +299,7 @@ where
 /// As [`importance`]; F is not finite.
 pub fn importance_expectation<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
     f: impl FnMut(&[E]) -> f64,
@@ -354,7 +354,7 @@ fn weighted(values: &[f64], log_weights: &[f64], group: usize) -> Result<(Estima
 /// As [`importance_expectation`]; F or `log_target` does not give one finite value a row.
 pub fn importance_expectation_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
     f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
@@ -392,7 +392,7 @@ where
 /// ln f - ln q at draws of q on the tape, in intrinsic coordinates.
 pub(crate) fn log_weights_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: Plan,
+    plan: Sampling,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Result<Traced<(usize,), E>, Error>,
 ) -> Result<Traced<(usize,), E>, Error>
@@ -403,7 +403,7 @@ where
 {
     let conditions = density.conditions();
     let base = plan.draw(conditions, N, rng)?;
-    let sample = density.push_traced(&base)?;
+    let sample = density.forward_traced(&base)?;
     let own = sample.log_prob.clone().put_tape(OwnedTape::default());
     let target = log_target(sample.into_points())?;
     count("log_target", conditions * plan.n, target.shape().0)?;
@@ -432,7 +432,7 @@ where
 /// As [`importance`]; a value of `log_target` is minus infinity.
 pub fn reverse_kl<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(&[E]) -> Vec<f64>,
 ) -> Result<Vec<Estimate>, Error>
@@ -473,7 +473,7 @@ where
 /// numbers.
 pub fn reverse_kl_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -507,7 +507,7 @@ where
 /// As [`reverse_kl_traced`].
 pub fn log_normalisation_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_target: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>

@@ -21,14 +21,14 @@
 //! has the value of the plain form and is a function of weights and x_S that may be differentiated: its gradient is the average of d ln p(x_S, x'_j) over x'_j weighted
 //! to the posterior p(x' | x_S), which is d ln p(x_S) (Fisher's identity). The bias of the gradient is that of the value's derivative.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{
     Estimate, TracedEstimate, finite, fused, log_mean_exp, means_traced, negative, plus_scaled, rows, scaled, wide,
 };
-use crate::density::{Density, TracedDensity};
+use crate::density::{Density, draw_base};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced, draw_base};
+use crate::module::{Element, Traced, TracedDensity};
 use core::ops::Range;
 use dfdx::shapes::Const;
 use dfdx::tensor::{Cpu, OwnedTape};
@@ -49,7 +49,7 @@ use rand::Rng;
 ///
 /// # Errors
 /// The number of draws does not suit its spread; a value leaves the range of the numbers.
-pub fn entropy<E, D, G>(density: &D, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Estimate>, Error>
+pub fn entropy<E, D, G>(density: &D, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Estimate>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -57,12 +57,12 @@ where
 {
     let plan = plan.into();
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, Coordinates::Embedded)?;
+    let draws = density.forward(&base, Coordinates::Embedded)?;
     minus_means(&wide(&draws.log_prob), plan)
 }
 
 /// Per condition minus the mean of log-densities.
-pub(crate) fn minus_means(log_prob: &[f64], plan: Plan) -> Result<Vec<Estimate>, Error> {
+pub(crate) fn minus_means(log_prob: &[f64], plan: Sampling) -> Result<Vec<Estimate>, Error> {
     finite("density", log_prob)?;
     let group = plan.group()?;
     let of = |own: &[f64]| {
@@ -111,7 +111,7 @@ fn shared_terms([a, b]: [&[usize]; 2]) -> Terms {
 fn mean_of_terms<E, D, G>(
     density: &D,
     terms: &Terms,
-    plan: Plan,
+    plan: Sampling,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -121,7 +121,7 @@ where
     G: Rng + ?Sized,
 {
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let points = density.push(&base, Coordinates::Embedded)?.points;
+    let points = density.forward(&base, Coordinates::Embedded)?.points;
     let mut sums = vec![0.0; points.len() / D::EMBED];
     for (factor, manifolds) in terms {
         let found = marginal_log_prob(density, &points, manifolds, inner, rng)?;
@@ -154,7 +154,7 @@ where
 pub fn conditional_entropy<E, D, G>(
     density: &D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -199,10 +199,10 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let chosen = check_manifolds(manifolds, density.spaces().len())?;
+    let chosen = check_manifolds(manifolds, density.manifolds().len())?;
     let last = chosen[chosen.len() - 1];
     if last + 1 == chosen.len() {
-        return Ok(wide(&density.log_prob_part(points, 0..chosen.len())?));
+        return Ok(wide(&density.log_prob_of(points, 0..chosen.len())?));
     }
     let current = others_anew(density, points, &chosen, inner, rng)?;
     let logs = log_prob_of_runs(density, &current, &runs(&chosen)[1])?;
@@ -233,7 +233,7 @@ fn log_prob_of_runs<E: Element, D: Density<E>>(
 ) -> Result<Vec<f64>, Error> {
     let mut sums = vec![0.0; points.len() / D::EMBED];
     for run in runs {
-        let own = density.log_prob_part(points, run.clone())?;
+        let own = density.log_prob_of(points, run.clone())?;
         sums.iter_mut().zip(own).for_each(|(sum, l)| *sum += l.widen());
     }
     Ok(sums)
@@ -264,20 +264,20 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let spaces = density.spaces();
+    let spaces = density.manifolds();
     let fresh: Vec<E> = draw_base(current.len() / D::EMBED * D::DIM, rng);
     // The base points of what is given stay, so that pushing them gives it back.
     let base = if part.start == 0 {
         fresh
     } else {
-        let mut base = density.pull(current, Coordinates::Embedded)?;
+        let mut base = density.inverse(current, Coordinates::Embedded)?;
         let from = spaces[part.start].columns.start;
         for (row, fresh) in base.chunks_exact_mut(D::DIM).zip(fresh.chunks_exact(D::DIM)) {
             row[from..].copy_from_slice(&fresh[from..]);
         }
         base
     };
-    let drawn = density.push(&base, Coordinates::Embedded)?.points;
+    let drawn = density.forward(&base, Coordinates::Embedded)?.points;
     let columns = spaces[part.start].embedded.start..spaces[part.end - 1].embedded.end;
     for (row, drawn) in current.chunks_exact_mut(D::EMBED).zip(drawn.chunks_exact(D::EMBED)) {
         row[columns.clone()].copy_from_slice(&drawn[columns.clone()]);
@@ -320,7 +320,7 @@ fn corrected_log_mean(logs: &[f64]) -> (f64, Vec<f64>) {
 pub fn marginal_entropy<E, D, G>(
     density: &D,
     manifolds: &[usize],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -354,7 +354,7 @@ where
 pub fn mutual_information<E, D, G>(
     density: &D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<Vec<Estimate>, Error>
@@ -386,7 +386,7 @@ where
 /// As [`entropy`].
 pub fn entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
 where
@@ -396,7 +396,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    let log_prob = density.push_traced_embedded(&base)?.into_log_prob();
+    let log_prob = density.forward_traced_embedded(&base)?.into_log_prob();
     means_traced(negative(log_prob)?, conditions, plan.group()?)
 }
 
@@ -420,7 +420,7 @@ where
 pub fn conditional_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -452,7 +452,7 @@ where
 pub fn marginal_entropy_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifolds: &[usize],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -483,7 +483,7 @@ where
 pub fn mutual_information_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     sets: [&[usize]; 2],
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -500,7 +500,7 @@ where
 fn mean_of_terms_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     terms: &Terms,
-    plan: Plan,
+    plan: Sampling,
     inner: usize,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -509,10 +509,10 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    let (conditions, count) = (density.conditions(), density.spaces().len());
+    let (conditions, count) = (density.conditions(), density.manifolds().len());
     let base = plan.draw(conditions, N, rng)?;
     let (sampling, mut rest) = density.twins()?;
-    let mut points = Some(sampling.push_traced_embedded(&base)?.into_points());
+    let mut points = Some(sampling.forward_traced_embedded(&base)?.into_points());
     let mut sum: Option<Traced<(usize,), E>> = None;
     for (i, (factor, manifolds)) in terms.iter().enumerate() {
         let chosen = check_manifolds(manifolds, count)?;
@@ -551,7 +551,7 @@ where
         return density.log_prob_traced(points, 0..chosen.len());
     }
     let (_, points) = rows(points)?;
-    let spaces = density.spaces();
+    let spaces = density.manifolds();
     let columns: Vec<usize> = chosen.iter().flat_map(|k| spaces[*k].embedded.clone()).collect();
     let (current, log_drawn) = {
         let plain = density.plain();

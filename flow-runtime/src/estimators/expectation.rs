@@ -7,12 +7,12 @@
 //! ```
 //! (the reparameterised or pathwise gradient: Kingma and Welling, arXiv:1312.6114; Rezende and others, arXiv:1401.4082). Both are unbiased.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::estimate::{Estimate, TracedEstimate, count, finite, means_traced, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::{Const, HasShape};
 use rand::Rng;
 
@@ -34,7 +34,7 @@ use rand::Rng;
 /// The number of draws does not suit its spread; F is not finite; a value leaves the range of the numbers.
 pub fn expectation<E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     mut f: impl FnMut(&[E]) -> f64,
 ) -> Result<Vec<Estimate>, Error>
@@ -66,7 +66,7 @@ where
 /// As [`expectation`].
 pub fn expectations<const K: usize, E, D, G>(
     density: &D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     coordinates: Coordinates,
     rng: &mut G,
     mut f: impl FnMut(&[E]) -> [f64; K],
@@ -78,7 +78,7 @@ where
 {
     let plan = plan.into();
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    let draws = density.push(&base, coordinates)?;
+    let draws = density.forward(&base, coordinates)?;
     let columns = match coordinates {
         Coordinates::Intrinsic => D::DIM,
         Coordinates::Embedded => D::EMBED,
@@ -113,7 +113,7 @@ where
 /// As [`expectation`]; F does not give one value a row.
 pub fn expectation_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnOnce(Traced<(usize, Const<N>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -124,7 +124,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    average(f(density.push_traced(&base)?.into_points()), conditions, plan)
+    average(f(density.forward_traced(&base)?.into_points()), conditions, plan)
 }
 
 /// [`expectation_traced`] in embedded coordinates: unit vectors have no seam.
@@ -148,7 +148,7 @@ where
 /// As [`expectation_traced`].
 pub fn expectation_embedded_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     f: impl FnOnce(Traced<(usize, Const<M>), E>) -> Traced<(usize,), E>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -159,14 +159,14 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    average(f(density.push_traced_embedded(&base)?.into_points()), conditions, plan)
+    average(f(density.forward_traced_embedded(&base)?.into_points()), conditions, plan)
 }
 
 /// Means of a function's values, once there is one for each draw.
 pub(crate) fn average<E: Element>(
     values: Traced<(usize,), E>,
     conditions: usize,
-    plan: Plan,
+    plan: Sampling,
 ) -> Result<TracedEstimate<(usize,), E>, Error> {
     count("f", conditions * plan.n, values.shape().0)?;
     finite("f", &wide(&values.as_vec()))?;

@@ -20,13 +20,13 @@
 //! shape. Where p is round about its mean direction there is no major axis: psi, which then moves nothing, has an arbitrary value, and the stretch, which is at the
 //! end of its range, is not normally distributed.
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::directional::{bessel_ratio, columns, concentration, resultant, slope, sphere};
 use super::estimate::{Estimate, TracedEstimate, fused, rows};
 use super::moments::embedded_draws;
-use crate::density::{Density, Space, TracedDensity};
+use crate::density::{Density, ManifoldInfo};
 use crate::error::Error;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use core::f64::consts::PI;
 use dfdx::shapes::Const;
 use rand::Rng;
@@ -140,13 +140,13 @@ const ONE_POINT: f64 = 1e14;
 /// # Errors
 /// There is no such manifold, or it is no `s2`; the number of draws does not suit its spread or is below 4; the draws lie on one point or one great circle, to
 /// rounding; a value leaves the range of the numbers.
-pub fn kent<E, D, G>(density: &D, manifold: usize, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Kent>, Error>
+pub fn kent<E, D, G>(density: &D, manifold: usize, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Kent>, Error>
 where
     E: Element,
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let (plan, space) = (plan.into(), two_sphere(&density.spaces(), manifold)?);
+    let (plan, space) = (plan.into(), two_sphere(&density.manifolds(), manifold)?);
     at_least_four(plan.n)?;
     let vectors = columns(&embedded_draws(density, plan, rng)?, D::EMBED, &space);
     let group = plan.group()?;
@@ -173,7 +173,7 @@ where
 pub fn kent_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     manifold: usize,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<2>), E>, Error>
 where
@@ -181,11 +181,11 @@ where
     D: TracedDensity<N, M, E>,
     G: Rng + ?Sized,
 {
-    let (plan, conditions, space) = (plan.into(), density.conditions(), two_sphere(&density.spaces(), manifold)?);
+    let (plan, conditions, space) = (plan.into(), density.conditions(), two_sphere(&density.manifolds(), manifold)?);
     at_least_four(plan.n)?;
     let (n, group) = (plan.n, plan.group()?);
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let vectors = columns(&points, M, &space);
     let fits =
         vectors.chunks_exact(n * 3).map(|own| fit(own.as_chunks().0, group)).collect::<Result<Vec<_>, Error>>()?;
@@ -204,7 +204,7 @@ where
 }
 
 /// The two-sphere asked for.
-fn two_sphere(spaces: &[Space], manifold: usize) -> Result<Space, Error> {
+fn two_sphere(spaces: &[ManifoldInfo], manifold: usize) -> Result<ManifoldInfo, Error> {
     let space = sphere(spaces, manifold)?;
     if space.embedded.len() != 3 {
         let message = format!("`{}` has no major and minor axis: this fit is for s2", space.notation);

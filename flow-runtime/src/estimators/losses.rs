@@ -13,13 +13,12 @@
 //!
 //! A density without data: [`reverse_kl_traced`](super::reverse_kl_traced).
 
-use super::base::Plan;
+use super::base::Sampling;
 use super::divergence::log_weights_traced;
 use super::estimate::{TracedEstimate, fused_pair, log_means_traced, rows};
 use super::expectation::average;
-use crate::density::TracedDensity;
 use crate::error::Error;
-use crate::module::{Element, Traced};
+use crate::module::{Element, Traced, TracedDensity};
 use dfdx::shapes::Const;
 use dfdx::tensor::{Cpu, OwnedTape, PutTape, Tensor, TensorFromVec};
 use rand::Rng;
@@ -61,7 +60,7 @@ where
     let data: Tensor<(usize, Const<M>), E, Cpu> =
         Cpu::default().try_tensor_from_vec(points.as_flattened().to_vec(), (points.len(), Const))?;
     let log_prob = density.log_prob_traced(data.put_tape(OwnedTape::default()), 0..usize::MAX)?;
-    average(log_prob, conditions, Plan::from(points.len() / conditions))
+    average(log_prob, conditions, Sampling::from(points.len() / conditions))
 }
 
 /// The evidence lower bound of each observation on the tape (Kingma and Welling, arXiv:1312.6114), with `plan.n` draws of z.
@@ -94,7 +93,7 @@ where
 /// Those of `log_joint`; it returns another number of values, or one that is not finite; a value leaves the range of the numbers.
 pub fn elbo_traced<const N: usize, const M: usize, E, D, G>(
     encoder: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
     log_joint: impl FnOnce(Traced<(usize, Const<N>), E>) -> Result<Traced<(usize,), E>, Error>,
 ) -> Result<TracedEstimate<(usize,), E>, Error>
@@ -143,7 +142,7 @@ where
     G: Rng + ?Sized,
 {
     let conditions = encoder.conditions();
-    log_means_traced(log_weights_traced(encoder, Plan::from(n), rng, log_joint)?, conditions, n)
+    log_means_traced(log_weights_traced(encoder, Sampling::from(n), rng, log_joint)?, conditions, n)
 }
 
 /// The objective of data of which only a part has labels (arXiv:2008.05825): the rows with labels and then the rows without, in one tensor.

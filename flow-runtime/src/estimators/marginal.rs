@@ -1,10 +1,10 @@
 //! One manifold of a density by its name: what the accessors `marginal_..()` of a named flow return.
 
 use super::{Estimate, marginal_entropy, marginal_log_prob};
-use crate::density::Density;
+use crate::density::{Density, draw_base};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, draw_base};
+use crate::module::Element;
 use rand::Rng;
 
 /// The distribution of one manifold of a density, the others integrated out, with `LEN` intrinsic and `EMBED` embedded
@@ -48,7 +48,7 @@ impl<'a, D, const LEN: usize, const EMBED: usize> Marginal<'a, D, LEN, EMBED> {
     where
         D: Density<E>,
     {
-        self.density.spaces()[self.manifold].columns.clone()
+        self.density.manifolds()[self.manifold].columns.clone()
     }
 
     /// ln p of points in embedded coordinates, by the surface measure; under several conditions as many points for each, one condition after the
@@ -77,8 +77,8 @@ impl<'a, D, const LEN: usize, const EMBED: usize> Marginal<'a, D, LEN, EMBED> {
             return Err(Error::Length { argument: "points", expected, found: points.len() * EMBED });
         }
         // The columns of the other manifolds are not read, but have to hold points.
-        let start = self.density.spaces()[self.manifold].embedded.start;
-        let mut rows = self.density.push(&draw_base(points.len() * D::DIM, rng), Coordinates::Embedded)?.points;
+        let start = self.density.manifolds()[self.manifold].embedded.start;
+        let mut rows = self.density.forward(&draw_base(points.len() * D::DIM, rng), Coordinates::Embedded)?.points;
         for (row, point) in rows.chunks_exact_mut(D::EMBED).zip(points) {
             row[start..start + EMBED].copy_from_slice(point);
         }
@@ -93,7 +93,7 @@ impl<'a, D, const LEN: usize, const EMBED: usize> Marginal<'a, D, LEN, EMBED> {
     where
         D: Density<E>,
     {
-        let (points, columns) = (self.density.draw(n, rng)?.points, self.columns::<E>());
+        let (points, columns) = (self.density.sample_rows(n, rng)?.points, self.columns::<E>());
         let part = |row: &[E]| core::array::from_fn(|i| row[columns.start + i]);
         Ok(points.chunks_exact(D::DIM).map(part).collect())
     }

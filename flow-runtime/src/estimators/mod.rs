@@ -44,7 +44,7 @@ pub mod significance;
 #[cfg(feature = "healpix")]
 pub mod sky;
 
-pub use base::{Plan, Spread};
+pub use base::{PointSet, Sampling};
 pub use calibration::{
     Calibration, Coverage, base_coverage, base_coverage_traced, base_p_values, goodness_of_fit, goodness_of_fit_traced,
     highest_density_coverage, integral_transform, integral_transform_traced, marginal_coverage, rank_calibration,

@@ -3,12 +3,12 @@
 //! All in embedded coordinates, for the mean of an angle has no meaning; of a Euclidean space, an interval and the circle's cosine and sine
 //! these are what one expects. What to make of the mean vector on a sphere: [`direction`](super::direction).
 
-use super::base::{Plan, at_least_two};
+use super::base::{Sampling, at_least_two};
 use super::estimate::{Estimate, TracedEstimate, finite, fused, mean, rows, wide};
-use crate::density::{Density, TracedDensity};
+use crate::density::Density;
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::Element;
+use crate::module::{Element, TracedDensity};
 use dfdx::shapes::Const;
 use rand::Rng;
 
@@ -26,7 +26,12 @@ use rand::Rng;
 ///
 /// # Errors
 /// The number of draws does not suit its spread; a value leaves the range of the numbers.
-pub fn moment<E, D, G>(density: &D, order: u32, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Vec<Estimate>>, Error>
+pub fn moment<E, D, G>(
+    density: &D,
+    order: u32,
+    plan: impl Into<Sampling>,
+    rng: &mut G,
+) -> Result<Vec<Vec<Estimate>>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -51,14 +56,14 @@ fn power(order: u32) -> Result<i32, Error> {
 }
 
 /// Draws in embedded coordinates, widened.
-pub(crate) fn embedded_draws<E, D, G>(density: &D, plan: Plan, rng: &mut G) -> Result<Vec<f64>, Error>
+pub(crate) fn embedded_draws<E, D, G>(density: &D, plan: Sampling, rng: &mut G) -> Result<Vec<f64>, Error>
 where
     E: Element,
     D: Density<E>,
     G: Rng + ?Sized,
 {
     let base = plan.draw(density.conditions(), D::DIM, rng)?;
-    Ok(wide(&density.push(&base, Coordinates::Embedded)?.points))
+    Ok(wide(&density.forward(&base, Coordinates::Embedded)?.points))
 }
 
 /// Mean vector and covariance matrix under one condition, in embedded coordinates.
@@ -102,7 +107,7 @@ fn covariance_of(own: &[f64], columns: usize, group: usize) -> Covariance {
 ///
 /// # Errors
 /// As [`moment`]; there are fewer than two draws.
-pub fn covariance<E, D, G>(density: &D, plan: impl Into<Plan>, rng: &mut G) -> Result<Vec<Covariance>, Error>
+pub fn covariance<E, D, G>(density: &D, plan: impl Into<Sampling>, rng: &mut G) -> Result<Vec<Covariance>, Error>
 where
     E: Element,
     D: Density<E>,
@@ -137,7 +142,7 @@ where
 pub fn moment_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
     order: u32,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<M>), E>, Error>
 where
@@ -147,7 +152,7 @@ where
 {
     let (plan, conditions) = (plan.into(), density.conditions());
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let (group, n, order) = (plan.group()?, plan.n, power(order)?);
     finite("order", &points.iter().map(|x| x.powi(order)).collect::<Vec<_>>())?;
     let of = |k: usize| {
@@ -184,7 +189,7 @@ where
 /// As [`moment`]; there are fewer than two draws.
 pub fn covariance_traced<const N: usize, const M: usize, E, D, G>(
     density: D,
-    plan: impl Into<Plan>,
+    plan: impl Into<Sampling>,
     rng: &mut G,
 ) -> Result<TracedEstimate<(usize, Const<M>, Const<M>), E>, Error>
 where
@@ -195,7 +200,7 @@ where
     let (plan, conditions) = (plan.into(), density.conditions());
     at_least_two(plan.n)?;
     let base = plan.draw(conditions, N, rng)?;
-    let (points, traced) = rows(density.push_traced_embedded(&base)?.into_points())?;
+    let (points, traced) = rows(density.forward_traced_embedded(&base)?.into_points())?;
     let (group, n) = (plan.group()?, plan.n);
     let found: Vec<Estimate> = points
         .chunks_exact(n * M)

@@ -8,10 +8,10 @@ use super::contours::probabilities;
 use super::directional::sphere;
 use super::entropy::redraw;
 use super::estimate::{log_mean_exp, wide};
-use crate::density::{Density, Space};
+use crate::density::{Density, ManifoldInfo, draw_base};
 use crate::error::Error;
 use crate::kernels::Coordinates;
-use crate::module::{Element, draw_base};
+use crate::module::Element;
 use cdshealpix::nested;
 use core::f64::consts::{FRAC_PI_2, PI};
 use rand::Rng;
@@ -122,7 +122,7 @@ where
     D: Density<E>,
     G: Rng + ?Sized,
 {
-    let space = sphere(&density.spaces(), manifold)?;
+    let space = sphere(&density.manifolds(), manifold)?;
     if space.embedded.len() != 3 {
         let message = format!("`{}` has no map of equal area: this one is for s2", space.notation);
         return Err(Error::argument("manifold", message));
@@ -133,7 +133,7 @@ where
     let conditions = density.conditions();
     let parts = if manifold == 0 { 1 } else { inner };
     let base: Vec<E> = draw_base(conditions * parts * D::DIM, rng);
-    let mixture = Mixture { density, manifold, space, rows: density.push(&base, Coordinates::Embedded)?.points };
+    let mixture = Mixture { density, manifold, space, rows: density.forward(&base, Coordinates::Embedded)?.points };
     let guides = mixture.guides((GUIDES / parts).max(GUIDES_EACH), rng)?;
 
     let first = (0..nested::n_hash(FIRST_DEPTH)).map(|index| (FIRST_DEPTH, index));
@@ -181,7 +181,7 @@ where
 struct Mixture<'a, E, D> {
     density: &'a D,
     manifold: usize,
-    space: Space,
+    space: ManifoldInfo,
     /// The points, in embedded coordinates.
     rows: Vec<E>,
 }
@@ -230,7 +230,7 @@ impl<E: Element, D: Density<E>> Mixture<'_, E, D> {
                     }
                 }
             }
-            let found = wide(&self.density.log_prob_part(&points, self.manifold..self.manifold + 1)?);
+            let found = wide(&self.density.log_prob_of(&points, self.manifold..self.manifold + 1)?);
             for (cells, found) in maps.iter_mut().zip(found.chunks_exact(count * parts)) {
                 let own = cells.iter_mut().skip(first).zip(found.chunks_exact(parts));
                 own.for_each(|(cell, logs)| cell.log_density = log_mean_exp(logs));

@@ -1,21 +1,24 @@
 //! Built flows: weights as tensors, and the checks of what is given.
 
-mod alone;
-mod given;
+mod conditioned;
+pub(crate) mod kernel_calls;
 mod operations;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod traced;
+mod unconditional;
 
-pub use given::GivenFlow;
-pub(super) use operations::{give, no_features, tape_of, unexpected};
-pub use spec::{Built, Conditional, Notation, Spec, Unconditional};
+pub use conditioned::Conditioned;
+pub(super) use operations::{Accepted, Arguments, cotangent};
+pub use spec::{Built, Conditional, FlowSpec, Notation, Spec, Unconditional};
+pub use traced::TracedDensity;
 
 use super::Element;
-use super::memory::{Lent, Memory};
+use super::cache::{PooledVec, WeightCache};
 use super::points::FeatureSpec;
 use super::weights::Weights;
-use crate::error::{Error, Place};
+use crate::error::{Error, Location};
 use crate::kernels::{Blocks, Coordinates, RowFault, Summary};
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -23,8 +26,6 @@ use dfdx::nn::tensor_collection::{ModuleVisitor, TensorCollection};
 use dfdx::shapes::{Const, Dim, Dtype, Shape};
 use dfdx::tensor::{Cpu, Tensor, TensorFromVec};
 use dfdx::tensor_ops::Device;
-use rand::{Rng, RngExt};
-use rand_distr::StandardNormal;
 
 /// A built flow: its weights as tensors.
 ///
@@ -51,13 +52,13 @@ use rand_distr::StandardNormal;
 pub struct Flow<S, W, E, D> {
     /// The weights.
     pub weights: W,
-    memory: Memory<W, E>,
+    cache: WeightCache<W, E>,
     spec: PhantomData<fn() -> (S, E, D)>,
 }
 
 impl<S, W: Clone, E, D> Clone for Flow<S, W, E, D> {
     fn clone(&self) -> Self {
-        Flow { weights: self.weights.clone(), memory: Memory::default(), spec: PhantomData }
+        Flow { weights: self.weights.clone(), cache: WeightCache::default(), spec: PhantomData }
     }
 }
 
@@ -70,7 +71,7 @@ where
     fn iter_tensors<V: ModuleVisitor<Self, E, D>>(visitor: &mut V) -> Result<Option<Self::To<V::E2, V::D2>>, V::Err> {
         visitor.visit_fields(Self::module("blocks", |s| &s.weights, |s| &mut s.weights), |weights| Flow {
             weights,
-            memory: Memory::default(),
+            cache: WeightCache::default(),
             spec: PhantomData,
         })
     }
@@ -78,7 +79,7 @@ where
 
 /// A log-density in its parts.
 #[derive(Clone, Debug)]
-pub struct Evaluation<B: Dim, const N: usize, E: Element> {
+pub struct LogProbParts<B: Dim, const N: usize, E: Element> {
     /// ln p of each point.
     pub log_prob: Tensor<(B,), E, Cpu>,
     /// ln of the standard normal density at each base point.
@@ -87,37 +88,30 @@ pub struct Evaluation<B: Dim, const N: usize, E: Element> {
     pub base: Tensor<(B, Const<N>), E, Cpu>,
 }
 
-/// What blocks consist of.
-fn summary<B: Blocks>() -> Summary {
-    let mut summary = Summary::default();
-    B::describe(&mut summary);
-    summary
-}
-
 /// Turns a kernel's fault into an error that names the place.
-pub(crate) fn explain<B: Blocks>(fault: RowFault) -> Error {
-    let Summary { blocks, .. } = summary::<B>();
+pub(crate) fn explain<S: Spec>(fault: RowFault) -> Error {
+    let Summary { blocks, .. } = kernel_calls::summary::<S>();
     let notation = blocks.get(fault.manifold).map(|b| b.manifold.clone()).unwrap_or_default();
-    let place = Place {
+    let location = Location {
         manifold: fault.manifold,
         notation,
         layer: fault.layer.map(|l| (l.layer, l.name)),
         advice: fault.layer.map_or("", |l| l.advice),
     };
     match fault.layer {
-        Some(layer) if layer.unconverged => Error::NotConverged { row: fault.row, place },
-        _ => Error::NotFinite { row: fault.row, place },
+        Some(layer) if layer.unconverged => Error::NotConverged { row: fault.row, location },
+        _ => Error::NotFinite { row: fault.row, location },
     }
 }
 
 /// Refuses points that are not on their manifolds.
-pub(crate) fn check_points<B: Blocks, E: Element>(points: &[E], coordinates: Coordinates) -> Result<(), Error> {
-    let columns = coordinates.count::<B>();
+pub(crate) fn check_points<S: Spec, E: Element>(points: &[E], coordinates: Coordinates) -> Result<(), Error> {
+    let columns = coordinates.count::<S::Blocks>();
     let mut point = vec![0.0; columns];
     for (row, numbers) in points.chunks_exact(columns).enumerate() {
         point.iter_mut().zip(numbers).for_each(|(p, x)| *p = x.widen());
-        if let Some((manifold, message)) = B::check(&point, coordinates == Coordinates::Embedded) {
-            let Summary { blocks, .. } = summary::<B>();
+        if let Some((manifold, message)) = kernel_calls::check_point::<S>(&point, coordinates) {
+            let Summary { blocks, .. } = kernel_calls::summary::<S>();
             let notation = blocks.get(manifold).map(|b| b.manifold.clone()).unwrap_or_default();
             return Err(Error::Point { argument: "x", row, manifold, notation, message });
         }
@@ -143,23 +137,14 @@ pub(crate) fn check_owns_parameters<B: Blocks>() -> Result<(), Error> {
     Err(Error::argument("points", message))
 }
 
-/// Rows of the given features; `None` where nothing is given.
+/// Counts the rows of the given features; `None` where nothing is given.
 pub(crate) fn conditions<S: Spec, E>(features: &[E]) -> Option<usize> {
     features.len().checked_div(S::Features::COUNT)
-}
-
-/// Base coordinates for `count` points. They are drawn in `f64`, so that a seed gives the same points in both number types.
-pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) -> Vec<E> {
-    (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
 }
 
 pub(super) fn tensor<Sh: Shape, E: Element>(data: Vec<E>, shape: Sh) -> Result<Tensor<Sh, E, Cpu>, Error> {
     Ok(Cpu::default().try_tensor_from_vec(data, shape)?)
 }
-
-/// The shapes of samples of a flow with `N` coordinates: points, log-densities.
-type Single<B, const N: usize> = ((B, Const<N>), (B,));
-type Many<B, const N: usize> = ((B, usize, Const<N>), (B, usize));
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// All weights, in the order of the kernels: blocks in the order written; free parameters in the flat order of their chain, networks layer by layer, each
@@ -172,12 +157,12 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
 
     /// The same for a call that leaves nothing on a tape.
     pub(super) fn weights_now(&self) -> impl Deref<Target = [E]> + use<S, W, E> {
-        self.memory.weights(&self.weights)
+        self.cache.weights(&self.weights)
     }
 
     /// The same for a tape.
-    pub(super) fn weights_for_tape(&self) -> Lent<E> {
-        self.memory.weights_for_tape(&self.weights)
+    pub(super) fn weights_for_tape(&self) -> PooledVec<E> {
+        self.cache.weights_for_tape(&self.weights)
     }
 
     /// Sets all weights, in the order of [`flat_weights`](Flow::flat_weights).
@@ -189,13 +174,13 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         if found != expected {
             return Err(Error::Length { argument: "flat", expected, found });
         }
-        self.memory.forget();
+        self.cache.forget();
         self.weights.write(&mut &flat[..]);
         Ok(())
     }
 
-    /// Manifolds, letters and networks, in order.
+    /// Lists manifolds, letters and networks, in order.
     pub fn summary(&self) -> Summary {
-        summary::<S::Blocks>()
+        kernel_calls::summary::<S>()
     }
 }

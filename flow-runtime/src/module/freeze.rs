@@ -1,13 +1,14 @@
 //! A flow without dfdx: owned weights, for one event at a time and for serving from several threads.
 
 use super::Element;
-use super::flow::{
-    Conditional, Flow, Spec, Unconditional, check_features, check_points, conditions, draw_base, explain,
-};
+use super::flow::kernel_calls::{self as calls, Beside, OneRow, Request};
+use super::flow::{Flow, FlowSpec, Spec, check_features, check_points, conditions};
+use super::misuse::SomethingGiven;
 use super::points::{FeatureSpec, Features};
 use super::weights::Weights;
+use crate::density::draw_base;
 use crate::error::Error;
-use crate::kernels::{self, Blocks, Coordinates, Evaluator, Job};
+use crate::kernels::{Blocks, Coordinates};
 use core::marker::PhantomData;
 use dfdx::tensor::Cpu;
 use rand::{Rng, RngExt};
@@ -16,17 +17,17 @@ use std::sync::{Mutex, PoisonError};
 
 /// A frozen flow: `Send + Sync`, its weights fixed, free parameters prepared.
 ///
-/// One event at a time it works without allocation (with up to 1024 features) and without threads, in a workspace from a pool made by [`Flow::freeze`]: one for each hardware
-/// thread; more callers at once than that make more workspaces. Coordinates are intrinsic.
+/// One event at a time it works without allocation (with up to 1024 features) and without threads, in a workspace from a pool made by
+/// [`Flow::freeze`]: one for each hardware thread; more callers at once than that make more workspaces. Coordinates are intrinsic.
 pub struct Frozen<S: Spec, E: Element> {
     weights: Vec<E>,
     shared: Vec<f64>,
-    pool: Mutex<Vec<Evaluator<E>>>,
+    pool: Mutex<Vec<OneRow<S, E>>>,
     spec: PhantomData<fn() -> S>,
 }
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
-    /// An evaluator with these weights, without dfdx.
+    /// Makes an evaluator with these weights, without dfdx.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -40,9 +41,9 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// ```
     pub fn freeze(&self) -> Frozen<S, E> {
         let weights = self.flat_weights();
-        let shared = E::prepare_shared(kernels::Program::of::<S::Blocks>(S::Features::COUNT), &weights);
+        let shared = calls::prepare_shared::<S, E>(&weights);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = (0..threads).map(|_| Evaluator::new::<S::Blocks>(S::Features::COUNT)).collect();
+        let pool = (0..threads).map(|_| OneRow::new()).collect();
         Frozen { weights, shared, pool: Mutex::new(pool), spec: PhantomData }
     }
 }
@@ -93,42 +94,34 @@ feature_rows! {
 const ON_STACK: usize = 1024;
 
 impl<S: Spec, E: Element> Frozen<S, E> {
-    pub(super) fn with<O>(&self, work: impl FnOnce(&mut Evaluator<E>) -> O) -> O {
+    pub(super) fn with<O>(&self, work: impl FnOnce(&mut OneRow<S, E>) -> O) -> O {
         // A poisoned pool only means that some caller panicked elsewhere: its workspace is gone, the others are sound.
         let pooled = self.pool.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut space = pooled.unwrap_or_else(|| Evaluator::new::<S::Blocks>(S::Features::COUNT));
+        let mut space = pooled.unwrap_or_else(OneRow::new);
         let out = work(&mut space);
         self.pool.lock().unwrap_or_else(PoisonError::into_inner).push(space);
         out
     }
 
-    pub(super) fn job<'a>(&'a self, features: &'a [E]) -> Job<'a, E> {
-        let feature_count = S::Features::COUNT;
-        Job {
-            weights: &self.weights,
-            features,
-            feature_count,
-            repeat: 1,
-            coordinates: Coordinates::Intrinsic,
-            pool: None,
-        }
+    pub(super) fn request<'a>(&'a self, features: &'a [E]) -> Request<'a, E> {
+        Request { weights: &self.weights, features, repeat: 1, coordinates: Coordinates::Intrinsic, pool: None }
     }
 
     fn one<const N: usize>(&self, features: &[E], x: &[E; N]) -> Result<E, Error> {
         let point = x.map(|x| x.widen());
-        if S::Blocks::check(&point, false).is_some() {
-            check_points::<S::Blocks, E>(x, Coordinates::Intrinsic)?;
+        if calls::check_point::<S>(&point, Coordinates::Intrinsic).is_some() {
+            check_points::<S, E>(x, Coordinates::Intrinsic)?;
         }
         check_features(features, S::Features::COUNT)?;
-        self.with(|space| space.log_prob(&self.job(features), &self.shared, x)).map_err(explain::<S::Blocks>)
+        self.with(|space| space.log_prob(self.request(features), &self.shared, x))
     }
 
     fn draw<const N: usize, G: Rng + ?Sized>(&self, features: &[E], rng: &mut G) -> Result<([E; N], E), Error> {
         check_features(features, S::Features::COUNT)?;
         let base: [E; N] = core::array::from_fn(|_| E::narrow(rng.sample(StandardNormal)));
         let mut point = [E::default(); N];
-        let log_prob = self.with(|space| space.sample(&self.job(features), &self.shared, &base, &mut point));
-        Ok((point, log_prob.map_err(explain::<S::Blocks>)?))
+        let log_prob = self.with(|space| space.sample(self.request(features), &self.shared, &base, &mut point))?;
+        Ok((point, log_prob))
     }
 
     fn many<const N: usize>(&self, features: &[E], points: &[[E; N]]) -> Result<Vec<E>, Error> {
@@ -139,12 +132,10 @@ impl<S: Spec, E: Element> Frozen<S, E> {
         if given != points.len() {
             return Err(Error::Rows { argument: "x", expected: given, found: points.len() });
         }
-        check_points::<S::Blocks, E>(points.as_flattened(), Coordinates::Intrinsic)?;
+        check_points::<S, E>(points.as_flattened(), Coordinates::Intrinsic)?;
         check_features(features, S::Features::COUNT)?;
-        let mut log_prob = vec![E::default(); points.len()];
-        kernels::evaluate::<S::Blocks, E>(self.job(features), points.as_flattened(), &mut log_prob, &mut [])
-            .map_err(explain::<S::Blocks>)?;
-        Ok(log_prob)
+        let (request, manifolds) = (self.request(features), 0..S::Blocks::COUNT);
+        Ok(calls::evaluate::<S, E>(request, manifolds, points.as_flattened(), Beside::Nothing)?.log_prob)
     }
 
     fn draw_many<const N: usize, G: Rng + ?Sized>(
@@ -160,16 +151,14 @@ impl<S: Spec, E: Element> Frozen<S, E> {
         }
         check_features(features, S::Features::COUNT)?;
         let base: Vec<E> = draw_base(count * N, rng);
-        let (mut points, mut log_prob) = (vec![[E::default(); N]; count], vec![E::default(); count]);
-        let job = Job { repeat, ..self.job(features) };
-        kernels::generate::<S::Blocks, E>(job, &base, points.as_flattened_mut(), &mut log_prob)
-            .map_err(explain::<S::Blocks>)?;
-        Ok((points, log_prob))
+        let request = Request { repeat, ..self.request(features) };
+        let (points, log_prob) = calls::generate::<S, E>(request, &base)?;
+        Ok((points.as_chunks().0.to_vec(), log_prob))
     }
 }
 
-impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen<Unconditional<Tag, N, M, B>, E> {
-    /// ln p(x) of one point in intrinsic coordinates.
+impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen<FlowSpec<Tag, (), N, M, B>, E> {
+    /// Computes ln p(x) of one point in intrinsic coordinates.
     ///
     /// # Errors
     /// The point is not finite or not on its manifold; a value leaves the range of the numbers.
@@ -177,7 +166,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen
         self.one(&[], x)
     }
 
-    /// One sample and its log-density.
+    /// Draws one sample, with its log-density.
     ///
     /// # Errors
     /// A value leaves the range of the numbers.
@@ -185,7 +174,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen
         self.draw(&[], rng)
     }
 
-    /// ln p of many points, on threads.
+    /// Computes ln p of many points, on threads.
     ///
     /// # Errors
     /// As [`log_prob`](Frozen::log_prob); no points.
@@ -193,7 +182,7 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen
         self.many(&[], x)
     }
 
-    /// `n` samples and their log-densities, on threads.
+    /// Draws `n` samples and their log-densities, on threads.
     ///
     /// # Errors
     /// `n` is 0; a value leaves the range of the numbers.
@@ -202,12 +191,12 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, E: Element> Frozen
     }
 }
 
-impl<Tag, F, const N: usize, const M: usize, B: Blocks, E: Element> Frozen<Conditional<Tag, F, N, M, B>, E>
+impl<Tag, F, const N: usize, const M: usize, B: Blocks, E: Element> Frozen<FlowSpec<Tag, F, N, M, B>, E>
 where
     Tag: 'static,
-    F: FeatureSpec,
+    F: FeatureSpec + SomethingGiven,
 {
-    /// Features on the stack, or on the heap where they are more than [`ON_STACK`].
+    /// Lays features out on the stack, or on the heap where they are more than [`ON_STACK`].
     pub(super) fn with_features<X: FeatureRow<F, E>, O>(features: &X, work: impl FnOnce(&[E]) -> O) -> O {
         if F::COUNT <= ON_STACK {
             let mut row = [E::default(); ON_STACK];
@@ -228,7 +217,7 @@ where
         rows
     }
 
-    /// ln p(x | features) of one event in intrinsic coordinates.
+    /// Computes ln p(x | features) of one event in intrinsic coordinates.
     ///
     /// # Errors
     /// The point or a feature is not finite, the point not on its manifold; a value leaves the range of the numbers.
@@ -236,7 +225,7 @@ where
         Self::with_features(features, |row| self.one(row, x))
     }
 
-    /// One sample for one event, and its log-density.
+    /// Draws one sample for one event, with its log-density.
     ///
     /// # Errors
     /// A feature is not finite; a value leaves the range of the numbers.
@@ -248,7 +237,7 @@ where
         Self::with_features(features, |row| self.draw(row, rng))
     }
 
-    /// ln p of many events, on threads: one point for each row of features.
+    /// Computes ln p of many events, on threads: one point for each row of features.
     ///
     /// # Errors
     /// As [`log_prob`](Frozen::log_prob); the numbers of rows differ or are 0.
@@ -256,7 +245,7 @@ where
         self.many(&Self::gather(features), x)
     }
 
-    /// `n` samples for each row of features, one event after the other, and their log-densities, on threads.
+    /// Draws `n` samples for each row of features, one event after the other, and their log-densities, on threads.
     ///
     /// # Errors
     /// As [`sample`](Frozen::sample); no features, or `n` is 0.

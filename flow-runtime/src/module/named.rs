@@ -4,7 +4,7 @@
 //! columns these are depends on the coordinates of the points, so the coordinates are part of the type: [`Intrinsic`] or [`Embedded`].
 
 use super::Element;
-use super::flow::{Conditional, Flow, GivenFlow, Unconditional};
+use super::flow::{Conditioned, Flow, FlowSpec};
 use super::samples::{Detached, Sample, Traced, TracedSample};
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
@@ -298,13 +298,13 @@ pub trait NamedDensity {
 }
 
 impl<Tag: 'static, const N: usize, const M: usize, B, W, E: Element> NamedDensity
-    for Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
+    for Flow<FlowSpec<Tag, (), N, M, B>, W, E, Cpu>
 {
     type Tag = Tag;
 }
 
 impl<Tag: 'static, F, const N: usize, const M: usize, B, W, E: Element, FB> NamedDensity
-    for GivenFlow<'_, Conditional<Tag, F, N, M, B>, W, E, FB, NoneTape>
+    for Conditioned<'_, FlowSpec<Tag, F, N, M, B>, W, E, FB, NoneTape>
 {
     type Tag = Tag;
 }

@@ -1,10 +1,12 @@
 //! What methods accept as points and as given features.
 
 use super::Element;
+use super::misuse::{NoFeatures, NothingGiven, SomethingGiven};
 use crate::error::Error;
 use dfdx::shapes::{Const, Dim, HasShape};
 use dfdx::tensor::{Cpu, CpuError, Gradients, Merge, NoneTape, OwnedTape, SplitTape, Tape, Tensor};
 use dfdx::tensor_ops::ReshapeTo;
+use std::borrow::Cow;
 
 /// The place of a tape in the points of a detached sample: there is none, and none may come in beside it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -66,16 +68,31 @@ impl<E: Element> Join<OwnedTape<E, Cpu>> for OwnedTape<E, Cpu> {
 /// Takes the gradients by an argument, row after row, when the tape is run.
 pub type GiveBack<E> = Box<dyn FnOnce(&mut Gradients<E, Cpu>, &[E]) -> Result<(), CpuError>>;
 
-/// An argument as plain rows, with the way back for its gradients.
-pub struct Rows<B, E: Element, T> {
+/// An argument as plain rows, with its tape and the way back for its gradients.
+pub struct RowsOnTape<'x, B, E: Element, T> {
     /// The numbers, row after row.
-    pub data: Vec<E>,
+    pub data: Cow<'x, [E]>,
     /// The batch dimension.
     pub batch: B,
     /// The argument's tape.
     pub tape: T,
     /// Where its gradients go; `None` where nothing asks for them.
     pub give: Option<GiveBack<E>>,
+}
+
+impl<'x, B, E: Element, T: Default> RowsOnTape<'x, B, E, T> {
+    /// Rows that nothing asks gradients for.
+    pub(crate) fn plain(data: impl Into<Cow<'x, [E]>>, batch: B) -> Self {
+        RowsOnTape { data: data.into(), batch, tape: T::default(), give: None }
+    }
+}
+
+impl<B, E: Element, T> RowsOnTape<'_, B, E, T> {
+    /// The same rows as numbers of their own, for a density that outlives the argument.
+    fn into_owned(self) -> RowsOnTape<'static, B, E, T> {
+        let RowsOnTape { data, batch, tape, give } = self;
+        RowsOnTape { data: Cow::Owned(data.into_owned()), batch, tape, give }
+    }
 }
 
 /// Rows of `N` numbers: a tensor of shape (batch, N), with or without a tape, a reference to one, or plain arrays.
@@ -89,29 +106,37 @@ pub trait Points<const N: usize, E: Element> {
     type Batch: Dim;
     /// The tape.
     type Tape;
-    /// Plain rows.
-    fn into_rows(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error>;
+    /// Lays the numbers out row after row.
+    ///
+    /// # Errors
+    /// The device fails.
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, Self::Batch, E, Self::Tape>, Error>
+    where
+        Self: 'x;
 }
 
 #[diagnostic::do_not_recommend]
 impl<B: Dim, const N: usize, E: Element, T: Tape<E, Cpu>> Points<N, E> for Tensor<(B, Const<N>), E, Cpu, T> {
     type Batch = B;
     type Tape = T;
-    fn into_rows(self) -> Result<Rows<B, E, T>, Error> {
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, B, E, T>, Error>
+    where
+        Self: 'x,
+    {
         let shape = *self.shape();
         if !T::OWNS_TAPE {
             let (plain, tape) = self.split_tape();
-            return Ok(Rows { data: plain.as_vec(), batch: shape.0, tape, give: None });
+            return Ok(RowsOnTape { data: plain.as_vec().into(), batch: shape.0, tape, give: None });
         }
         // A reshape to its own shape lays a broadcast or permuted tensor out row after row, and is recorded on the tape.
         let (plain, tape) = self.try_reshape_like(&shape)?.split_tape();
-        let data = plain.as_vec();
+        let data = plain.as_vec().into();
         let give: GiveBack<E> = Box::new(move |gradients, rows| {
             let into = gradients.get_or_alloc_mut(&plain)?;
             into.iter_mut().zip(rows).for_each(|(sum, g)| *sum += *g);
             Ok(())
         });
-        Ok(Rows { data, batch: shape.0, tape, give: Some(give) })
+        Ok(RowsOnTape { data, batch: shape.0, tape, give: Some(give) })
     }
 }
 
@@ -119,8 +144,11 @@ impl<B: Dim, const N: usize, E: Element, T: Tape<E, Cpu>> Points<N, E> for Tenso
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Tensor<(B, Const<N>), E, Cpu> {
     type Batch = B;
     type Tape = NoneTape;
-    fn into_rows(self) -> Result<Rows<B, E, NoneTape>, Error> {
-        Ok(Rows { data: self.as_vec(), batch: self.shape().0, tape: NoneTape, give: None })
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, B, E, NoneTape>, Error>
+    where
+        Self: 'x,
+    {
+        Ok(RowsOnTape::plain(self.as_vec(), self.shape().0))
     }
 }
 
@@ -128,8 +156,11 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Tensor<(B, Const<N>),
 impl<const N: usize, E: Element> Points<N, E> for &[[E; N]] {
     type Batch = usize;
     type Tape = NoneTape;
-    fn into_rows(self) -> Result<Rows<usize, E, NoneTape>, Error> {
-        Ok(Rows { data: self.as_flattened().to_vec(), batch: self.len(), tape: NoneTape, give: None })
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, usize, E, NoneTape>, Error>
+    where
+        Self: 'x,
+    {
+        Ok(RowsOnTape::plain(self.as_flattened(), self.len()))
     }
 }
 
@@ -137,8 +168,11 @@ impl<const N: usize, E: Element> Points<N, E> for &[[E; N]] {
 impl<const N: usize, const B: usize, E: Element> Points<N, E> for &[[E; N]; B] {
     type Batch = Const<B>;
     type Tape = NoneTape;
-    fn into_rows(self) -> Result<Rows<Const<B>, E, NoneTape>, Error> {
-        Ok(Rows { data: self.as_flattened().to_vec(), batch: Const, tape: NoneTape, give: None })
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, Const<B>, E, NoneTape>, Error>
+    where
+        Self: 'x,
+    {
+        Ok(RowsOnTape::plain(self.as_flattened(), Const))
     }
 }
 
@@ -146,7 +180,10 @@ impl<const N: usize, const B: usize, E: Element> Points<N, E> for &[[E; N]; B] {
 impl<const N: usize, E: Element> Points<N, E> for &Vec<[E; N]> {
     type Batch = usize;
     type Tape = NoneTape;
-    fn into_rows(self) -> Result<Rows<usize, E, NoneTape>, Error> {
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, usize, E, NoneTape>, Error>
+    where
+        Self: 'x,
+    {
         self.as_slice().into_rows()
     }
 }
@@ -172,6 +209,9 @@ impl FeatureSpec for () {
     const COUNT: usize = 0;
     fn entries(_: &mut Vec<usize>) {}
 }
+impl NothingGiven for () {}
+impl<const N: usize> SomethingGiven for Features<N> {}
+impl<A, Rest> SomethingGiven for (A, Rest) {}
 impl<A: FeatureSpec, Rest: FeatureSpec> FeatureSpec for (A, Rest) {
     const COUNT: usize = A::COUNT + Rest::COUNT;
     fn entries(entries: &mut Vec<usize>) {
@@ -191,8 +231,11 @@ pub trait GivenFeatures<F: FeatureSpec, E: Element> {
     type Batch: Dim;
     /// The tape.
     type Tape: Tape<E, Cpu>;
-    /// Plain rows, the entries of a list side by side.
-    fn gather(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error>;
+    /// Lays the features out as rows of their own, the entries of a list side by side.
+    ///
+    /// # Errors
+    /// The entries of a list have different numbers of rows; the device fails.
+    fn gather(self) -> Result<RowsOnTape<'static, Self::Batch, E, Self::Tape>, Error>;
 }
 
 impl<const N: usize, E: Element, X: Points<N, E>> GivenFeatures<Features<N>, E> for X
@@ -201,18 +244,26 @@ where
 {
     type Batch = X::Batch;
     type Tape = <NoneTape as Join<X::Tape>>::Out;
-    fn gather(self) -> Result<Rows<X::Batch, E, Self::Tape>, Error> {
-        let Rows { data, batch, tape, give } = self.into_rows()?;
-        Ok(Rows { data, batch, tape: NoneTape.join(tape), give })
+    fn gather(self) -> Result<RowsOnTape<'static, X::Batch, E, Self::Tape>, Error> {
+        let RowsOnTape { data, batch, tape, give } = self.into_rows()?.into_owned();
+        Ok(RowsOnTape { data, batch, tape: NoneTape.join(tape), give })
+    }
+}
+
+impl<E: Element, X: NoFeatures> GivenFeatures<(), E> for X {
+    type Batch = usize;
+    type Tape = NoneTape;
+    fn gather(self) -> Result<RowsOnTape<'static, usize, E, NoneTape>, Error> {
+        self.never().map(|never| match never {})
     }
 }
 
 /// Puts two arguments of `n` and `m` columns side by side, row by row.
 fn beside<B: Dim, E: Element, T: Tape<E, Cpu>>(
-    left: Rows<B, E, T>,
-    right: Rows<B, E, T>,
+    left: RowsOnTape<'_, B, E, T>,
+    right: RowsOnTape<'_, B, E, T>,
     [n, m]: [usize; 2],
-) -> Result<Rows<B, E, T>, Error> {
+) -> Result<RowsOnTape<'static, B, E, T>, Error> {
     let rows = left.batch.size();
     if right.batch.size() != rows {
         return Err(Error::Rows { argument: "features", expected: rows, found: right.batch.size() });
@@ -232,7 +283,7 @@ fn beside<B: Dim, E: Element, T: Tape<E, Cpu>>(
         }) as GiveBack<E>),
         _ => None,
     };
-    Ok(Rows { data, batch: left.batch, tape: left.tape.merge(right.tape), give })
+    Ok(RowsOnTape { data: data.into(), batch: left.batch, tape: left.tape.merge(right.tape), give })
 }
 
 macro_rules! feature_lists {
@@ -246,11 +297,11 @@ macro_rules! feature_lists {
         {
             type Batch = $first::Batch;
             type Tape = $first::Tape;
-            fn gather(self) -> Result<Rows<Self::Batch, E, Self::Tape>, Error> {
+            fn gather(self) -> Result<RowsOnTape<'static, Self::Batch, E, Self::Tape>, Error> {
                 let ($x, $($y),*) = self;
                 let (all, _columns) = ($x.into_rows()?, $n);
                 $(let (all, _columns) = (beside(all, $y.into_rows()?, [_columns, $m])?, _columns + $m);)*
-                Ok(all)
+                Ok(all.into_owned())
             }
         }
     )*};

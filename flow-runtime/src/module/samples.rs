@@ -3,7 +3,7 @@
 
 use super::Element;
 use super::named::Intrinsic;
-use super::points::{DetachedTape, Points, Rows};
+use super::points::{DetachedTape, Points, RowsOnTape};
 use crate::error::Error;
 use core::marker::PhantomData;
 use dfdx::shapes::{Const, Dim, HasShape, Shape};
@@ -76,8 +76,11 @@ impl<S: Shape, E: Element> Detached<S, E> {
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;
-    fn into_rows(self) -> Result<Rows<B, E, DetachedTape>, Error> {
-        Ok(Rows { data: self.as_vec(), batch: self.shape().0, tape: DetachedTape, give: None })
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, B, E, DetachedTape>, Error>
+    where
+        Self: 'x,
+    {
+        Ok(RowsOnTape::plain(self.as_vec(), self.shape().0))
     }
 }
 
@@ -85,8 +88,11 @@ impl<B: Dim, const N: usize, E: Element> Points<N, E> for &Detached<(B, Const<N>
 impl<B: Dim, const N: usize, E: Element> Points<N, E> for Detached<(B, Const<N>), E> {
     type Batch = B;
     type Tape = DetachedTape;
-    fn into_rows(self) -> Result<Rows<B, E, DetachedTape>, Error> {
-        (&self).into_rows()
+    fn into_rows<'x>(self) -> Result<RowsOnTape<'x, B, E, DetachedTape>, Error>
+    where
+        Self: 'x,
+    {
+        Ok(RowsOnTape::plain(self.as_vec(), self.shape().0))
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a flow consists of: counts that the compiler knows, and the table that a built flow prints.
 
+use super::flow::kernel_calls::summary;
 use super::flow::{Flow, Spec};
 use super::line;
 use super::named::Label;
@@ -11,7 +12,7 @@ use core::fmt::{self, Display};
 
 /// One manifold of a flow in numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ManifoldCounts {
     /// Intrinsic coordinates.
     pub dim: usize,
     /// Embedded coordinates.
@@ -20,7 +21,7 @@ pub struct Part {
     pub layer_params: usize,
     /// Numbers that are trained for it: free parameters, or weights of the network that predicts them.
     pub params: usize,
-    rest: Option<&'static Part>,
+    rest: Option<&'static ManifoldCounts>,
 }
 
 /// The numbers of a flow that `flow!` wrote as a struct, as lengths of arrays: documentation shows these, where it only shows how a constant is
@@ -37,32 +38,37 @@ pub trait Numbers {
 /// The manifolds of a flow in numbers, for constants.
 pub trait Counts {
     /// The first one, which holds the others.
-    const FIRST: Option<&'static Part>;
+    const FIRST: Option<&'static ManifoldCounts>;
 }
 
 impl Counts for () {
-    const FIRST: Option<&'static Part> = None;
+    const FIRST: Option<&'static ManifoldCounts> = None;
 }
 
 impl<M: Manifold, C: ChainType<M>, H: Head, Rest: Counts> Counts for (Block<M, C, H>, Rest) {
-    const FIRST: Option<&'static Part> =
-        Some(&Part { dim: M::DIM, embed: M::EMBED, layer_params: C::PARAMS, params: H::WEIGHTS, rest: Rest::FIRST });
+    const FIRST: Option<&'static ManifoldCounts> = Some(&ManifoldCounts {
+        dim: M::DIM,
+        embed: M::EMBED,
+        layer_params: C::PARAMS,
+        params: H::WEIGHTS,
+        rest: Rest::FIRST,
+    });
 }
 
 impl<H, Rest: Counts> Counts for (LogMeanHead<H>, Rest) {
-    const FIRST: Option<&'static Part> = Rest::FIRST;
+    const FIRST: Option<&'static ManifoldCounts> = Rest::FIRST;
 }
 
 impl<const F: usize, N: Network, B: Counts> Counts for Outer<F, N, B> {
-    const FIRST: Option<&'static Part> = B::FIRST;
+    const FIRST: Option<&'static ManifoldCounts> = B::FIRST;
 }
 
-impl Part {
+impl ManifoldCounts {
     /// Manifold number `place` of the flow `S`.
     ///
     /// # Panics
     /// There are fewer manifolds: at compile time, where the number is written.
-    pub const fn of<S: Spec<Blocks: Counts>>(place: usize) -> Part {
+    pub const fn of<S: Spec<Blocks: Counts>>(place: usize) -> ManifoldCounts {
         let (mut part, mut left) = (<S::Blocks as Counts>::FIRST, place);
         while let Some(found) = part {
             if left == 0 {
@@ -126,8 +132,7 @@ fn rows(summary: &Summary, names: &[Option<&str>]) -> Vec<Row> {
 /// The structure of the flow `S` as a table: manifolds, layers with the options that are not left to their defaults, the parameters
 /// they take, networks with their widths, and how many numbers are trained.
 pub(super) fn structure<S: Spec<Tag: Label>>() -> String {
-    let mut summary = Summary::default();
-    S::Blocks::describe(&mut summary);
+    let summary = summary::<S>();
     let mut rows = rows(&summary, <S::Tag as Label>::PARTS);
     let layer_params = summary.blocks.iter().flat_map(|block| &block.letters).map(|letter| letter.params).sum();
     rows.push(Row::new("total", Some(layer_params), Some(S::Blocks::WEIGHTS)));

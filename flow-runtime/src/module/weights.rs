@@ -26,8 +26,8 @@ pub trait Weights<E: Element>: Clone + 'static {
     fn write(&mut self, flat: &mut &[E]);
     /// Appends where the numbers lie. Two lists are equal if and only if the tensors are the same numbers in the same order in memory.
     fn places(&self, places: &mut Vec<usize>);
-    /// Adds gradients, taken from the front of `flat`.
-    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError>;
+    /// Adds gradients, taken from the front of `flat`, times `factor`.
+    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E], factor: E) -> Result<(), CpuError>;
     /// Name and shape of each tensor in order.
     fn names(&self, prefix: &str, names: &mut Vec<(String, Vec<usize>)>);
 }
@@ -56,10 +56,10 @@ impl<S: ConstShape, E: Element> Weights<E> for Tensor<S, E, Cpu> {
             index[axis] = 0;
         }
     }
-    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E]) -> Result<(), CpuError> {
+    fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E], factor: E) -> Result<(), CpuError> {
         let (own, rest) = flat.split_at(S::default().num_elements());
         let into = gradients.get_or_alloc_mut(self)?;
-        into.iter_mut().zip(own).for_each(|(sum, g)| *sum += *g);
+        into.iter_mut().zip(own).for_each(|(sum, g)| *sum += *g * factor);
         *flat = rest;
         Ok(())
     }
@@ -162,8 +162,8 @@ macro_rules! weights_by_field {
             fn places(&self, _places: &mut Vec<usize>) {
                 $(self.$field.places(_places);)*
             }
-            fn give(&self, _gradients: &mut Gradients<E, Cpu>, _flat: &mut &[E]) -> Result<(), CpuError> {
-                $(self.$field.give(_gradients, _flat)?;)*
+            fn give(&self, _gradients: &mut Gradients<E, Cpu>, _flat: &mut &[E], _factor: E) -> Result<(), CpuError> {
+                $(self.$field.give(_gradients, _flat, _factor)?;)*
                 Ok(())
             }
             fn names(&self, _prefix: &str, _names: &mut Vec<(String, Vec<usize>)>) {

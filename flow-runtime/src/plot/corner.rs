@@ -40,7 +40,7 @@ struct Series {
 ///
 /// Several distributions are drawn over each other; the first is filled, and its medians and central 68 % intervals are written above the diagonal, by the same power of ten as the axis. Bands
 /// of the first on the diagonal are central 68 and 95 % intervals. Contours hold the stated shares of the samples. Densities are smoothed from samples
-/// with a normal kernel; those of a flow are drawn from it: `pdf.draw(20_000, rng)`.
+/// with a normal kernel; those of a flow are drawn from it: `pdf.sample_rows(20_000, rng)`.
 #[must_use = "a panel is drawn by `save`, `png` or in a `Figure`"]
 pub struct Corner {
     axes: Vec<Axis>,

@@ -1,7 +1,7 @@
 //! The step-by-step picture of a chain: the density at the base, and after each layer.
 
 use super::{Axis, BoxError, CirclePlot, Density2d, Figure, Marginal, PlotError, SkyMap, Ternary, View, smooth};
-use crate::density::{Space, Stepwise};
+use crate::density::{Layerwise, ManifoldInfo};
 use crate::error::Error;
 use crate::manifolds::Geometry;
 use crate::module::Element;
@@ -29,7 +29,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) fn of(space: &Space) -> Kind {
+    pub(crate) fn of(space: &ManifoldInfo) -> Kind {
         match space.geometry {
             Geometry::Euclidean { dim: 1 } => Kind::Line,
             Geometry::Euclidean { dim: 2 } => Kind::Plane,
@@ -51,10 +51,10 @@ pub(crate) struct Slice<'a, E, D> {
     pub rows: Vec<E>,
 }
 
-impl<E: Element, D: Stepwise<E>> Slice<'_, E, D> {
+impl<E: Element, D: Layerwise<E>> Slice<'_, E, D> {
     /// ln p after some letters, of points of the manifold: by its intrinsic coordinates, on the sphere by solid angle.
     pub(crate) fn log_prob<const K: usize>(&self, letters: usize, points: &[[f64; K]]) -> Result<Vec<f64>, Error> {
-        let space = &self.density.spaces()[self.manifold];
+        let space = &self.density.manifolds()[self.manifold];
         // Shares of a whole are a surface in the space of all of them: sqrt(3) of it for each dx_1 dx_2.
         let measure = if Kind::of(space) == Kind::Triangle { 0.5 * 3f64.ln() } else { 0.0 };
         let mut sums = vec![Vec::new(); points.len()];
@@ -207,16 +207,16 @@ impl<'a> Steps<'a> {
     ///
     /// # Errors
     /// There is no such condition or manifold; the manifold has more dimensions than paper; the density fails.
-    pub fn figure<E: Element + 'a, D: Stepwise<E>, G: Rng + ?Sized>(
+    pub fn figure<E: Element + 'a, D: Layerwise<E>, G: Rng + ?Sized>(
         &self,
         density: &'a D,
         rng: &mut G,
     ) -> Result<Figure<'a>, PlotError> {
         let failed = |e: Error| PlotError::Density(e.into());
-        let draws = density.draw_under(self.condition, self.draws, rng).map_err(failed)?.points;
+        let draws = density.sample_at(self.condition, self.draws, rng).map_err(failed)?.points;
         let steps = density.steps(self.condition, self.manifold, &draws).map_err(failed)?;
         // The call above has looked at the number of the manifold.
-        let space = density.spaces().swap_remove(self.manifold);
+        let space = density.manifolds().swap_remove(self.manifold);
         let letters = density.letters().swap_remove(self.manifold);
         let kind = Kind::of(&space);
         let values = |step: usize, k: usize| {
@@ -321,7 +321,7 @@ mod tests {
     #[test]
     fn every_kind_of_manifold_is_recognised() {
         let kind = |geometry: Geometry| {
-            Kind::of(&Space { notation: geometry.notation(), geometry, columns: 0..1, embedded: 0..1 })
+            Kind::of(&ManifoldInfo { notation: geometry.notation(), geometry, columns: 0..1, embedded: 0..1 })
         };
         assert_eq!(kind(Geometry::Interval { low: -3.0, high: 3.5 }), Kind::Interval([-3.0, 3.5]));
         assert_eq!([1, 2].map(|dim| kind(Geometry::Euclidean { dim })), [Kind::Line, Kind::Plane]);
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn slices_have_the_measure_of_their_pictures() {
         let pdf = Cpu::seed_from_u64(3).build_module::<flow!(e1 + a2 + s2 : t + w + f | hidden 4), f64>();
-        let rows = pdf.draw_under(0, 2, &mut rng()).unwrap().points;
+        let rows = pdf.sample_at(0, 2, &mut rng()).unwrap().points;
         let slice = |manifold| Slice { density: &pdf, condition: 0, manifold, rows: rows.clone() };
         let n = 30;
         let cells = || (0..n * n).map(|i| [(i % n) as f64 + 0.5, (i / n) as f64 + 0.5].map(|c| c / n as f64));

@@ -1,11 +1,11 @@
 //! Flows as models of tables see them: rows of plain numbers, whatever is given and however the notation is written.
 
 use crate::data::{self, FlowShape, Stream};
-use crate::density::Draws;
+use crate::density::{Density, Draws};
 use crate::error::Error;
 use crate::kernels::{Blocks, Coordinates};
-use crate::module::{Built, Element, FeatureSpec, FileError, Flow, Label, Spec, Weights, draw_base, spaces};
-use crate::trainers::{FitError, History, Trainer};
+use crate::module::{Built, Element, FeatureSpec, FileError, Flow, Label, Spec, Weights, kernel_calls, manifolds};
+use crate::trainers::{FitError, History, Objective, Trainer};
 use dfdx::nn::BuildOnDevice;
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::tensor::Cpu;
@@ -88,7 +88,7 @@ pub trait TableFlow<E: Element>: Clone {
     #[doc(hidden)]
     fn table_save(&self, path: &Path, entry: (&str, String)) -> Result<(), FileError>;
 
-    /// Loads a flow and reads an entry of the header; what `read` has to say of it is why the file is none.
+    /// Loads a flow and reads an entry of the header; if `read` fails, its message becomes the reason and nothing changes.
     #[doc(hidden)]
     fn table_load<T>(
         &mut self,
@@ -108,7 +108,7 @@ where
     const FEATURES: usize = S::Features::COUNT;
 
     fn shape() -> FlowShape {
-        let spaces = spaces::<S::Blocks>();
+        let spaces = manifolds::<S>();
         let mut names: Vec<Option<String>> =
             <S::Tag as Label>::PARTS.iter().map(|name| name.map(String::from)).collect();
         names.resize(spaces.len(), None);
@@ -118,26 +118,25 @@ where
             features: S::Features::COUNT,
             dim: S::Blocks::DIM,
             embed_dim: S::Blocks::EMBED,
-            check: |point, embedded| S::Blocks::check(point, embedded),
-            embed: |point, embedded| S::Blocks::embed(point, embedded, &mut 0.0),
+            check: |point, embedded| {
+                let coordinates = if embedded { Coordinates::Embedded } else { Coordinates::Intrinsic };
+                kernel_calls::check_point::<S>(point, coordinates)
+            },
+            embed: kernel_calls::embed::<S>,
             intrinsic: |given, point| {
                 let mut embedded = vec![0.0; S::Blocks::EMBED];
-                S::Blocks::project(given, &mut embedded);
-                S::Blocks::intrinsic(&embedded, point, &mut 0.0);
+                kernel_calls::project::<S>(given, &mut embedded);
+                kernel_calls::intrinsic::<S>(&embedded, point);
             },
         }
     }
 
     fn table_log_prob(&self, features: &[E], points: &[E]) -> Result<Vec<E>, Error> {
-        self.rows_log_prob(features, points)
+        self.under(features).log_prob_rows(points)
     }
 
     fn table_sample<G: Rng + ?Sized>(&self, features: &[E], n: usize, rng: &mut G) -> Result<Draws<E>, Error> {
-        let conditions = features.len().checked_div(S::Features::COUNT).unwrap_or(1);
-        if n == 0 {
-            return Err(Error::Empty { argument: "n" });
-        }
-        self.rows_push(features, &draw_base(conditions * n * S::Blocks::DIM, rng), Coordinates::Intrinsic)
+        self.under(features).sample_rows(n, rng)
     }
 
     fn table_initialize(&mut self, points: &[E], seed: u64) -> Result<(), Error> {
@@ -145,7 +144,7 @@ where
     }
 
     fn table_fit(&mut self, features: &[E], points: &[E], trainer: Trainer<'_>) -> Result<History, FitError> {
-        self.fit_rows(features, points, trainer)
+        self.fit_rows(features, points, Objective::LogProb, trainer)
     }
 
     fn table_fit_stream<const N: usize, const C: usize, T>(

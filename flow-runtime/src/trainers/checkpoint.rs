@@ -7,6 +7,7 @@ use super::adam::AdamState;
 use super::flat::{set_flat_values, tensor_names};
 use super::history::History;
 use super::schedule::Plateau;
+use super::settings::by_new_names;
 use crate::module::{Element, FileError, Words, difference, write_atomically};
 use dfdx::nn::tensor_collection::TensorCollection;
 use dfdx::tensor::Cpu;
@@ -102,6 +103,7 @@ pub(super) struct Identity {
     /// The data in words: how many rows, and a checksum where the fit sees them.
     pub data: String,
     /// The settings on which weights depend.
+    #[serde(deserialize_with = "by_new_names")]
     pub settings: serde_json::Map<String, serde_json::Value>,
 }
 
@@ -198,7 +200,7 @@ pub(super) struct Snapshot<E> {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State<E> {
     pub progress: Progress,
-    /// Of `now` the weights are the model's: they are filled in when the state is written.
+    /// Of `now` the weights are the model's.
     pub now: Snapshot<E>,
     pub best: Vec<E>,
     /// The last state that had a finite loss and gradient, where a fit goes back to it.

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 /// Where in a run something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct StepLocation {
     /// The epoch, counted from 0.
     pub epoch: usize,
     /// The step of the run, counted from 0.
@@ -24,9 +24,9 @@ pub struct At {
     pub replay: Option<PathBuf>,
 }
 
-impl fmt::Display for At {
+impl fmt::Display for StepLocation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let At { epoch, step, batch, seed, .. } = self;
+        let StepLocation { epoch, step, batch, seed, .. } = self;
         if self.validation {
             write!(f, "validation after epoch {epoch}, batch {batch} (seed {seed:#018x})")
         } else {
@@ -36,7 +36,7 @@ impl fmt::Display for At {
 }
 
 /// How a message ends.
-struct Kept<'a>(&'a At);
+struct Kept<'a>(&'a StepLocation);
 
 impl fmt::Display for Kept<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -68,7 +68,7 @@ pub enum FitError {
     #[error("{at}: {source}; {}", Kept(.at))]
     Step {
         /// Where.
-        at: At,
+        at: StepLocation,
         /// What happened.
         source: Box<Error>,
     },
@@ -76,7 +76,7 @@ pub enum FitError {
     #[error("{at}: the loss function gives {value} for row {row}; {}", Kept(.at))]
     Loss {
         /// Where.
-        at: At,
+        at: StepLocation,
         /// The row of the data; of a stream, or where the function does not return one number a row, the place among the numbers it returned.
         row: usize,
         /// What it returned: a log-density, or whatever is made as large as possible.
@@ -86,7 +86,7 @@ pub enum FitError {
     #[error("{at}: the gradient of {part}{} is not finite; lower the learning rate; {}", of_row(.row), Kept(.at))]
     Gradient {
         /// Where.
-        at: At,
+        at: StepLocation,
         /// The first part of the model with such a gradient: of a flow fitted by its own methods a layer or the network of a manifold, otherwise a tensor.
         part: String,
         /// The first row of the data that has such a gradient alone; `None` for streams, and where only the sum is not finite.
@@ -96,7 +96,7 @@ pub enum FitError {
     #[error("{at}: the loss function returned no numbers; {}", Kept(.at))]
     Nothing {
         /// Where.
-        at: At,
+        at: StepLocation,
     },
     /// An epoch, or the validation after it, had no batch to evaluate.
     #[error("epoch {epoch}: {what}; the best weights so far are kept")]

@@ -33,19 +33,23 @@ where
     }
 }
 
-/// Appends the gradient of one tensor, zero if it got none.
+/// Appends the gradient of one tensor times `sign`, zero if it got none, and adds its squares.
 fn append_gradient<S: Shape, E: Element>(
-    gradients: &mut Gradients<E, Cpu>,
+    Collect { gradients, sign, flat, squares }: &mut Collect<'_, E>,
     t: &Tensor<S, E, Cpu>,
-    flat: &mut Vec<E>,
 ) -> Result<(), CpuError> {
-    flat.extend_from_slice(gradients.get_or_alloc_mut(t)?);
+    flat.extend(gradients.get_or_alloc_mut(t)?.iter().map(|g| {
+        *squares += g.widen() * g.widen();
+        *g * *sign
+    }));
     Ok(())
 }
 
 struct Collect<'a, E: Element> {
     gradients: &'a mut Gradients<E, Cpu>,
+    sign: E,
     flat: Vec<E>,
+    squares: f64,
 }
 
 impl<E: Element> TensorVisitor<E, Cpu> for Collect<'_, E>
@@ -62,7 +66,7 @@ where
         t: &Tensor<S, E, Cpu>,
     ) -> Result<Option<Tensor<S, E, Cpu>>, CpuError> {
         if options.do_gradient_update {
-            append_gradient(self.gradients, t, &mut self.flat)?;
+            append_gradient(self, t)?;
         }
         Ok(None)
     }
@@ -115,7 +119,7 @@ where
     }
 }
 
-/// All trainable numbers of a module, tensor after tensor.
+/// Copies all trainable numbers of a module, tensor after tensor.
 ///
 /// # Errors
 /// The device fails.
@@ -128,7 +132,7 @@ where
     Ok(values.0)
 }
 
-/// The gradients of all trainable numbers, in the same order; zero where a tensor got none.
+/// Collects the gradients of all trainable numbers, in the same order; zero where a tensor got none.
 ///
 /// # Errors
 /// The device fails.
@@ -139,9 +143,23 @@ pub fn flat_gradient<E: Element, M: TensorCollection<E, Cpu>>(
 where
     Cpu: Device<E>,
 {
-    let mut collect = Collect { gradients, flat: Vec::new() };
+    Ok(collect_gradient(model, gradients, E::narrow(1.0), Vec::new())?.0)
+}
+
+/// Collects the gradients of all trainable numbers times `sign` into `flat`, whatever it held, and computes their norm, in one pass.
+pub(super) fn collect_gradient<E: Element, M: TensorCollection<E, Cpu>>(
+    model: &M,
+    gradients: &mut Gradients<E, Cpu>,
+    sign: E,
+    mut flat: Vec<E>,
+) -> Result<(Vec<E>, f64), CpuError>
+where
+    Cpu: Device<E>,
+{
+    flat.clear();
+    let mut collect = Collect { gradients, sign, flat, squares: 0.0 };
     M::iter_tensors(&mut RecursiveWalker { m: model, f: &mut collect })?;
-    Ok(collect.flat)
+    Ok((collect.flat, collect.squares.sqrt()))
 }
 
 /// Sets all trainable numbers of a module, in the same order.
@@ -156,7 +174,7 @@ where
     Ok(())
 }
 
-/// Name and length of each trainable tensor, in the same order.
+/// Lists name and length of each trainable tensor, in the same order.
 ///
 /// # Errors
 /// The device fails.

@@ -5,35 +5,25 @@ use super::history::History;
 use super::trainer::Trainer;
 use crate::data::{Rows, Stream};
 use crate::error::Error;
-use crate::kernels::{Blocks, Coordinates, LogMean, LogMeanSummary, Summary};
+use crate::kernels::{Blocks, Coordinates, LogMean, LogMeanSummary};
 use crate::layers::Letter;
 use crate::module::{
-    self, Conditional, Element, FeatureSpec, Features, Flow, Penalty, Spec, Traced, Unconditional, Weights, structure,
+    self, Element, FeatureSpec, Features, Flow, FlowSpec, Penalty, RowsOnTape, Spec, Traced, Weights, kernel_calls,
+    structure,
 };
 use dfdx::nn::tensor_collection::TensorCollection;
-use dfdx::shapes::Const;
-use dfdx::tensor::{Cpu, Gradients, NoneTape, SplitTape, Tensor, TensorFromVec, Trace, ZerosTensor};
+use dfdx::tensor::{Cpu, Gradients, NoneTape};
 use dfdx::tensor_ops::Device;
-use rand::SeedableRng;
-use rand::rngs::StdRng;
-
-fn rows_of<const N: usize, E: Element>(
-    data: &[[E; N]],
-    rows: &[usize],
-) -> Result<Tensor<(usize, Const<N>), E, Cpu>, Error> {
-    let numbers: Vec<E> = rows.iter().flat_map(|row| data[*row]).collect();
-    Ok(Cpu::default().try_tensor_from_vec(numbers, (rows.len(), Const))?)
-}
+use std::borrow::Cow;
 
 /// Says what is fitted: the flow's structure with all options, and what else the loss has.
 fn described<'a, S: Spec>(trainer: Trainer<'a>, with: &str) -> Trainer<'a> {
     trainer.model(structure::<S>() + with, parts::<S>())
 }
 
-/// The parts of a flow in words, in the order of its weights: layers with free parameters, networks.
+/// Lists the parts of a flow in words, in the order of its weights: layers with free parameters, networks.
 fn parts<S: Spec>() -> Vec<(String, usize)> {
-    let mut summary = Summary::default();
-    S::Blocks::describe(&mut summary);
+    let summary = kernel_calls::summary::<S>();
     let mut parts = Vec::new();
     parts.extend(summary.outer.map(|network| ("the network of all parameters".to_string(), network.weights)));
     for (k, block) in summary.blocks.into_iter().enumerate() {
@@ -56,10 +46,6 @@ fn parts<S: Spec>() -> Vec<(String, usize)> {
     parts
 }
 
-fn tensor_of<const N: usize, E: Element>(rows: &[[E; N]]) -> Result<Tensor<(usize, Const<N>), E, Cpu>, Error> {
-    Ok(Cpu::default().try_tensor_from_vec(rows.as_flattened().to_vec(), (rows.len(), Const))?)
-}
-
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
     /// Starts a fit near the data: Euclidean chains get offsets, widths and means from the mean and the quantiles of their
     /// coordinates (the last bias of a network that predicts them), the others keep their start.
@@ -78,57 +64,84 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         self.initialize_from_rows(points.as_flattened(), seed)
     }
 
-    /// The same for plain rows, of as many numbers each as the flow has coordinates.
+    /// Does the same for plain rows, of as many numbers each as the flow has coordinates.
     pub(crate) fn initialize_from_rows(&mut self, points: &[E], seed: u64) -> Result<(), Error> {
         if points.is_empty() {
             return Err(Error::Empty { argument: "points" });
         }
         module::check_owns_parameters::<S::Blocks>()?;
-        module::check_points::<S::Blocks, E>(points, Coordinates::Intrinsic)?;
+        module::check_points::<S, E>(points, Coordinates::Intrinsic)?;
         let wide: Vec<f64> = points.iter().map(|x| x.widen()).collect();
         let mut weights: Vec<f64> = self.flat_weights().iter().map(|w| w.widen()).collect();
-        S::Blocks::initial_from_data(&mut StdRng::seed_from_u64(seed), &wide, &mut weights);
+        kernel_calls::initial_from_data::<S>(seed, &wide, &mut weights);
         let weights: Vec<E> = weights.into_iter().map(E::narrow).collect();
         self.set_flat_weights(&weights)
     }
 }
 
-/// Some rows of `width` numbers.
+/// Gathers some rows of `width` numbers.
 fn pick<E: Copy>(all: &[E], width: usize, rows: &[usize]) -> Vec<E> {
     rows.iter().flat_map(|row| all[row * width..][..width].iter().copied()).collect()
 }
 
-/// Fits of any flow, whatever it is given, to plain rows.
+/// What a fit makes large at each point.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Objective {
+    /// ln p.
+    LogProb,
+    /// ln p less the penalties of continuous flows.
+    Penalised(Penalty),
+}
+
+impl Objective {
+    /// How a description of the loss ends.
+    fn words(self) -> String {
+        match self {
+            Objective::LogProb => String::new(),
+            Objective::Penalised(penalty) => format!(" with {penalty:?}"),
+        }
+    }
+}
+
+/// The fits of any flow, whatever it is given, to plain rows: one row of features (if any are given) for each point.
 impl<S: Spec, W, E: Element> Flow<S, W, E, Cpu>
 where
     Cpu: Device<E>,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// ln p of plain rows, on a tape that records the weights alone.
-    fn log_prob_of_rows(
+    /// Evaluates the objective on a tape that records the weights alone.
+    fn objective(
         &self,
-        features: Vec<E>,
-        points: Vec<E>,
+        [features, points]: [Cow<'_, [E]>; 2],
+        objective: Objective,
         gradients: Gradients<E, Cpu>,
     ) -> Result<Traced<(usize,), E>, Error> {
+        let density = self.under(features).on_tape(gradients)?;
         let rows = points.len() / S::Blocks::DIM;
-        let nothing: Tensor<(), E, Cpu> = Cpu::default().try_zeros()?;
-        let (_, tape) = nothing.traced(gradients).split_tape();
-        let features = module::Rows { data: features, batch: rows, tape, give: None };
-        let points = module::Rows { data: points, batch: rows, tape: NoneTape, give: None };
-        self.evaluate_on_tape(features, points, Coordinates::Intrinsic)
+        let points = RowsOnTape::<_, _, NoneTape>::plain(points, rows);
+        match objective {
+            Objective::LogProb => density.log_prob_in(points, Coordinates::Intrinsic),
+            Objective::Penalised(penalty) => Ok(density.log_prob_penalised(points)?.penalised(penalty)),
+        }
     }
 
-    /// `fit` for plain rows, one row of features (if any are given) for each point.
-    pub(crate) fn fit_rows(&mut self, features: &[E], points: &[E], trainer: Trainer<'_>) -> Result<History, FitError> {
+    /// Fits to rows in memory.
+    pub(crate) fn fit_rows(
+        &mut self,
+        features: &[E],
+        points: &[E],
+        objective: Objective,
+        trainer: Trainer<'_>,
+    ) -> Result<History, FitError> {
         let (dim, count) = (S::Blocks::DIM, <S::Features as FeatureSpec>::COUNT);
-        let trainer = described::<S>(trainer, "").data([features, points]);
+        let trainer = described::<S>(trainer, &objective.words()).data([features, points]);
         trainer.run(self, points.len() / dim, |flow, rows, gradients| {
-            flow.log_prob_of_rows(pick(features, count, rows), pick(points, dim, rows), gradients)
+            let picked = [pick(features, count, rows).into(), pick(points, dim, rows).into()];
+            flow.objective(picked, objective, gradients)
         })
     }
 
-    /// `fit_stream` whose numbers of coordinates and features have been found to be those of the flow.
+    /// Fits to a stream whose numbers of coordinates and features have been found to be those of the flow.
     pub(crate) fn fit_stream_of_rows<const N: usize, const C: usize, T>(
         &mut self,
         stream: &mut T,
@@ -139,27 +152,25 @@ where
         T: Stream<Batch = Rows<N, C, E>>,
     {
         described::<S>(trainer, "").run_stream(self, stream, validation, |flow, rows, gradients| {
-            let (features, points) = (rows.features.as_flattened(), rows.points.as_flattened());
-            flow.log_prob_of_rows(features.to_vec(), points.to_vec(), gradients)
+            let rows = [rows.features.as_flattened().into(), rows.points.as_flattened().into()];
+            flow.objective(rows, Objective::LogProb, gradients)
         })
     }
 }
 
-impl<Tag: 'static, const N: usize, const M: usize, B, W, E: Element> Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
+impl<Tag: 'static, const N: usize, const M: usize, B, W, E: Element> Flow<FlowSpec<Tag, (), N, M, B>, W, E, Cpu>
 where
     Cpu: Device<E>,
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the density to points in intrinsic coordinates. The log-mean of a flow with `poisson` becomes that of the number of points, which is the maximum
-    /// of its extended likelihood.
+    /// Fits the density to points in intrinsic coordinates. The log-mean of a flow with `poisson` becomes that of the number of points,
+    /// which is the maximum of its extended likelihood.
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run).
     pub fn fit<'a>(&mut self, points: &[[E; N]], fit: impl Into<Trainer<'a>>) -> Result<History, FitError> {
-        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), "").data([points.as_flattened()]);
-        let history = trainer
-            .run(self, points.len(), |flow, rows, gradients| flow.log_prob(rows_of(points, rows)?.traced(gradients)))?;
+        let history = self.fit_rows(&[], points.as_flattened(), Objective::LogProb, fit.into())?;
         if self.summary().log_mean == Some(LogMeanSummary::Free) {
             let mut weights = self.flat_weights();
             if let Some(log_mean) = weights.last_mut() {
@@ -171,8 +182,8 @@ where
         Ok(history)
     }
 
-    /// Fits the density to a stream of batches of points, of which one is held at a time; with a second stream for validation, where there is one. A log-mean
-    /// (`poisson`) stays as it is.
+    /// Fits the density to a stream of batches of points, of which one is held at a time; with a second stream for validation, where
+    /// there is one. A log-mean (`poisson`) stays as it is.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -214,14 +225,11 @@ where
     where
         S: Stream<Batch = Rows<N, 0, E>>,
     {
-        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), "");
-        trainer.run_stream(self, stream, validation, |flow, rows, gradients| {
-            flow.log_prob(tensor_of(&rows.points)?.traced(gradients))
-        })
+        self.fit_stream_of_rows(stream, validation, fit.into())
     }
 
-    /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
-    /// include them.
+    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less these penalties
+    /// (arXiv:2002.02798). Losses of the history include them.
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run).
@@ -231,23 +239,19 @@ where
         penalty: Penalty,
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
-        let with = format!(" with {penalty:?}");
-        let trainer = described::<Unconditional<Tag, N, M, B>>(fit.into(), &with).data([points.as_flattened()]);
-        trainer.run(self, points.len(), |flow, rows, gradients| {
-            Ok(flow.log_prob_regularised(rows_of(points, rows)?.traced(gradients))?.penalised(penalty))
-        })
+        self.fit_rows(&[], points.as_flattened(), Objective::Penalised(penalty), fit.into())
     }
 }
 
 impl<Tag: 'static, const C: usize, const N: usize, const M: usize, B, W, E: Element>
-    Flow<Conditional<Tag, Features<C>, N, M, B>, W, E, Cpu>
+    Flow<FlowSpec<Tag, Features<C>, N, M, B>, W, E, Cpu>
 where
     Cpu: Device<E>,
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the conditional density to points in intrinsic coordinates, one row of features each. A log-mean (`poisson`) has no part in this:
-    /// see [`fit_counts`](Flow::fit_counts).
+    /// Fits the conditional density to points in intrinsic coordinates, one row of features each. A log-mean (`poisson`) has no part in
+    /// this: see [`fit_counts`](Flow::fit_counts).
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run); features and points have different numbers of rows.
@@ -258,15 +262,11 @@ where
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
         same_rows(features.len(), points.len())?;
-        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
-        let trainer = trainer.data([features.as_flattened(), points.as_flattened()]);
-        trainer.run(self, points.len(), |flow, rows, gradients| {
-            flow.given(rows_of(features, rows)?)?.on_tape(gradients)?.log_prob(rows_of(points, rows)?)
-        })
+        self.fit_rows(features.as_flattened(), points.as_flattened(), Objective::LogProb, fit.into())
     }
 
-    /// Fits the conditional density to a stream of batches of features and points, of which one is held at a time; with a second stream for validation, where
-    /// there is one.
+    /// Fits the conditional density to a stream of batches of features and points, of which one is held at a time; with a second stream
+    /// for validation, where there is one.
     ///
     /// # Errors
     /// As [`Fit::run_stream`](crate::Fit::run_stream); a batch has different numbers of features and points.
@@ -279,14 +279,11 @@ where
     where
         S: Stream<Batch = Rows<N, C, E>>,
     {
-        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), "");
-        trainer.run_stream(self, stream, validation, |flow, rows, gradients| {
-            flow.given(tensor_of(&rows.features)?)?.on_tape(gradients)?.log_prob(tensor_of(&rows.points)?)
-        })
+        self.fit_stream_of_rows(stream, validation, fit.into())
     }
 
-    /// [`fit`](Flow::fit) of a density with continuous flows (letter `c`) that maximises ln p less these penalties (arXiv:2002.02798). Losses of the history
-    /// include them.
+    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less these penalties
+    /// (arXiv:2002.02798). Losses of the history include them.
     ///
     /// # Errors
     /// As [`fit`](Flow::fit).
@@ -298,26 +295,11 @@ where
         fit: impl Into<Trainer<'a>>,
     ) -> Result<History, FitError> {
         same_rows(features.len(), points.len())?;
-        let with = format!(" with {penalty:?}");
-        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), &with)
-            .data([features.as_flattened(), points.as_flattened()]);
-        trainer.run(self, points.len(), |flow, rows, gradients| {
-            let x: Tensor<_, E, Cpu, NoneTape> = rows_of(points, rows)?;
-            let density = flow.given(rows_of(features, rows)?.traced(gradients))?;
-            Ok(density.log_prob_regularised(x)?.penalised(penalty))
-        })
+        self.fit_rows(features.as_flattened(), points.as_flattened(), Objective::Penalised(penalty), fit.into())
     }
-}
 
-impl<Tag: 'static, const C: usize, const N: usize, const M: usize, B, W, E: Element>
-    Flow<Conditional<Tag, Features<C>, N, M, B>, W, E, Cpu>
-where
-    Cpu: Device<E>,
-    B: LogMean,
-    W: Weights<E> + TensorCollection<E, Cpu>,
-{
-    /// Fits density and log-mean of a flow with `poisson` together: the largest extended likelihood. Row r of the features has `counts[r]` points, and
-    /// `points` holds those of the first row first, then those of the second, and so on.
+    /// Fits density and log-mean of a flow with `poisson` together: the largest extended likelihood. Row r of the features has
+    /// `counts[r]` points, and `points` holds those of the first row first, then those of the second, and so on.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -340,7 +322,10 @@ where
         points: &[[E; N]],
         counts: &[usize],
         fit: impl Into<Trainer<'a>>,
-    ) -> Result<History, FitError> {
+    ) -> Result<History, FitError>
+    where
+        B: LogMean,
+    {
         same_rows(features.len(), counts.len())?;
         let (mut starts, mut counted) = (Vec::with_capacity(counts.len()), 0_usize);
         for count in counts {
@@ -351,18 +336,15 @@ where
             let message = Error::Counts { counted, found: points.len() }.to_string();
             return Err(FitError::Setting { setting: "counts", message });
         }
-        let with = " with counts";
+        let features = features.as_flattened();
         let widened: Vec<E> = counts.iter().map(|count| E::narrow(*count as f64)).collect();
-        let trainer = described::<Conditional<Tag, Features<C>, N, M, B>>(fit.into(), with).data([
-            features.as_flattened(),
-            points.as_flattened(),
-            &widened,
-        ]);
-        trainer.run(self, features.len(), |flow, rows, gradients| {
+        let trainer = described::<FlowSpec<Tag, Features<C>, N, M, B>>(fit.into(), " with counts");
+        let trainer = trainer.data([features, points.as_flattened(), &widened]);
+        trainer.run(self, counts.len(), |flow, rows, gradients| {
             let of = |row: &usize| &points[starts[*row]..][..counts[*row]];
             let x: Vec<[E; N]> = rows.iter().flat_map(of).copied().collect();
             let counts: Vec<usize> = rows.iter().map(|row| counts[*row]).collect();
-            flow.given(rows_of(features, rows)?.traced(gradients))?.extended_log_likelihood(&x, &counts)
+            flow.under(pick(features, C, rows)).on_tape(gradients)?.extended_log_likelihood(&x, &counts)
         })
     }
 }

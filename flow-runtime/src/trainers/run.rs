@@ -45,6 +45,8 @@ pub(super) struct Run<'r, 'a, E> {
     log: Option<LogFile<'r>>,
     bar: ProgressBar,
     state: State<E>,
+    /// Room for a gradient.
+    buffer: Vec<E>,
     /// Steps of the whole run, where that is known.
     total: Option<usize>,
     /// Since when this process works on the epoch, and since when there is a checkpoint.
@@ -67,7 +69,7 @@ where
     ) -> Result<Self, FitError> {
         let identity = Identity { model: name, tensors: tensor_names(model)?, data, settings: fit.identity() };
         let weights = flat_values(model)?;
-        let average = match fit.average {
+        let average = match fit.ema_decay {
             Some(_) => weights.iter().map(|w| w.widen()).collect(),
             None => Vec::new(),
         };
@@ -81,7 +83,7 @@ where
             ended: false,
             history: History { best_loss: f64::INFINITY, ..History::default() },
         };
-        let now = Snapshot { average, ..Snapshot::default() };
+        let now = Snapshot { weights: weights.clone(), average, ..Snapshot::default() };
         let mut run = Run {
             fit,
             watchers,
@@ -94,6 +96,7 @@ where
             log: None,
             bar: ProgressBar::hidden(),
             state: State { progress, now, best: weights, good: None },
+            buffer: Vec::new(),
             total: None,
             clock: Instant::now(),
             written: Instant::now(),
@@ -155,7 +158,7 @@ where
         self.bar.finish();
         if self.fit.keep_best || outcome.is_err() {
             set_flat_values(model, &self.state.best)?;
-        } else if self.fit.average.is_some() {
+        } else if self.fit.ema_decay.is_some() {
             set_flat_values(model, &narrow(&self.state.now.average))?;
         }
         outcome?;
@@ -191,9 +194,9 @@ where
         let place = self.place();
         match source.next()? {
             Some(data) if !self.out_of_steps() => {
-                let found =
-                    gradient::<E, M, S, F>(model, data, place, objective, &self.parts).map_err(|f| f.error(None))?;
-                let rate = self.fit.optimizer.rate * self.factor();
+                let found = gradient::<E, M, S, F>(model, data, place, objective, (&self.parts, Vec::new()))
+                    .map_err(|f| f.error(None))?;
+                let rate = self.fit.optimizer.learning_rate * self.factor();
                 let Place { epoch, step, .. } = place;
                 self.tell(&Event::Step { epoch, step, loss: found.loss, gradient: found.norm, rate });
             }
@@ -232,7 +235,7 @@ where
                     Control::Continue => {}
                     Control::Stop => break,
                     Control::Pause => {
-                        self.checkpoint(model)?;
+                        self.checkpoint()?;
                         self.state.progress.history.paused = true;
                         return Ok(());
                     }
@@ -248,14 +251,14 @@ where
                     Every::Epochs(_) => false,
                     Every::Minutes(m) => self.written.elapsed().as_secs_f64() >= 60.0 * m,
                 } {
-                    self.checkpoint(model)?;
+                    self.checkpoint()?;
                 }
             }
             self.close_epoch(model, validation.as_deref_mut(), objective)?;
             let every = self.fit.checkpoint.as_ref().map(|settings| settings.every);
             let due = matches!(every, Some(Every::Epochs(n)) if self.state.progress.epoch.is_multiple_of(n));
             if due || self.done() {
-                self.checkpoint(model)?;
+                self.checkpoint()?;
             }
         }
         Ok(())
@@ -338,7 +341,8 @@ where
         F: Fn(&M, &Batch<'_, S::Batch>, Gradients<E, Cpu>) -> Result<Traced<(usize,), E>, Error>,
     {
         let place = self.place();
-        match gradient::<E, M, S, F>(model, data, place, objective, &self.parts) {
+        let buffer = std::mem::take(&mut self.buffer);
+        match gradient::<E, M, S, F>(model, data, place, objective, (&self.parts, buffer)) {
             Ok(found) => self.descend(model, found, place)?,
             Err(failed) => self.guard(model, *failed)?,
         }
@@ -353,29 +357,26 @@ where
     where
         M: TensorCollection<E, Cpu>,
     {
-        let Gradient { loss, norm, mut flat, weight } = found;
-        if let Some(clip) = self.fit.clip
-            && norm > clip
-        {
-            flat.iter_mut().for_each(|g| *g *= E::narrow(clip / norm));
-        }
+        let Gradient { loss, norm, flat, weight } = found;
+        let scale = self.fit.clip.filter(|clip| norm > *clip).map_or(1.0, |clip| clip / norm);
         let factor = self.factor();
-        let rate = self.fit.optimizer.rate * factor;
-        let mut values = flat_values(model)?;
+        let rate = self.fit.optimizer.learning_rate * factor;
         let now = &mut self.state.now;
         if matches!(self.fit.non_finite, NonFinite::Skip { .. }) {
             let good = self.state.good.get_or_insert_with(Snapshot::default);
-            good.weights.clone_from(&values);
+            good.weights.clone_from(&now.weights);
             good.average.clone_from(&now.average);
             good.optimizer.clone_from(&now.optimizer);
         }
-        self.fit.optimizer.update(&mut now.optimizer, &mut values, &flat, factor);
-        set_flat_values(model, &values)?;
-        if let Some(memory) = self.fit.average {
+        let along = (&flat[..], E::narrow(scale));
+        self.fit.optimizer.update_scaled(&mut now.optimizer, &mut now.weights, along, factor);
+        set_flat_values(model, &now.weights)?;
+        self.buffer = flat;
+        if let Some(decay) = self.fit.ema_decay {
             let steps = now.optimizer.step as f64;
-            let memory = memory.min((1.0 + steps) / (10.0 + steps));
-            for (average, value) in now.average.iter_mut().zip(&values) {
-                *average = memory * *average + (1.0 - memory) * value.widen();
+            let decay = decay.min((1.0 + steps) / (10.0 + steps));
+            for (average, value) in now.average.iter_mut().zip(&now.weights) {
+                *average = decay * *average + (1.0 - decay) * value.widen();
             }
         }
         let sums = &mut self.state.progress.sums;
@@ -405,22 +406,22 @@ where
     {
         let passed_over = &self.state.progress.history.skipped;
         let back = match self.fit.non_finite {
-            NonFinite::Skip { most, lower } if passed_over.len() < most => {
-                failed.fault.skippable().map(|weights| (weights, lower))
+            NonFinite::Skip { max_skips, rate_factor } if passed_over.len() < max_skips => {
+                failed.fault.skippable().map(|weights| (weights, rate_factor))
             }
             _ => None,
         };
         if failed.fault.skippable().is_none() {
             return Err(failed.error(None));
         }
-        let replay = self.write_fault(model)?;
-        let Some((weights, lower)) = back else { return Err(failed.error(replay.as_deref())) };
+        let replay = self.write_fault()?;
+        let Some((weights, rate_factor)) = back else { return Err(failed.error(replay.as_deref())) };
         if weights {
             if let Some(good) = self.state.good.clone() {
                 set_flat_values(model, &good.weights)?;
                 self.state.now = good;
             }
-            self.state.progress.brake *= lower;
+            self.state.progress.brake *= rate_factor;
         }
         let Place { epoch, step, seed, .. } = failed.place;
         let skipped = Skipped { epoch, step, seed, reason: failed.fault.reason() };
@@ -462,9 +463,9 @@ where
         if best {
             progress.history.best_loss = loss;
             progress.history.best = index;
-            self.state.best = match self.fit.average {
+            self.state.best = match self.fit.ema_decay {
                 Some(_) => narrow(&self.state.now.average),
-                None => flat_values(model)?,
+                None => self.state.now.weights.clone(),
             };
         }
         progress.plateau.take(&self.fit.schedule, loss);
@@ -503,8 +504,7 @@ where
     {
         let Some(validation) = validation else { return Ok(None) };
         let Progress { epoch, step, .. } = self.state.progress;
-        let own = flat_values(model)?;
-        if self.fit.average.is_some() {
+        if self.fit.ema_decay.is_some() {
             set_flat_values(model, &narrow(&self.state.now.average))?;
         }
         validation.start(epoch)?;
@@ -517,9 +517,9 @@ where
             let (loss, count) = match found {
                 Ok(found) => found,
                 Err(fault) => {
-                    set_flat_values(model, &own)?;
+                    set_flat_values(model, &self.state.now.weights)?;
                     let replay = match fault.skippable() {
-                        Some(_) => self.write_fault(model)?,
+                        Some(_) => self.write_fault()?,
                         None => None,
                     };
                     return Err(Failed { fault, place }.error(replay.as_deref()));
@@ -530,7 +530,7 @@ where
             weights += weight;
             batch += 1;
         }
-        set_flat_values(model, &own)?;
+        set_flat_values(model, &self.state.now.weights)?;
         if weights == 0.0 {
             return Err(FitError::NoBatches { epoch, what: "the validation data gave no batch" });
         }
@@ -542,14 +542,13 @@ where
         self.clock = Instant::now();
     }
 
-    fn checkpoint<M: TensorCollection<E, Cpu>>(&mut self, model: &M) -> Result<(), FitError> {
+    fn checkpoint(&mut self) -> Result<(), FitError> {
         if self.folder.is_none() {
             return Ok(());
         }
         // What the checkpoint counts as done has its lines on disk before.
         self.log.as_mut().map_or(Ok(()), LogFile::sync)?;
         self.count_seconds();
-        self.state.now.weights = flat_values(model)?;
         let Some(folder) = &self.folder else { return Ok(()) };
         let path = folder.write(&self.identity, &self.state)?;
         self.written = Instant::now();
@@ -558,11 +557,10 @@ where
     }
 
     /// The state before the step that failed, for a replay.
-    fn write_fault<M: TensorCollection<E, Cpu>>(&mut self, model: &M) -> Result<Option<PathBuf>, FitError> {
+    fn write_fault(&mut self) -> Result<Option<PathBuf>, FitError> {
         if self.folder.is_none() {
             return Ok(None);
         }
-        self.state.now.weights = flat_values(model)?;
         let Some(folder) = &self.folder else { return Ok(None) };
         Ok(Some(folder.write_fault(&self.identity, &self.state)?))
     }

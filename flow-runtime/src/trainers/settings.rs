@@ -20,7 +20,7 @@ use std::path::PathBuf;
 ///
 /// let mut pdf = Cpu::default().build_module::<flow!(e1 : t | cond 1, hidden 16), f64>();
 /// pdf.initialize_from(&y, 1)?;
-/// let fit = Fit { epochs: 20, batch: 50, optimizer: Adam { rate: 0.01, ..Adam::default() }, ..Fit::default() };
+/// let fit = Fit { epochs: 20, batch: 50, optimizer: Adam { learning_rate: 0.01, ..Adam::default() }, ..Fit::default() };
 /// let history = pdf.fit(&x, &y, &fit)?;
 /// assert!(history.best_loss < history.epochs[0].training);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -35,7 +35,7 @@ use std::path::PathBuf;
 ///     epochs = 40
 ///     patience = "off"
 ///     schedule.cosine = { warm_up = 100, last = 0.01 }
-///     optimizer = { rate = 0.002, weight_decay = 0.01 }
+///     optimizer = { learning_rate = 0.002, weight_decay = 0.01 }
 ///     checkpoint = { directory = "run7", every = { minutes = 5.0 } }
 /// "#)?;
 /// assert_eq!((fit.epochs, fit.patience, fit.batch), (40, None, 256));
@@ -67,11 +67,11 @@ pub struct Fit {
     /// Scale gradients down to this norm; `None`: leave them.
     #[serde(with = "or_off")]
     pub clip: Option<f64>,
-    /// Average the weights over the steps, with this memory (0.999: about the last thousand steps), and validate and keep the averages
-    /// (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992). The memory grows as (1 + t) / (10 + t) with the steps t up to this, so that the start is soon
-    /// forgotten. `None`: the weights themselves.
-    #[serde(with = "or_off")]
-    pub average: Option<f64>,
+    /// Average the weights over the steps with this decay (0.999: about the last thousand steps), and validate and keep the averages
+    /// (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992). The decay grows as (1 + t) / (10 + t) with the steps t up to this, so that
+    /// the start is soon forgotten. `None`: the weights themselves. Files may call it `average`, as they did before.
+    #[serde(with = "or_off", alias = "average")]
+    pub ema_decay: Option<f64>,
     /// Whether the model ends with the weights of its best epoch, or with the last ones.
     pub keep_best: bool,
     /// Show a progress bar on standard error: steps, time left, loss and rate.
@@ -100,7 +100,7 @@ impl Default for Fit {
             validation: 0.1,
             patience: Some(20),
             clip: Some(10.0),
-            average: None,
+            ema_decay: None,
             keep_best: true,
             progress: false,
             optimizer: Adam::default(),
@@ -124,7 +124,7 @@ impl Default for Fit {
 /// let fit = Fit { epochs: 2, batch: 50, validation: 0.0, ..Fit::default() };
 /// assert!(pdf.fit(&data, &fit).unwrap_err().to_string().contains("row 7: manifold 0 (`e1`)"));
 ///
-/// let fit = Fit { non_finite: NonFinite::Skip { most: 10, lower: 0.5 }, ..fit };
+/// let fit = Fit { non_finite: NonFinite::Skip { max_skips: 10, rate_factor: 0.5 }, ..fit };
 /// let history = pdf.fit(&data, &fit)?;
 /// assert_eq!((history.skipped.len(), history.optimizer.step), (2, 10));
 /// # Ok::<(), flow_runtime::FitError>(())
@@ -140,10 +140,12 @@ pub enum NonFinite {
     ///
     /// What fails in validation, and errors that are not of numbers, still end the fit.
     Skip {
-        /// Batches, at most; with one more the fit ends with its error.
-        most: usize,
-        /// What the learning rate is multiplied by whenever weights go back; 1: nothing.
-        lower: f64,
+        /// Batches, at most; with one more the fit ends with its error. Files may call it `most`, as they did before.
+        #[serde(alias = "most")]
+        max_skips: usize,
+        /// What the learning rate is multiplied by whenever weights go back; 1: nothing. Files may call it `lower`, as they did before.
+        #[serde(alias = "lower")]
+        rate_factor: f64,
     },
 }
 
@@ -251,9 +253,9 @@ fn refuse<T>(setting: &'static str, message: impl Into<String>) -> Result<T, Fit
 impl Fit {
     /// What holds for rows and streams.
     pub(super) fn check(&self) -> Result<(), FitError> {
-        let Adam { rate, betas, epsilon, weight_decay } = self.optimizer;
-        if !(rate > 0.0 && rate.is_finite()) {
-            return refuse("optimizer.rate", format!("{rate}: a learning rate is above 0"));
+        let Adam { learning_rate, betas, epsilon, weight_decay } = self.optimizer;
+        if !(learning_rate > 0.0 && learning_rate.is_finite()) {
+            return refuse("optimizer.learning_rate", format!("{learning_rate}: a learning rate is above 0"));
         }
         if betas.iter().any(|b| !(0.0..1.0).contains(b)) {
             return refuse("optimizer.betas", format!("{betas:?}: from 0 to below 1"));
@@ -276,16 +278,16 @@ impl Fit {
         if self.clip.is_some_and(|c| c.is_nan() || c <= 0.0) {
             return refuse("clip", "the norm to clip at is above 0; `None` does not clip");
         }
-        if self.average.is_some_and(|a| !(a > 0.0 && a < 1.0)) {
-            return refuse("average", "the memory is above 0 and below 1; `None` does not average");
+        if self.ema_decay.is_some_and(|a| !(a > 0.0 && a < 1.0)) {
+            return refuse("ema_decay", "the decay is above 0 and below 1; `None` does not average");
         }
         if let Err(message) = self.schedule.check() {
             return refuse("schedule", message);
         }
-        if let NonFinite::Skip { lower, .. } = self.non_finite
-            && !(lower > 0.0 && lower <= 1.0)
+        if let NonFinite::Skip { rate_factor, .. } = self.non_finite
+            && !(rate_factor > 0.0 && rate_factor <= 1.0)
         {
-            return refuse("non_finite.skip.lower", format!("{lower}: above 0, 1 at most"));
+            return refuse("non_finite.skip.rate_factor", format!("{rate_factor}: above 0, 1 at most"));
         }
         if let Some(Checkpointing { every, keep, .. }) = &self.checkpoint {
             match every {
@@ -343,6 +345,33 @@ impl Fit {
         }
         settings
     }
+}
+
+/// Settings that had other names: where they stand, the old name, the new one.
+const RENAMED: [(&[&str], &str, &str); 4] = [
+    (&[], "average", "ema_decay"),
+    (&["optimizer"], "rate", "learning_rate"),
+    (&["non_finite", "skip"], "most", "max_skips"),
+    (&["non_finite", "skip"], "lower", "rate_factor"),
+];
+
+/// Reads settings of a checkpoint, by old names too.
+pub(super) fn by_new_names<'de, D: serde::Deserializer<'de>>(
+    deserializer: D,
+) -> Result<serde_json::Map<String, serde_json::Value>, D::Error> {
+    let mut settings = serde_json::Map::deserialize(deserializer)?;
+    for (place, old, new) in RENAMED {
+        let mut within = Some(&mut settings);
+        for name in place {
+            within = within.and_then(|map| map.get_mut(*name)).and_then(serde_json::Value::as_object_mut);
+        }
+        if let Some(map) = within
+            && let Some(value) = map.remove(old)
+        {
+            map.insert(new.to_string(), value);
+        }
+    }
+    Ok(settings)
 }
 
 /// `None` as the word "off": TOML has no null, and a setting that is left out has its default.
@@ -414,5 +443,29 @@ mod or_off {
 
     pub fn deserialize<'de, T: Number, D: Deserializer<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
         deserializer.deserialize_any(Either(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn old_names_of_settings_are_read() {
+        let text = r#"{
+            "average": 0.9, "optimizer": { "rate": 0.5 }, "non_finite": { "skip": { "most": 3, "lower": 0.25 } }
+        }"#;
+        let fit: Fit = serde_json::from_str(text).unwrap();
+        assert_eq!((fit.ema_decay, fit.optimizer.learning_rate), (Some(0.9), 0.5));
+        assert_eq!(fit.non_finite, NonFinite::Skip { max_skips: 3, rate_factor: 0.25 });
+
+        // What a checkpoint of an earlier version says of its run is what this version says.
+        let old = r#"{
+            "steps": "off", "batch": 256, "seed": 0, "validation": 0.1, "patience": 20, "clip": 10.0, "average": 0.9, "keep_best": true,
+            "optimizer": { "rate": 0.5, "betas": [0.9, 0.999], "epsilon": 1e-8, "weight_decay": 0.0 },
+            "schedule": "constant", "non_finite": { "skip": { "most": 3, "lower": 0.25 } }
+        }"#;
+        let old = by_new_names(&mut serde_json::Deserializer::from_str(old)).unwrap();
+        assert_eq!(old, fit.identity());
     }
 }

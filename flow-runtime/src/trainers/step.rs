@@ -1,8 +1,19 @@
 //! Loss and gradient of one batch, and what can be wrong with them.
+//!
+//! A step of a flow that is fitted to rows walks all weights six times:
+//!
+//! 1. tensors to the flat weights of the kernels (`WeightCache::weights_for_tape`),
+//! 2. the sums of the gradient's tasks into the first of them (in `flow-core`; nothing for batches of one task),
+//! 3. that gradient, times the cotangent of the mean, to those of the tensors (`Weights::give`),
+//! 4. these with the sign changed to a flat gradient, and its norm ([`collect_gradient`]),
+//! 5. Adam, clipping included, on flat weights that the run keeps ([`Adam::update_scaled`](super::Adam)),
+//! 6. the flat weights to the tensors (`set_flat_values`).
+//!
+//! An average of the weights is one more, and so is the copy of the last good state where a fit may go back to it.
 
 use super::batch::{Batch, Place};
-use super::error::{At, FitError};
-use super::flat::flat_gradient;
+use super::error::{FitError, StepLocation};
+use super::flat::collect_gradient;
 use super::source::Source;
 use crate::error::Error;
 use crate::module::{Element, Traced};
@@ -54,7 +65,7 @@ impl Fault {
         }
     }
 
-    fn at(self, at: At) -> FitError {
+    fn at(self, at: StepLocation) -> FitError {
         match self {
             Fault::Source(source) => FitError::Step { at, source: Box::new(source) },
             Fault::Loss { row, value } => FitError::Loss { at, row, value },
@@ -111,10 +122,6 @@ pub(super) fn at_rows<T>(result: Result<T, Error>, rows: Option<&[usize]>) -> Re
     })
 }
 
-fn norm<E: Element>(gradient: &[E]) -> f64 {
-    gradient.iter().map(|g| g.widen() * g.widen()).sum::<f64>().sqrt()
-}
-
 /// The part of the model to which the first number of a gradient belongs that is not finite.
 fn first_bad<E: Element>(parts: &Parts, gradient: &[E]) -> String {
     let Some(mut at) = gradient.iter().position(|g| !g.widen().is_finite()) else {
@@ -132,13 +139,13 @@ fn first_bad<E: Element>(parts: &Parts, gradient: &[E]) -> String {
 /// Parts of a model in words, in the order of its weights, and how many weights each has.
 pub(super) type Parts = [(String, usize)];
 
-/// Loss and gradient of a batch.
+/// Computes loss and gradient of a batch; the gradient takes the room of `buffer`.
 pub(super) fn gradient<E, M, S, F>(
     model: &M,
     data: &S::Batch,
     place: Place,
     objective: &F,
-    parts: &Parts,
+    (parts, buffer): (&Parts, Vec<E>),
 ) -> Result<Gradient<E>, Box<Failed>>
 where
     E: Element,
@@ -148,24 +155,24 @@ where
     F: Fn(&M, &Batch<'_, S::Batch>, Gradients<E, Cpu>) -> Result<Traced<(usize,), E>, Error>,
 {
     let rows = S::rows(data);
-    let flat = |data: &S::Batch, rows: Option<&[usize]>| -> Result<(f64, usize, Vec<E>), Fault> {
+    let flat = |data: &S::Batch, rows: Option<&[usize]>, buffer| -> Result<(f64, usize, Vec<E>, f64), Fault> {
         let traced = at_rows(objective(model, &Batch { data, place }, model.try_alloc_grads()?), rows)?;
         let (values, tape) = traced.split_tape();
         let (loss, count) = mean(&values, rows)?;
         let mut gradients = values.put_tape(tape).try_mean::<(), Axis<0>>()?.try_backward()?;
         // The tape differentiated the mean of what is made large; the loss is its negative.
-        Ok((loss, count, flat_gradient(model, &mut gradients)?.into_iter().map(|g| -g).collect()))
+        let (flat, norm) = collect_gradient(model, &mut gradients, E::narrow(-1.0), buffer)?;
+        Ok((loss, count, flat, norm))
     };
-    let found = flat(data, rows).and_then(|(loss, count, flat_own)| {
-        let norm = norm(&flat_own);
+    let found = flat(data, rows, buffer).and_then(|(loss, count, flat_own, norm)| {
         if norm.is_finite() {
             let weight = rows.map_or(count, <[usize]>::len) as f64;
             return Ok(Gradient { loss, norm, flat: flat_own, weight });
         }
         // Each row alone: the first that has such a gradient, or fails outright.
-        let alone = |i: usize| S::one(data, i).map(|one| flat(one, S::rows(one)));
+        let alone = |i: usize| S::one(data, i).map(|one| flat(one, S::rows(one), Vec::new()));
         let bad = |i: &usize| match alone(*i) {
-            Some(Ok((_, _, own))) => own.iter().any(|g| !g.widen().is_finite()),
+            Some(Ok((_, _, own, _))) => own.iter().any(|g| !g.widen().is_finite()),
             other => other.is_some(),
         };
         let row = rows.and_then(|rows| (0..rows.len()).find(bad).map(|i| rows[i]));
@@ -183,7 +190,14 @@ pub(super) struct Failed {
 impl Failed {
     pub fn error(self, replay: Option<&Path>) -> FitError {
         let Place { epoch, step, batch, training, seed } = self.place;
-        self.fault.at(At { epoch, step, batch, seed, validation: !training, replay: replay.map(Path::to_path_buf) })
+        self.fault.at(StepLocation {
+            epoch,
+            step,
+            batch,
+            seed,
+            validation: !training,
+            replay: replay.map(Path::to_path_buf),
+        })
     }
 }
 

@@ -82,7 +82,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Only makes the step that a file holds, with the weights, the rows and the seed that it had, and changes nothing by it: the error of a fit names such a file
-    /// ([`At::replay`](super::At::replay)), and any checkpoint is one. Gives the same error again; without one, callbacks see the step.
+    /// ([`StepLocation::replay`](super::StepLocation::replay)), and any checkpoint is one. Gives the same error again; without one, callbacks see the step.
     /// The model then has the weights before the step.
     ///
     /// ```

@@ -198,13 +198,3 @@ pub trait Layer<M: Manifold>: Send + Sync + 'static {
         false
     }
 }
-
-/// Maps rows of `M::EMBED` numbers towards the base by a layer with these parameters.
-fn map_rows<M: Manifold, L: Layer<M>>(params: &[f64], points: &mut [f64]) {
-    let mut prepared = vec![0.0; L::PREPARED];
-    let mut scratch = vec![0.0; L::SCRATCH];
-    L::prepare(params, &mut prepared);
-    for row in points.chunks_exact_mut(M::EMBED) {
-        L::inverse(&prepared, row, &mut 0.0, &mut scratch);
-    }
-}

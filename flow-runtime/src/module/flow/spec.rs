@@ -11,13 +11,17 @@ use dfdx::nn::{BuildModule, BuildOnDevice};
 use dfdx::tensor::{Cpu, CpuError};
 use dfdx::tensor_ops::Device;
 
-/// A flow without given features: `N` intrinsic and `M` embedded coordinates, blocks `B`. `Tag` names it where `flow!` wrote a struct.
-pub struct Unconditional<Tag, const N: usize, const M: usize, B>(PhantomData<(Tag, B)>);
+/// The type that `flow!` writes: `N` intrinsic and `M` embedded coordinates, blocks `B`, given features `F` (`()`: none). `Tag` names it
+/// where `flow!` wrote a struct.
+pub struct FlowSpec<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
+
+/// A flow without given features.
+pub type Unconditional<Tag, const N: usize, const M: usize, B> = FlowSpec<Tag, (), N, M, B>;
 
 /// A flow that is given features `F`.
-pub struct Conditional<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
+pub type Conditional<Tag, F, const N: usize, const M: usize, B> = FlowSpec<Tag, F, N, M, B>;
 
-/// What the two kinds of flows have in common.
+/// What a type that `flow!` writes consists of.
 ///
 /// Its constants are there on the type itself too: `type Pdf = flow!(e3 + s2 : gg + n);` has `Pdf::DIM`.
 pub trait Spec: 'static {
@@ -47,18 +51,7 @@ pub trait Spec: 'static {
     }
 }
 
-impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Unconditional<Tag, N, M, B> {
-    /// Intrinsic coordinates of a point.
-    pub const DIM: usize = N;
-    /// Embedded coordinates of a point.
-    pub const EMBEDDED_DIM: usize = M;
-    /// Features that are given: none.
-    pub const FEATURES: usize = 0;
-    /// Trainable numbers: free parameters and weights of networks.
-    pub const PARAMS: usize = B::WEIGHTS;
-}
-
-impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Conditional<Tag, F, N, M, B> {
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> FlowSpec<Tag, F, N, M, B> {
     /// Intrinsic coordinates of a point.
     pub const DIM: usize = N;
     /// Embedded coordinates of a point.
@@ -69,13 +62,7 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Co
     pub const PARAMS: usize = B::WEIGHTS;
 }
 
-impl<Tag: 'static, const N: usize, const M: usize, B: Blocks> Spec for Unconditional<Tag, N, M, B> {
-    type Tag = Tag;
-    type Features = ();
-    type Blocks = B;
-}
-
-impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Spec for Conditional<Tag, F, N, M, B> {
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks> Spec for FlowSpec<Tag, F, N, M, B> {
     type Tag = Tag;
     type Features = F;
     type Blocks = B;
@@ -92,19 +79,8 @@ pub trait Notation: Label {
 /// What `dev.build_module::<S, E>()` returns: the type to write in signatures.
 pub type Built<S, E> = <S as BuildOnDevice<Cpu, E>>::Built;
 
-impl<Tag: 'static, const N: usize, const M: usize, B, E: Element> BuildOnDevice<Cpu, E> for Unconditional<Tag, N, M, B>
-where
-    Cpu: Device<E>,
-    B: Blocks + BuildWeights<E, Cpu>,
-{
-    type Built = Flow<Self, B::Built, E, Cpu>;
-    fn try_build_on_device(device: &Cpu) -> Result<Self::Built, CpuError> {
-        BuildModule::try_build(device)
-    }
-}
-
 impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B, E: Element> BuildOnDevice<Cpu, E>
-    for Conditional<Tag, F, N, M, B>
+    for FlowSpec<Tag, F, N, M, B>
 where
     Cpu: Device<E>,
     B: Blocks + BuildWeights<E, Cpu>,

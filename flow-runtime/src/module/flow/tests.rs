@@ -10,7 +10,8 @@ use dfdx::nn::{DeviceBuildExt, NumParams, ResetParams, ZeroGrads};
 use dfdx::optim::{Adam, Optimizer};
 use dfdx::tensor::{AsArray, Gradients, TensorFrom, Trace};
 use dfdx::tensor_ops::{Backward, MeanTo, SumTo};
-use rand::{SeedableRng, rngs::StdRng};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use rand_distr::StandardNormal;
 
 type E2 = (Gaussianization<2, First, settings::g::num_kde<3, ()>>, (Affine<2, Last, settings::t::cov_type<3>>, ()));
 type S2 = (Orientation<settings::y::add_rotation<1>>, ());
@@ -43,7 +44,6 @@ fn gradients_of_log_prob_and_of_samples_are_differences() {
     let given = |pdf: &Built<Pdf, f64>, features: &[[f64; 3]; 3], x: &[[f64; 4]; 3]| {
         let at = pdf.given(features).unwrap();
         let a = at.log_prob(x).unwrap().mean::<(), _>().array();
-        let at = pdf.given(features).unwrap();
         let s = at.sample_n(2, &mut seeded()).unwrap();
         let e = at.sample_n_embedded(2, &mut seeded()).unwrap();
         a + s.log_prob.mean::<(), _>().array()
@@ -243,13 +243,13 @@ fn what_is_worked_out_ahead_changes_no_gradient() {
     let mut pdf = Cpu::default().build_module::<Pdf, f64>();
     excited(&mut pdf);
     let (equal, unequal) = ([0.7; 3], [0.7, -0.2, 1.3]);
-    assert!(pdf.memory.habit().is_equal());
+    assert!(pdf.cache.guess().is_equal());
     let ahead = pulled(&pdf, equal);
     let anew = pulled(&pdf, unequal);
-    assert!(!pdf.memory.habit().is_equal());
+    assert!(!pdf.cache.guess().is_equal());
     // After a gradient with other cotangents nothing is worked out ahead: the same numbers, to the last bit.
     assert_eq!(pulled(&pdf, equal), ahead);
-    assert!(pdf.memory.habit().is_equal());
+    assert!(pdf.cache.guess().is_equal());
     assert_eq!(pulled(&pdf, unequal), anew);
     // A sum of log-densities is the sum of what each contributes.
     let each = [[0.7, 0.0, 0.0], [0.0, 0.7, 0.0], [0.0, 0.0, 0.7]].map(|weights| pulled(&pdf, weights));
@@ -264,7 +264,7 @@ fn what_is_worked_out_ahead_changes_no_gradient() {
     pulled(&pdf, equal);
     let at = pdf.given(&[[0.3, -1.2, 0.8]]).unwrap();
     drop(at.log_prob(x.traced(Gradients::leaky())).unwrap());
-    assert!(!pdf.memory.habit().is_equal());
+    assert!(!pdf.cache.guess().is_equal());
 }
 
 #[test]
@@ -351,4 +351,23 @@ fn a_tape_beside_the_features_gives_the_same_gradients_of_the_weights() {
         let with_features = with_features.log_prob(x).unwrap().sum::<(), _>().backward();
         assert_eq!(by_weights(alone), by_weights(with_features));
     }
+}
+
+#[test]
+fn plain_features_can_be_used_again() {
+    let mut pdf = Cpu::default().build_module::<Pdf, f64>();
+    excited(&mut pdf);
+    let dev = Cpu::default();
+    let (features, x) = ([[0.3, -1.2, 0.8], [1.1, 0.2, -0.4]], [[0.3, -0.8, 1.1, 4.0], [1.2, 0.1, 2.2, 0.3]]);
+    let given = pdf.given(&features).unwrap();
+    let first = given.log_prob(&x).unwrap().array();
+    assert_eq!(given.log_prob(&x).unwrap().array(), first);
+    // Points with a tape between two calls, and the other ways to evaluate.
+    let points = dev.tensor(x);
+    let traced = given.log_prob(points.clone().traced(Gradients::leaky())).unwrap();
+    assert_eq!(traced.array(), first);
+    assert!(traced.sum::<(), _>().backward().get(&points).as_vec().iter().all(|g| g.is_finite()));
+    assert_eq!(given.log_prob_regularised(&x).unwrap().log_prob.array(), first);
+    assert_eq!(given.evaluate(&x).unwrap().log_prob.array(), first);
+    assert_eq!(given.log_prob(&x).unwrap().array(), first);
 }

@@ -6,7 +6,7 @@ mod pictures;
 use super::page::Page;
 use super::steps::Kind;
 use super::{PlotError, View};
-use crate::density::{Space, Stepwise};
+use crate::density::{Layerwise, ManifoldInfo};
 use crate::error::Error;
 use crate::module::Element;
 use crate::trainers::History;
@@ -50,7 +50,7 @@ pub struct Report<'a, E: Element, D> {
     cells: Option<usize>,
 }
 
-impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
+impl<'a, E: Element, D: Layerwise<E>> Report<'a, E, D> {
     /// Of a flow, or of one with its features given: `pdf.given(&features)?`.
     pub fn new(density: &'a D) -> Self {
         Self {
@@ -163,7 +163,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
         StdRng::seed_from_u64(self.seed)
     }
 
-    fn label(&self, space: &Space, k: usize) -> String {
+    fn label(&self, space: &ManifoldInfo, k: usize) -> String {
         let own = || match Kind::of(space) {
             Kind::Line | Kind::Interval(_) | Kind::Circle => {
                 format!("{} (column {})", space.notation, space.columns.start)
@@ -174,7 +174,7 @@ impl<'a, E: Element, D: Stepwise<E>> Report<'a, E, D> {
     }
 
     fn all_labels(&self) -> Vec<String> {
-        let spaces = self.density.spaces();
+        let spaces = self.density.manifolds();
         spaces.iter().flat_map(|space| (0..space.columns.len()).map(|k| self.label(space, k))).collect()
     }
 }

@@ -3,7 +3,7 @@
 use super::super::parts::percent;
 use super::super::svg::escaped;
 use super::Report;
-use crate::density::{Space, Stepwise};
+use crate::density::{Layerwise, ManifoldInfo};
 use crate::error::Error;
 use crate::estimators::{self, Calibration, Estimate};
 use crate::module::Element;
@@ -24,9 +24,9 @@ pub(super) struct Numbers {
     pub(super) json: Value,
 }
 
-impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
+impl<E: Element, D: Layerwise<E>> Report<'_, E, D> {
     pub(super) fn numbers(&self) -> Result<Numbers, Error> {
-        let (density, spaces) = (self.density, self.density.spaces());
+        let (density, spaces) = (self.density, self.density.manifolds());
         let rng = &mut self.rng();
         let conditions = density.conditions();
         let each = (self.draws / conditions).max(2);
@@ -71,7 +71,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
 
     fn json(
         &self,
-        spaces: &[Space],
+        spaces: &[ManifoldInfo],
         nll: Option<(Estimate, usize)>,
         entropies: &[(String, Estimate)],
         coverage: &[(String, Calibration)],
@@ -128,7 +128,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
             }
             out += "</table>\n";
         };
-        let spaces = self.density.spaces();
+        let spaces = self.density.manifolds();
         let manifolds = spaces.iter().zip(self.density.letters());
         let manifolds = manifolds.map(|(space, letters)| vec![space.notation.clone(), letters.join(" ")]).collect();
         table("Manifolds", &["manifold", "layers, from the base to the target"], manifolds);

@@ -8,7 +8,7 @@ use super::super::{
 };
 use super::Report;
 use super::numbers::Numbers;
-use crate::density::{Space, Stepwise};
+use crate::density::{Layerwise, ManifoldInfo};
 use crate::error::Error;
 use crate::manifolds::Geometry;
 use crate::module::Element;
@@ -33,15 +33,15 @@ pub(super) struct Picture {
     pub(super) canvas: Canvas,
 }
 
-impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
+impl<E: Element, D: Layerwise<E>> Report<'_, E, D> {
     pub(super) fn pictures(&self, numbers: &Numbers) -> Result<Vec<Picture>, PlotError> {
         let failed = |e: Error| PlotError::Density(e.into());
-        let (density, spaces) = (self.density, self.density.spaces());
+        let (density, spaces) = (self.density, self.density.manifolds());
         let rng = &mut self.rng();
         let conditions = density.conditions();
-        let draws = density.draw((self.draws / conditions).max(1), rng).map_err(failed)?.points;
+        let draws = density.sample_rows((self.draws / conditions).max(1), rng).map_err(failed)?.points;
         let given =
-            density.draw_under(0, (self.draws / DRAWS_AN_AVERAGED).clamp(1, AVERAGED), rng).map_err(failed)?.points;
+            density.sample_at(0, (self.draws / DRAWS_AN_AVERAGED).clamp(1, AVERAGED), rng).map_err(failed)?.points;
         let mut pictures = Vec::new();
         let mut add = |section, name: String, caption: String, figure: Figure<'_>| -> Result<(), PlotError> {
             let canvas = figure.dpi(self.dpi).render()?;
@@ -164,7 +164,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
         points.chunks_exact(D::DIM).map(|row| row[column].widen()).collect()
     }
 
-    fn corner(&self, spaces: &[Space], columns: &[usize], draws: &[E]) -> Corner {
+    fn corner(&self, spaces: &[ManifoldInfo], columns: &[usize], draws: &[E]) -> Corner {
         let labels = self.all_labels();
         let axes: Vec<Axis> = columns
             .iter()
@@ -192,7 +192,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
         }
     }
 
-    fn circle(&self, space: &Space, slice: &Slice<'_, E, D>, draws: &[E]) -> Result<CirclePlot, PlotError> {
+    fn circle(&self, space: &ManifoldInfo, slice: &Slice<'_, E, D>, draws: &[E]) -> Result<CirclePlot, PlotError> {
         let column = space.columns.start;
         let panel = CirclePlot::new(self.label(space, 0));
         let panel = match self.data {
@@ -208,7 +208,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
 
     fn interval(
         &self,
-        space: &Space,
+        space: &ManifoldInfo,
         [low, high]: [f64; 2],
         slice: &Slice<'_, E, D>,
         draws: &[E],
@@ -227,14 +227,14 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
     }
 
     /// The data that lie under the first condition, of two columns.
-    fn shown(&self, space: &Space) -> Vec<[f64; 2]> {
+    fn shown(&self, space: &ManifoldInfo) -> Vec<[f64; 2]> {
         let Some((points, _)) = self.data else { return Vec::new() };
         let rows = points.len() / D::DIM / self.density.conditions();
         let pair = |row: &[E]| [0, 1].map(|k| row[space.columns.start + k].widen());
         points.chunks_exact(D::DIM).take(rows.min(SHOWN)).map(pair).collect()
     }
 
-    fn sphere<'s>(&self, space: &Space, slice: &'s Slice<'_, E, D>) -> SkyMap<'s> {
+    fn sphere<'s>(&self, space: &ManifoldInfo, slice: &'s Slice<'_, E, D>) -> SkyMap<'s> {
         let letters = self.density.letters()[slice.manifold].len();
         let cells = if slice.manifold == 0 { 400 } else { 160 };
         let map = SkyMap::new(self.view).cells(self.cells.unwrap_or(cells)).contours(&CONTOURS);
@@ -242,7 +242,7 @@ impl<E: Element, D: Stepwise<E>> Report<'_, E, D> {
         map.points("data", &self.shown(space)).point_size(0.7)
     }
 
-    fn triangle<'s>(&self, space: &Space, slice: &'s Slice<'_, E, D>) -> Ternary<'s> {
+    fn triangle<'s>(&self, space: &ManifoldInfo, slice: &'s Slice<'_, E, D>) -> Ternary<'s> {
         let letters = self.density.letters()[slice.manifold].len();
         let names = [0, 1].map(|k| self.label(space, k));
         let panel = Ternary::new(["rest", &names[0], &names[1]]).contours(&CONTOURS);

@@ -1,26 +1,32 @@
-//! Methods of flows without given features.
+//! Methods of flows without given features: those of the density that a flow is when it is given nothing.
 
-use super::operations::{no_features, tape_of};
-use super::{Coordinates, Evaluation, Flow, Single, Unconditional};
+use super::conditioned::LogProb;
+use super::{Conditioned, Coordinates, Flow, FlowSpec, LogProbParts};
 use crate::error::Error;
 use crate::kernels::Blocks;
 use crate::module::Element;
+use crate::module::misuse::NothingGiven;
 use crate::module::named::Embedded;
-use crate::module::points::{Join, Points};
-use crate::module::samples::{Detached, Regularised, Sample, TracedSample};
+use crate::module::points::{FeatureSpec, Join, Points};
+use crate::module::samples::{Regularised, Sample, TracedSample};
 use crate::module::weights::Weights;
-use core::marker::PhantomData;
 use dfdx::shapes::Const;
-use dfdx::tensor::{Cpu, Gradients, NoneTape, Tape, Tensor};
+use dfdx::tensor::{Cpu, Gradients, NoneTape, OwnedTape, Tape};
 use rand::Rng;
 
-/// Log-densities of points with tape `T`, or without one.
-type LogProb<B, T, E> = Tensor<(B,), E, Cpu, <NoneTape as Join<T>>::Out>;
-
-impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
-    Flow<Unconditional<Tag, N, M, B>, W, E, Cpu>
+// The bound is on the methods, not on the flow: so rustc says in words what the flow asks for first.
+impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: Element>
+    Flow<FlowSpec<Tag, F, N, M, B>, W, E, Cpu>
 {
-    /// ln p(x) in intrinsic coordinates (angles on spheres, densities by d theta d phi): shape (batch, N) to (batch).
+    /// This flow, given nothing.
+    pub(in crate::module) fn given_nothing(&self) -> Conditioned<'_, FlowSpec<Tag, F, N, M, B>, W, E, usize, NoneTape>
+    where
+        F: NothingGiven,
+    {
+        self.under(&[])
+    }
+
+    /// Computes ln p(x) in intrinsic coordinates (angles on spheres, densities by d theta d phi): shape (batch, N) to (batch).
     ///
     /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to `x` and to all
     /// weights.
@@ -45,23 +51,25 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     /// A point is not finite or not on its manifold; the batch is empty; a value leaves the range of the numbers.
     pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<LogProb<X::Batch, X::Tape, E>, Error>
     where
+        F: NothingGiven,
         NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
-        self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
+        self.given_nothing().log_prob(x)
     }
 
-    /// ln p(x) in embedded coordinates (unit vectors on spheres, densities by the surface measure): (batch, M) to (batch).
+    /// Computes ln p(x) in embedded coordinates (unit vectors on spheres, densities by the surface measure): (batch, M) to (batch).
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
     pub fn log_prob_embedded<X: Points<M, E>>(&self, x: X) -> Result<LogProb<X::Batch, X::Tape, E>, Error>
     where
+        F: NothingGiven,
         NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
-        self.evaluate_on_tape(no_features(), x.into_rows()?, Coordinates::Embedded)
+        self.given_nothing().log_prob_embedded(x)
     }
 
-    /// ln p(x) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
+    /// Computes ln p(x) in intrinsic coordinates with the penalties of continuous flows (letter `c`).
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -85,12 +93,13 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         x: X,
     ) -> Result<Regularised<X::Batch, E, <NoneTape as Join<X::Tape>>::Out>, Error>
     where
+        F: NothingGiven,
         NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,
     {
-        self.regularise_on_tape(no_features(), x.into_rows()?, Coordinates::Intrinsic)
+        self.given_nothing().log_prob_regularised(x)
     }
 
-    /// ln p(x), with the base points and their log-density, without a tape.
+    /// Computes ln p(x) with the base points and their log-density, without a tape.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -106,27 +115,27 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn evaluate<X: Points<N, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    pub fn evaluate<X: Points<N, E>>(&self, x: X) -> Result<LogProbParts<X::Batch, N, E>, Error>
     where
+        F: NothingGiven,
         NoneTape: Join<X::Tape, Out = NoneTape>,
     {
-        let x = x.into_rows()?;
-        self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Intrinsic)
+        self.given_nothing().evaluate(x)
     }
 
-    /// [`evaluate`](Flow::evaluate) for embedded coordinates.
+    /// Computes the same as [`evaluate`](Flow::evaluate) for embedded coordinates.
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
-    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<Evaluation<X::Batch, N, E>, Error>
+    pub fn evaluate_embedded<X: Points<M, E>>(&self, x: X) -> Result<LogProbParts<X::Batch, N, E>, Error>
     where
+        F: NothingGiven,
         NoneTape: Join<X::Tape, Out = NoneTape>,
     {
-        let x = x.into_rows()?;
-        self.evaluate_parts(&[], &x.data, x.batch, Coordinates::Embedded)
+        self.given_nothing().evaluate_embedded(x)
     }
 
-    /// `n` detached samples in intrinsic coordinates, with their log-density.
+    /// Draws `n` detached samples in intrinsic coordinates, with their log-density.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -147,13 +156,14 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (usize, Const<N>), (usize,), E>, Error> {
-        let shapes: Single<usize, N> = ((n, Const), (n,));
-        let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Intrinsic, rng)?;
-        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
+    ) -> Result<Sample<Tag, (usize, Const<N>), (usize,), E>, Error>
+    where
+        F: NothingGiven,
+    {
+        self.given_nothing().sample_shaped(n, ((n, Const), (n,)), Coordinates::Intrinsic, rng)
     }
 
-    /// `n` detached samples in embedded coordinates.
+    /// Draws `n` detached samples in embedded coordinates.
     ///
     /// # Errors
     /// As [`sample`](Flow::sample).
@@ -161,13 +171,14 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         &self,
         n: usize,
         rng: &mut G,
-    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
-        let shapes: Single<usize, M> = ((n, Const), (n,));
-        let (points, log_prob) = self.draw(&[], n, shapes, Coordinates::Embedded, rng)?;
-        Ok(Sample { points: Detached(points), log_prob, tag: PhantomData })
+    ) -> Result<Sample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error>
+    where
+        F: NothingGiven,
+    {
+        self.given_nothing().sample_shaped(n, ((n, Const), (n,)), Coordinates::Embedded, rng)
     }
 
-    /// `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
+    /// Draws `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -194,12 +205,14 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         n: usize,
         rng: &mut G,
         gradients: Gradients<E, Cpu>,
-    ) -> Result<TracedSample<Tag, (usize, Const<N>), (usize,), E>, Error> {
-        let shapes: Single<usize, N> = ((n, Const), (n,));
-        self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Intrinsic, tape_of(gradients)?, rng)
+    ) -> Result<TracedSample<Tag, (usize, Const<N>), (usize,), E>, Error>
+    where
+        F: NothingGiven,
+    {
+        self.on_tape(gradients)?.rsample_shaped(n, ((n, Const), (n,)), Coordinates::Intrinsic, rng)
     }
 
-    /// `n` samples on the tape in embedded coordinates.
+    /// Draws `n` samples on the tape in embedded coordinates.
     ///
     /// # Errors
     /// As [`sample`](Flow::sample).
@@ -208,8 +221,39 @@ impl<Tag: 'static, const N: usize, const M: usize, B: Blocks, W: Weights<E>, E: 
         n: usize,
         rng: &mut G,
         gradients: Gradients<E, Cpu>,
-    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error> {
-        let shapes: Single<usize, M> = ((n, Const), (n,));
-        self.generate_on_tape(Vec::new(), None, n, shapes, Coordinates::Embedded, tape_of(gradients)?, rng)
+    ) -> Result<TracedSample<Tag, (usize, Const<M>), (usize,), E, Embedded>, Error>
+    where
+        F: NothingGiven,
+    {
+        self.on_tape(gradients)?.rsample_shaped(n, ((n, Const), (n,)), Coordinates::Embedded, rng)
+    }
+
+    /// Puts this density on a tape that records into `gradients`: what differentiable estimators take.
+    ///
+    /// A conditional flow gets its tape with its features, `pdf.given(features.traced(gradients))`, or beside them,
+    /// `pdf.given(features)?.on_tape(gradients)`.
+    ///
+    /// ```
+    /// use dfdx::prelude::*;
+    /// use flow_runtime::{estimators, flow, rand::{SeedableRng, rngs::StdRng}};
+    ///
+    /// let pdf = Cpu::default().build_module::<flow!(e1 : t), f64>();
+    /// let mut rng = StdRng::seed_from_u64(1);
+    /// let entropy = estimators::entropy_traced(pdf.on_tape(pdf.alloc_grads())?, 1000, &mut rng)?;
+    /// let gradients = entropy.value.sum().backward();
+    /// # let _ = gradients;
+    /// # Ok::<(), flow_runtime::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The device fails.
+    pub fn on_tape(
+        &self,
+        gradients: Gradients<E, Cpu>,
+    ) -> Result<Conditioned<'_, FlowSpec<Tag, F, N, M, B>, W, E, usize, OwnedTape<E, Cpu>>, Error>
+    where
+        F: NothingGiven,
+    {
+        self.given_nothing().on_tape(gradients)
     }
 }
