@@ -6,12 +6,11 @@
 
 use super::{
     Affine, AffineOptions, BoxFlow, CircleMoebius, CircleMoebiusOptions, CircleSpline, CircleSplineOptions,
-    ContinuousFlow, ContinuousOptions, ExponentialMap, ExponentialMapOptions, Fault, FlowSpace, GumbelSoftmax,
-    Identity, IdentityOptions, IntervalIdentity, IntervalSpline, IntervalSplineOptions, Layer, Letter, Options,
-    Orientation, OrientationOptions, PENALTIES, Place, SegmentedOptions, SegmentedSphere, Spherical, StateTensor,
-    WithHeight,
+    ContinuousFlow, ContinuousOptions, Fault, FlowSpace, GumbelSoftmax, Identity, IdentityOptions, IntervalIdentity,
+    IntervalSpline, IntervalSplineOptions, Layer, Letter, Options, Orientation, OrientationOptions, PENALTIES, Place,
+    Spherical, StateTensor,
 };
-use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere2};
+use crate::manifolds::{Circle, Euclidean, Interval, Manifold, Simplex};
 use crate::numeric::{Lift, Mask, Real, WidePack, Work, family};
 use core::marker::PhantomData;
 use core::ops::Range;
@@ -647,9 +646,7 @@ static_letters! {
     [const D: usize] Simplex<D>, BoxFlow<D>;
     [M: FlowSpace, Opts: Options<ContinuousOptions>] M, ContinuousFlow<Opts>;
     [Opts: Options<CircleSplineOptions>] Circle, CircleSpline<Opts>;
-    [Opts: Options<ExponentialMapOptions>] Sphere2, ExponentialMap<Opts>;
     [const D: usize, Pos: Place, Opts: Options<AffineOptions>] Euclidean<D>, Affine<D, Pos, Opts>;
-    [M: WithHeight, Opts: Options<SegmentedOptions>] M, SegmentedSphere<Opts>;
     [Opts: Options<CircleMoebiusOptions>] Circle, CircleMoebius<Opts>;
     [M: Spherical, Opts: Options<OrientationOptions>] M, Orientation<Opts>;
     [const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>] Interval<LOW, HIGH>, IntervalSpline<Opts>;

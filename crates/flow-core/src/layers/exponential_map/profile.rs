@@ -18,7 +18,7 @@ pub(super) struct Profile<R> {
 }
 
 /// Where c is, as distances to the ends of [-1, 1] in units of its length.
-#[inline]
+#[inline(always)]
 fn cosine<R: Real>(at: Ends<R>) -> R {
     at.low - at.high
 }
@@ -41,7 +41,7 @@ impl ExpMapType {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare<P: Real>(self, params: &[P], prepared: &mut [P]) {
         match self {
             ExpMapType::Linear | ExpMapType::Quadratic => {}
@@ -49,7 +49,7 @@ impl ExpMapType {
             ExpMapType::Exponential => prepared[0] = params[0].exp(),
         }
     }
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_vjp<P: Real>(self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         match self {
             ExpMapType::Linear | ExpMapType::Quadratic => {}
