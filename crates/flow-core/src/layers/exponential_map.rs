@@ -61,69 +61,119 @@ use super::rotation::{
     householder, householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp,
     householder_vjp,
 };
-use super::{Layer, Options, StateTensor};
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
 use crate::manifolds::Sphere2;
 use crate::numeric::{Lift, Mask, Real};
 use component::{MOST_ROWS, Means, Weighed};
 use core::marker::PhantomData;
 use flow_notation::Written;
-use flow_notation::options::ExponentialMapOptions;
+use flow_notation::options::{ExpMapType, ExponentialMapOptions};
 use gradient_map::{Frame, Local, Sums, SumsCot};
 use profile::Curve;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
-/// Layer v: E(x) = exp_x(grad of a sum of potentials about n directions), and its inverse.
+/// Layer v in the type of a flow: E(x) = exp_x(grad of a sum of potentials about n directions), and its inverse.
 ///
 /// One direction is a closed formula, the other a search to rounding; see [`ExponentialMapOptions`]. A bijection for all parameters.
 /// Derivatives of both directions are closed form.
 pub struct ExponentialMap<Opts>(PhantomData<Opts>);
 
+impl<Opts: Options<ExponentialMapOptions>> LayerType<Sphere2> for ExponentialMap<Opts> {
+    const PARAMS: usize = GradientFlow::<ANY>::new(Opts::VALUE).params_len();
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(Opts::VALUE)
+    }
+}
+
+/// Exponential profiles.
+const EXPONENTIAL: u8 = 0;
+/// Whatever the options say.
+const ANY: u8 = 1;
+
+/// The layer for these options, in the kind of which the compiler knows most.
+#[inline(never)]
+fn layer(options: ExponentialMapOptions) -> Arc<dyn AnyLayer> {
+    match options.exp_map_type {
+        ExpMapType::Exponential => Arc::new(GradientFlow::<EXPONENTIAL>::new(options)),
+        _ => Arc::new(GradientFlow::<ANY>::new(options)),
+    }
+}
+
 /// Numbers of a vector.
 const VECTOR: usize = 3;
 
-impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
-    const OPTIONS: ExponentialMapOptions = Opts::VALUE;
-    const TYPE: Curve = Curve(Self::OPTIONS.exp_map_type);
-    const MEAN: Means = Means(Self::OPTIONS.mean_parametrization);
-    const COMPONENTS: usize = Self::OPTIONS.num_components as usize;
+/// Layer v. What its kind says of the options is known when this is compiled.
+struct GradientFlow<const KIND: u8> {
+    options: ExponentialMapOptions,
+    components: usize,
     /// Numbers of the rotation, among parameters and prepared ones.
-    const ROTATION: usize = if Self::OPTIONS.add_rotation { VECTOR * VECTOR } else { 0 };
+    rotation: usize,
+}
+
+impl<const KIND: u8> GradientFlow<KIND> {
+    const fn new(options: ExponentialMapOptions) -> Self {
+        let rotation = if options.add_rotation { VECTOR * VECTOR } else { 0 };
+        GradientFlow { options, components: options.num_components as usize, rotation }
+    }
+
+    #[inline(always)]
+    const fn profile(&self) -> Curve {
+        Curve(if KIND == EXPONENTIAL { ExpMapType::Exponential } else { self.options.exp_map_type })
+    }
+    #[inline(always)]
+    const fn mean(&self) -> Means {
+        Means(self.options.mean_parametrization)
+    }
     /// Parameters of a component.
-    const ROWS: usize = Self::MEAN.params() + 1 + Self::TYPE.params();
+    #[inline(always)]
+    const fn rows(&self) -> usize {
+        self.mean().params() + 1 + self.profile().params()
+    }
     /// Prepared numbers of a component.
-    const STRIDE: usize = VECTOR + 1 + Self::TYPE.prepared();
+    #[inline(always)]
+    const fn stride(&self) -> usize {
+        VECTOR + 1 + self.profile().prepared()
+    }
     /// Where the components start among prepared numbers; 1 - sum_i w_i stands before them.
-    const FIRST: usize = Self::ROTATION + 1;
+    #[inline(always)]
+    const fn first(&self) -> usize {
+        self.rotation + 1
+    }
+    const fn params_len(&self) -> usize {
+        self.rotation + self.rows() * self.components
+    }
 
     /// The numbers of component `i` from the matrix of parameters.
     #[inline(always)]
-    fn gather<P: Real>(params: &[P], i: usize) -> [P; MOST_ROWS] {
-        let matrix = &params[Self::ROTATION..];
-        core::array::from_fn(|row| if row < Self::ROWS { matrix[row * Self::COMPONENTS + i] } else { P::zero() })
+    fn gather<P: Real>(&self, params: &[P], i: usize) -> [P; MOST_ROWS] {
+        let matrix = &params[self.rotation..];
+        core::array::from_fn(|row| if row < self.rows() { matrix[row * self.components + i] } else { P::zero() })
     }
 
     /// Share of component `i` in the softmax of the logits: the largest logit and the sum of e^(logit - largest).
-    #[inline]
-    fn softmax<P: Real>(params: &[P]) -> (P, P) {
-        let logits = Self::logits(params);
+    #[inline(always)]
+    fn softmax<P: Real>(&self, params: &[P]) -> (P, P) {
+        let logits = self.logits(params);
         let largest = logits.iter().fold(logits[0], |top, a| top.max(*a));
         (largest, logits.iter().fold(P::zero(), |sum, a| sum + (*a - largest).exp()))
     }
-    #[inline]
-    fn logits<P: Real>(params: &[P]) -> &[P] {
-        &params[Self::ROTATION + Self::MEAN.params() * Self::COMPONENTS..][..Self::COMPONENTS]
+    #[inline(always)]
+    fn logits<'a, P: Real>(&self, params: &'a [P]) -> &'a [P] {
+        &params[self.rotation + self.mean().params() * self.components..][..self.components]
     }
 
     /// The map and its derivatives at a point.
     #[inline(always)]
-    fn local<R: Real, P: Lift<R>>(prepared: &[P], x: [R; VECTOR]) -> (Frame<R>, Local<R>) {
+    fn local<R: Real, P: Lift<R>>(&self, prepared: &[P], x: [R; VECTOR]) -> (Frame<R>, Local<R>) {
         let frame = Frame::at(x);
-        let mut sums = Sums::start(prepared[Self::ROTATION].lift());
-        for numbers in prepared[Self::FIRST..].chunks_exact(Self::STRIDE) {
+        let mut sums = Sums::start(prepared[self.rotation].lift());
+        for numbers in prepared[self.first()..].chunks_exact(self.stride()) {
             let (mean, weight) = ([0, 1, 2].map(|k| numbers[k].lift()), numbers[VECTOR].lift());
             let seen = frame.see(mean);
-            sums.add(&seen, weight, &Self::TYPE.value(&numbers[VECTOR + 1..], seen.ends()));
+            sums.add(&seen, weight, &self.profile().value(&numbers[VECTOR + 1..], seen.ends()));
         }
         (frame, Local::of(sums))
     }
@@ -131,6 +181,7 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
     /// Cotangents of E and its log-determinant at a point: returns that of the point, adds those of prepared numbers.
     #[inline(always)]
     fn local_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         frame: &Frame<R>,
         local: &Local<R>,
@@ -139,15 +190,15 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
         cot_prepared: &mut [R],
     ) -> [R; VECTOR] {
         let (sums, mut moved): (SumsCot<R>, [R; 2]) = local.vjp(frame.read(cot), cot_ln);
-        cot_prepared[Self::ROTATION] += sums.rest;
-        let all = prepared[Self::FIRST..].chunks_exact(Self::STRIDE);
-        for (numbers, out) in all.zip(cot_prepared[Self::FIRST..].chunks_exact_mut(Self::STRIDE)) {
+        cot_prepared[self.rotation] += sums.rest;
+        let all = prepared[self.first()..].chunks_exact(self.stride());
+        for (numbers, out) in all.zip(cot_prepared[self.first()..].chunks_exact_mut(self.stride())) {
             let (mean, weight) = ([0, 1, 2].map(|k| numbers[k].lift()), numbers[VECTOR].lift());
             let seen = frame.see(mean);
-            let profile = Self::TYPE.value(&numbers[VECTOR + 1..], seen.ends());
+            let profile = self.profile().value(&numbers[VECTOR + 1..], seen.ends());
             let (own, cot_weight) = sums.take(&seen, weight, &profile);
             out[VECTOR] += cot_weight;
-            let by_profile = Self::TYPE.vjp(
+            let by_profile = self.profile().vjp(
                 &numbers[VECTOR + 1..],
                 seen.ends(),
                 &profile,
@@ -166,13 +217,14 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
     }
 
     /// Whether a direction is the closed formula.
-    const fn closed(inverse: bool) -> bool {
-        inverse != Self::OPTIONS.natural_direction
+    const fn closed(&self, inverse: bool) -> bool {
+        inverse != self.options.natural_direction
     }
 
     /// One direction without the rotation. Scratch: the argument of E, then its value.
     #[inline(always)]
     fn map<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         point: &mut [R],
         log_det: &mut R,
@@ -180,28 +232,33 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
         inverse: bool,
     ) -> R::Mask {
         let from = [point[0], point[1], point[2]];
+        let closed = self.closed(inverse);
+        let (x, failed) = if closed {
+            (from, R::Mask::splat(false))
+        } else {
+            let limit = self.options.max_num_newton_iter as usize;
+            search::search(from, self.components, limit, |x| self.local(prepared, x))
+        };
+        let (frame, local) = self.local(prepared, x);
         let (argument, value) = scratch.split_at_mut(VECTOR);
-        if Self::closed(inverse) {
-            let (frame, local) = Self::local(prepared, from);
-            argument.copy_from_slice(&from);
+        argument.copy_from_slice(&x);
+        if closed {
             value.copy_from_slice(&frame.vector(local.image()));
             point.copy_from_slice(value);
             *log_det += local.ln();
-            return R::Mask::splat(false);
+        } else {
+            value.copy_from_slice(&from);
+            point.copy_from_slice(&x);
+            *log_det -= local.ln();
         }
-        let limit = Self::OPTIONS.max_num_newton_iter as usize;
-        let (found, failed) = search::search(from, Self::COMPONENTS, limit, |x| Self::local(prepared, x));
-        argument.copy_from_slice(&found);
-        value.copy_from_slice(&from);
-        point.copy_from_slice(&found);
-        *log_det -= Self::local(prepared, found).1.ln();
         failed
     }
 
-    /// Cotangents of [`ExponentialMap::map`]. For the search: E(x) = y gives dx = J^-1 (dy - dE), dE that of the parameters, so that with
+    /// Cotangents of [`GradientFlow::map`]. For the search: E(x) = y gives dx = J^-1 (dy - dE), dE that of the parameters, so that with
     /// v the cotangent of x, that of ln det included, y gets J^-T v and the parameters what E gets for -J^-T v.
     #[inline(always)]
     fn map_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &[R],
         cot: &mut [R],
@@ -209,142 +266,152 @@ impl<Opts: Options<ExponentialMapOptions>> ExponentialMap<Opts> {
         cot_prepared: &mut [R],
         inverse: bool,
     ) {
-        let (frame, local) = Self::local(prepared, [scratch[0], scratch[1], scratch[2]]);
+        let (frame, local) = self.local(prepared, [scratch[0], scratch[1], scratch[2]]);
         let given = [cot[0], cot[1], cot[2]];
-        if Self::closed(inverse) {
-            let moved = Self::local_vjp(prepared, &frame, &local, given, cot_log_det, cot_prepared);
-            cot.copy_from_slice(&moved);
+        let closed = self.closed(inverse);
+        let (ahead, cot_ln) = if closed { (given, cot_log_det) } else { ([R::zero(); VECTOR], -cot_log_det) };
+        let by_ln = self.local_vjp(prepared, &frame, &local, ahead, cot_ln, cot_prepared);
+        if closed {
+            cot.copy_from_slice(&by_ln);
             return;
         }
-        let none = [R::zero(); VECTOR];
-        let by_ln = Self::local_vjp(prepared, &frame, &local, none, -cot_log_det, cot_prepared);
         let [first, second, _] = frame.read(core::array::from_fn(|k| given[k] + by_ln[k]));
         let by_value = frame.vector(local.solve_transpose([first, second]));
-        Self::local_vjp(prepared, &frame, &local, by_value.map(|c| -c), R::zero(), cot_prepared);
+        self.local_vjp(prepared, &frame, &local, by_value.map(|c| -c), R::zero(), cot_prepared);
         cot.copy_from_slice(&by_value);
     }
 
     /// The point of the scratch on the target side, before the rotation.
     #[inline(always)]
-    fn target_side<R: Real>(scratch: &[R]) -> [R; VECTOR] {
-        let start = if Self::OPTIONS.natural_direction { VECTOR } else { 0 };
+    fn target_side<R: Real>(&self, scratch: &[R]) -> [R; VECTOR] {
+        let start = if self.options.natural_direction { VECTOR } else { 0 };
         core::array::from_fn(|k| scratch[start + k])
     }
 }
 
-impl<Opts: Options<ExponentialMapOptions>> Layer<Sphere2> for ExponentialMap<Opts> {
-    const PARAMS: usize = Self::ROTATION + Self::ROWS * Self::COMPONENTS;
-    const PREPARED: usize = Self::FIRST + Self::STRIDE * Self::COMPONENTS;
-    const SCRATCH: usize = 2 * VECTOR;
-    const NAME: &'static str = "v";
-
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+impl<const KIND: u8> Bijection for GradientFlow<KIND> {
+    fn name(&self) -> &'static str {
+        "v"
+    }
+    fn params(&self) -> usize {
+        self.params_len()
+    }
+    fn prepared(&self) -> usize {
+        self.first() + self.stride() * self.components
+    }
+    fn scratch(&self) -> usize {
+        2 * VECTOR
     }
 
-    fn state() -> Vec<StateTensor> {
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
         StateTensor::list([
-            ("householder_params", &[1, Self::ROTATION]),
-            ("potential_pars", &[1, Self::ROWS, Self::COMPONENTS]),
+            ("householder_params", &[1, self.rotation]),
+            ("potential_pars", &[1, self.rows(), self.components]),
         ])
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
 
-    #[inline]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        let (rotation, rest) = prepared.split_at_mut(Self::ROTATION);
-        householder_prepare(VECTOR, &params[..Self::ROTATION], rotation);
+    #[inline(always)]
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        let (rotation, rest) = prepared.split_at_mut(self.rotation);
+        householder_prepare(VECTOR, &params[..self.rotation], rotation);
         let (spare, components) = rest.split_at_mut(1);
         spare[0] = P::zero();
-        let (largest, sum) = Self::softmax(params);
-        for (i, out) in components.chunks_exact_mut(Self::STRIDE).enumerate() {
-            let raw = Self::gather(params, i);
-            let share = (Self::logits(params)[i] - largest).exp() / sum;
-            let Weighed { mean, bound, spare: left } = Self::MEAN.weighed(&raw);
+        let (largest, sum) = self.softmax(params);
+        for (i, out) in components.chunks_exact_mut(self.stride()).enumerate() {
+            let raw = self.gather(params, i);
+            let share = (self.logits(params)[i] - largest).exp() / sum;
+            let Weighed { mean, bound, spare: left } = self.mean().weighed(&raw);
             out[..VECTOR].copy_from_slice(&mean);
             out[VECTOR] = bound * share;
             spare[0] += left * share;
-            Self::TYPE.prepare(&raw[Self::MEAN.params() + 1..Self::ROWS], &mut out[VECTOR + 1..]);
+            self.profile().prepare(&raw[self.mean().params() + 1..self.rows()], &mut out[VECTOR + 1..]);
         }
     }
 
-    #[inline]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        let (rotation, matrix) = cot_params.split_at_mut(Self::ROTATION);
+    #[inline(always)]
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        let (rotation, matrix) = cot_params.split_at_mut(self.rotation);
         householder_prepare_vjp(
             VECTOR,
-            &params[..Self::ROTATION],
-            &prepared[..Self::ROTATION],
-            &cot_prepared[..Self::ROTATION],
+            &params[..self.rotation],
+            &prepared[..self.rotation],
+            &cot_prepared[..self.rotation],
             rotation,
         );
-        let cot_spare = cot_prepared[Self::ROTATION];
-        let (largest, sum) = Self::softmax(params);
-        let share = |i: usize| (Self::logits(params)[i] - largest).exp() / sum;
-        let cot_of = |i: usize| &cot_prepared[Self::FIRST + i * Self::STRIDE..][..Self::STRIDE];
+        let cot_spare = cot_prepared[self.rotation];
+        let (largest, sum) = self.softmax(params);
+        let share = |i: usize| (self.logits(params)[i] - largest).exp() / sum;
+        let cot_of = |i: usize| &cot_prepared[self.first() + i * self.stride()..][..self.stride()];
         // w = nu s and 1 - sum w = sum (1 - nu) s, then the softmax: a_bar_i = s_i (s_bar_i - sum_j s_j s_bar_j).
         let cot_share = |i: usize| {
-            let Weighed { bound, spare, .. } = Self::MEAN.weighed(&Self::gather(params, i));
+            let Weighed { bound, spare, .. } = self.mean().weighed(&self.gather(params, i));
             bound * cot_of(i)[VECTOR] + spare * cot_spare
         };
-        let common = (0..Self::COMPONENTS).fold(P::zero(), |sum, i| sum + share(i) * cot_share(i));
-        for i in 0..Self::COMPONENTS {
-            let (raw, cot) = (Self::gather(params, i), cot_of(i));
-            let of = &prepared[Self::FIRST + i * Self::STRIDE..][..Self::STRIDE];
+        let common = (0..self.components).fold(P::zero(), |sum, i| sum + share(i) * cot_share(i));
+        for i in 0..self.components {
+            let (raw, cot) = (self.gather(params, i), cot_of(i));
+            let of = &prepared[self.first() + i * self.stride()..][..self.stride()];
             let mut out = [P::zero(); MOST_ROWS];
             let cot_mean = [cot[0], cot[1], cot[2]];
-            Self::MEAN.weighed_vjp(&raw, cot_mean, share(i) * (cot[VECTOR] - cot_spare), &mut out);
-            out[Self::MEAN.params()] = share(i) * (cot_share(i) - common);
-            let own = Self::MEAN.params() + 1..Self::ROWS;
-            Self::TYPE.prepare_vjp(&raw[own.clone()], &of[VECTOR + 1..], &cot[VECTOR + 1..], &mut out[own]);
-            for (row, cot) in out[..Self::ROWS].iter().enumerate() {
-                matrix[row * Self::COMPONENTS + i] += *cot;
+            self.mean().weighed_vjp(&raw, cot_mean, share(i) * (cot[VECTOR] - cot_spare), &mut out);
+            out[self.mean().params()] = share(i) * (cot_share(i) - common);
+            let own = self.mean().params() + 1..self.rows();
+            self.profile().prepare_vjp(&raw[own.clone()], &of[VECTOR + 1..], &cot[VECTOR + 1..], &mut out[own]);
+            for (row, cot) in out[..self.rows()].iter().enumerate() {
+                matrix[row * self.components + i] += *cot;
             }
         }
     }
 
-    #[inline]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        householder_transpose(VECTOR, &prepared[..Self::ROTATION], x);
-        let failed = Self::map(prepared, x, log_det, scratch, true);
+    #[inline(always)]
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        householder_transpose(VECTOR, &prepared[..self.rotation], x);
+        let failed = self.map(prepared, x, log_det, scratch, true);
         *log_det = R::select(failed, R::constant(f64::NAN), *log_det);
     }
 
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        Self::map_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
-        let (rotation, out) = (&prepared[..Self::ROTATION], &mut cot_prepared[..Self::ROTATION]);
-        householder_transpose_vjp(VECTOR, rotation, &mut Self::target_side(scratch), cot, out);
+        self.map_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
+        let (rotation, out) = (&prepared[..self.rotation], &mut cot_prepared[..self.rotation]);
+        householder_transpose_vjp(VECTOR, rotation, &mut self.target_side(scratch), cot, out);
     }
 
-    #[inline]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let failed = Self::map(prepared, z, log_det, scratch, false);
-        householder(VECTOR, &prepared[..Self::ROTATION], z);
+    #[inline(always)]
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        let failed = self.map(prepared, z, log_det, scratch, false);
+        householder(VECTOR, &prepared[..self.rotation], z);
         failed
     }
 
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (rotation, out) = (&prepared[..Self::ROTATION], &mut cot_prepared[..Self::ROTATION]);
-        let mut target = Self::target_side(scratch);
+        let (rotation, out) = (&prepared[..self.rotation], &mut cot_prepared[..self.rotation]);
+        let mut target = self.target_side(scratch);
         householder(VECTOR, rotation, &mut target);
         householder_vjp(VECTOR, rotation, &mut target, cot, out);
-        Self::map_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, false);
+        self.map_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, false);
     }
 }

@@ -38,7 +38,7 @@ impl Means {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn weighed<P: Real>(self, raw: &[P]) -> Weighed<P> {
         match self.0 {
             MeanParametrization::Old => {
@@ -57,7 +57,7 @@ impl Means {
     }
 
     /// Cotangents of [`Means::weighed`]; `cot_bound` is that of nu with 1 - nu following it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn weighed_vjp<P: Real>(self, raw: &[P], cot_mean: [P; VECTOR], cot_bound: P, cot_raw: &mut [P]) {
         match self.0 {
             MeanParametrization::Old => {
@@ -83,12 +83,12 @@ impl Means {
 }
 
 /// Length of a vector, as [`householder_prepare`] has it.
-#[inline]
+#[inline(always)]
 fn length<P: Real>(raw: &[P]) -> P {
     raw[..VECTOR].iter().fold(P::zero(), |sum, x| sum + x.square()).max(P::constant(P::Scalar::TINY)).sqrt()
 }
 
-#[inline]
+#[inline(always)]
 fn reflections<P: Real>(raw: &[P]) -> [P; REFLECTIONS] {
     let mut units = [P::zero(); REFLECTIONS];
     householder_prepare(VECTOR, &raw[..REFLECTIONS], &mut units);
@@ -96,7 +96,7 @@ fn reflections<P: Real>(raw: &[P]) -> [P; REFLECTIONS] {
 }
 
 /// H_1 H_2 H_3 e_z.
-#[inline]
+#[inline(always)]
 fn reflected<P: Real>(units: &[P]) -> [P; VECTOR] {
     let mut end = [P::zero(), P::zero(), P::one()];
     householder(VECTOR, units, &mut end);

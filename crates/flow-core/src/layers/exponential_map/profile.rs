@@ -18,7 +18,7 @@ pub(super) struct Profile<R> {
 }
 
 /// Where c is, as distances to the ends of [-1, 1] in units of its length.
-#[inline]
+#[inline(always)]
 fn cosine<R: Real>(at: Ends<R>) -> R {
     at.low - at.high
 }
@@ -45,7 +45,7 @@ impl Curve {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare<P: Real>(self, params: &[P], prepared: &mut [P]) {
         match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => {}
@@ -53,7 +53,7 @@ impl Curve {
             ExpMapType::Exponential => prepared[0] = params[0].exp(),
         }
     }
-    #[inline]
+    #[inline(always)]
     pub(super) fn prepare_vjp<P: Real>(self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         match self.0 {
             ExpMapType::Linear | ExpMapType::Quadratic => {}

@@ -1,10 +1,11 @@
 //! Tests of layer f.
 
 use super::*;
-use crate::layers::Chain;
+use crate::layers::ChainType;
 use crate::layers::laws::{self, Tolerance, check, random_params};
 use crate::manifolds::{Manifold, half_squares};
 use crate::numeric::Scalar;
+use crate::testing::Walk;
 use flow_notation::settings::f;
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -70,7 +71,7 @@ type Clamped = FisherFlow<f::kappa_clamping<1>>;
 type FreeEnds =
     FisherFlow<f::vertical_fix_boundary_derivative<0, f::add_vertical_rq_spline_flow<1, f::add_rotation<0>>>>;
 
-fn params<C: Layer<Sphere2>>() -> usize {
+fn params<C: LayerType<Sphere2>>() -> usize {
     C::PARAMS
 }
 
@@ -122,7 +123,7 @@ fn laws_of_every_concentration() {
 }
 
 /// The laws at points whose base points are away from the poles, where correlated splines are not smooth.
-fn holds_away_from_the_poles<C: Chain<Sphere2>>(seed: u64, rounds: usize, spread: f64) {
+fn holds_away_from_the_poles<C: ChainType<Sphere2>>(seed: u64, rounds: usize, spread: f64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let tolerance = Tolerance::F64;
     let (mut all, mut points) = (Vec::new(), Vec::new());
@@ -176,7 +177,7 @@ fn special_points() -> Vec<Vec<f64>> {
     points
 }
 
-fn holds_at_special_points<C: Chain<Sphere2>>(seed: u64) {
+fn holds_at_special_points<C: ChainType<Sphere2>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let tolerance = Tolerance::F64;
     for _ in 0..5 {
@@ -274,16 +275,8 @@ fn the_region_left_alone_is_exact() {
 }
 
 /// A chain walked in one direction: the point reached and the log-determinant of area.
-fn walk<C: Chain<Sphere2>>(params: &[f64], start: &[f64], inverse: bool) -> (Vec<f64>, f64) {
-    let mut prepared = vec![0.0; C::PREPARED];
-    let mut scratch = vec![0.0; C::SCRATCH];
-    let (mut point, mut log_det, mut fault) = (start.to_vec(), 0.0, None);
-    C::prepare(params, &mut prepared);
-    if inverse {
-        C::inverse(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-    } else {
-        C::forward(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-    }
+fn walk<C: ChainType<Sphere2>>(params: &[f64], start: &[f64], inverse: bool) -> (Vec<f64>, f64) {
+    let Walk { point, log_det, fault, .. } = Walk::new(&C::chain(), params, start, inverse);
     assert_eq!(fault, None, "{params:?} {start:?}");
     (point, log_det)
 }
@@ -292,7 +285,7 @@ fn walk<C: Chain<Sphere2>>(params: &[f64], start: &[f64], inverse: bool) -> (Vec
 /// -ln(1 - z); all are in angles.
 #[test]
 fn reference_values() {
-    fn row<C: Layer<Sphere2>>(first: bool, base: [f64; 2], ln_inverse: f64, from: [f64; 2], to: [f64; 2], ln: f64) {
+    fn row<C: LayerType<Sphere2>>(first: bool, base: [f64; 2], ln_inverse: f64, from: [f64; 2], to: [f64; 2], ln: f64) {
         let params: Vec<f64> = (0..C::PARAMS).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
         let close = |a: f64, b: f64| assert!((a - b).abs() < 2e-11 * (1.0 + b.abs()), "{a} {b}");
         let out = |v: &[f64], log_det: &mut f64| {
@@ -420,23 +413,19 @@ type Unbounded = f::min_kappa<{ 1e-300_f64.to_bits() as u128 }, f::add_rotation<
 /// Against closed forms for all concentrations: with N = ln((1 - e^(-2 kappa)) / (2 kappa)) the inverse has ln|det| = -N - kappa (1 - s z), whose
 /// derivatives are 1 / kappa - 2 / (e^(2 kappa) - 1) - (1 - s z), times kappa, by the raw concentration, and kappa s by z. Points are
 /// those whose base points are evenly spread, and both poles.
-fn every_concentration_has_exact_derivatives<C: Layer<Sphere2>>(sign: f64) {
+fn every_concentration_has_exact_derivatives<C: LayerType<Sphere2>>(sign: f64) {
+    let chain = <(C, ()) as ChainType<Sphere2>>::chain();
     for power in -12..=8 {
         let kappa = 10.0_f64.powi(power);
         let params = [kappa.ln()];
-        let (mut prepared, mut scratch) = (vec![0.0; C::PREPARED], vec![0.0; C::SCRATCH]);
-        C::prepare(&params, &mut prepared);
         for share in [0.0, 1e-12, 1e-6, 0.01, 0.3, 0.5, 0.7, 0.99, 1.0 - 1e-6, 1.0] {
             let mut base = at(share);
-            let mut base_scratch = scratch.clone();
             base.iter_mut().skip(2).for_each(|z| *z *= -sign);
-            C::forward(&prepared, &mut base, &mut 0.0, &mut base_scratch);
-            let target = base;
+            let (target, _) = walk::<(C, ())>(&params, &base, false);
             // 1 - s z to full precision at the pole of concentration.
             let (high, low) = half_squares(&target);
             let away = 2.0 * if sign > 0.0 { high } else { low };
-            let (mut x, mut log_det, mut cot) = (target.clone(), 0.0, [0.0; 3]);
-            C::inverse(&prepared, &mut x, &mut log_det, &mut scratch);
+            let (mut back, mut cot) = (Walk::new(&chain, &params, &target, true), [0.0; 3]);
             let norm = if kappa < 1e-3 { -kappa } else { (-(-2.0 * kappa).exp_m1() / (2.0 * kappa)).ln() };
             let value = -norm - kappa * away;
             let scale = 1.0 + (kappa * away).abs() + norm.abs();
@@ -444,11 +433,8 @@ fn every_concentration_has_exact_derivatives<C: Layer<Sphere2>>(sign: f64) {
                 let slack = if kappa < 1e-3 { kappa * kappa } else { 0.0 };
                 assert!((a - b).abs() < 1e-13 * scale + slack, "{what}, kappa {kappa}, share {share}: {a}, not {b}");
             };
-            close(log_det, value, "value");
-            let mut cot_prepared = vec![0.0; C::PREPARED];
-            C::inverse_vjp(&prepared, &mut scratch, &mut cot, 1.0, &mut cot_prepared);
-            let mut cot_params = [0.0];
-            C::prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
+            close(back.log_det, value, "value");
+            let cot_params = back.pull_params(&chain, &params, &mut cot, 1.0);
             let by_raw = if kappa < 1e-3 {
                 kappa - kappa * away
             } else {
@@ -471,45 +457,33 @@ fn every_concentration_has_exact_derivatives<C: Layer<Sphere2>>(sign: f64) {
 }
 
 /// Where the raw concentration stands among the parameters.
-trait Fisher: Layer<Sphere2> {
+trait Fisher: LayerType<Sphere2> {
     const KAPPA: usize;
 }
 impl<Opts: Options<FisherOptions>> Fisher for FisherFlow<Opts> {
-    const KAPPA: usize = Self::KAPPA.0;
+    const KAPPA: usize = AxisFlow::<ANY>::new(Opts::VALUE).kappa.0;
 }
 
 #[test]
 fn nothing_breaks_anywhere() {
+    /// With parameters and points rounded to `T`, and results that `T` has.
     fn finite<C: Fisher, T: Scalar>(kappa: f64, spread: f64, rng: &mut StdRng) {
-        let raw: f64 = kappa.ln();
+        let chain = <(C, ()) as ChainType<Sphere2>>::chain();
+        let rounded = |values: &[f64]| values.iter().map(|v| T::narrow(*v).widen()).collect::<Vec<f64>>();
         let mut points = special_points();
         points.extend([1e-9, 0.1, 0.5, 0.9, 1.0 - 1e-9].map(at));
         let mut params = random_params::<Sphere2, (C, ())>(rng, spread);
-        params[C::KAPPA] = raw;
-        let params: Vec<T> = params.iter().map(|p| T::narrow(*p)).collect();
+        params[C::KAPPA] = kappa.ln();
+        let params = rounded(&params);
         for point in points {
             for inverse in [true, false] {
-                let zero = T::narrow(0.0);
-                let mut prepared = vec![zero; C::PREPARED];
-                let mut scratch = vec![zero; C::SCRATCH];
-                C::prepare(&params, &mut prepared);
-                let mut v: Vec<T> = point.iter().map(|p| T::narrow(*p)).collect();
-                let mut log_det = zero;
-                let mut cot: Vec<T> = [0.4, -0.8, 1.3].map(T::narrow).to_vec();
-                let mut cot_prepared = vec![zero; C::PREPARED];
-                let one = T::narrow(1.0);
-                if inverse {
-                    C::inverse(&prepared, &mut v, &mut log_det, &mut scratch);
-                    C::inverse_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-                } else {
-                    C::forward(&prepared, &mut v, &mut log_det, &mut scratch);
-                    C::forward_vjp(&prepared, &mut scratch, &mut cot, one, &mut cot_prepared);
-                }
-                let mut cot_params = vec![zero; C::PARAMS];
-                C::prepare_vjp(&params, &prepared, &cot_prepared, &mut cot_params);
-                let all = [&v[..], &[log_det], &cot, &cot_params].concat();
-                assert!(all.iter().all(|x| x.is_finite()), "{} {kappa} {point:?} {inverse}: {all:?}", T::NAME);
-                let norm = v.iter().map(|x| x.widen().powi(2)).sum::<f64>();
+                let mut walk = Walk::new(&chain, &params, &rounded(&point), inverse);
+                let mut cot = vec![0.4, -0.8, 1.3];
+                let cot_params = walk.pull_params(&chain, &params, &mut cot, 1.0);
+                let all = [&walk.point[..], &[walk.log_det], &cot, &cot_params].concat();
+                let finite = all.iter().all(|x| T::narrow(*x).is_finite());
+                assert!(finite, "{} {kappa} {point:?} {inverse}: {all:?}", T::NAME);
+                let norm = walk.point.iter().map(|x| x.powi(2)).sum::<f64>();
                 assert!((norm - 1.0).abs() < 40.0 * T::EPSILON, "{} {kappa} {point:?} {inverse}: {norm}", T::NAME);
             }
         }

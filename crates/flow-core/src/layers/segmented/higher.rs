@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::layers::laws::{self, Tolerance, check};
+use crate::layers::{Chain, ChainType};
 use crate::numeric::Scalar;
+use crate::testing::Walk;
 use flow_notation::settings::n;
 use rand::{SeedableRng, rngs::StdRng};
 
@@ -18,38 +20,42 @@ type Small<Rest = ()> = n::hidden_dims<FIVE, n::num_basis_functions<3, Rest>>;
 type SmallG<Rest = ()> = Small<n::zenith_type_layers<G, Rest>>;
 type Unturned<Rest = ()> = Small<n::add_rotation<0, Rest>>;
 
+/// The layer as a chain.
+fn chain<M: WithHeight, O: Options<SegmentedOptions>>() -> Chain {
+    <One<O> as ChainType<M>>::chain()
+}
+
+/// The layer itself.
+fn flow<M: WithHeight, O: Options<SegmentedOptions>>() -> HeightFlow<ANY> {
+    HeightFlow::new(M::DIM, M::REFLECTIONS, O::VALUE)
+}
+
 fn prepared<M: WithHeight, O: Options<SegmentedOptions>>(params: &[f64]) -> Vec<f64> {
-    let mut prepared = vec![0.0; <SegmentedSphere<O> as Layer<M>>::PREPARED];
-    <SegmentedSphere<O> as Layer<M>>::prepare(params, &mut prepared);
+    let mut prepared = vec![0.0; flow::<M, O>().prepared()];
+    flow::<M, O>().prepare(params, &mut prepared);
     prepared
 }
 
-/// A map at a point: the result, its log-determinant and the scratch.
+/// A map at a point: the result and its log-determinant.
 fn mapped<M: WithHeight, O: Options<SegmentedOptions>>(
-    prepared: &[f64],
+    params: &[f64],
     start: &[f64],
     inverse: bool,
-) -> (Vec<f64>, f64, Vec<f64>) {
-    let mut scratch = vec![0.0; <SegmentedSphere<O> as Layer<M>>::SCRATCH];
-    let (mut x, mut log_det) = (start.to_vec(), 0.0);
-    if inverse {
-        <SegmentedSphere<O> as Layer<M>>::inverse(prepared, &mut x, &mut log_det, &mut scratch);
-    } else {
-        let failed = <SegmentedSphere<O> as Layer<M>>::forward(prepared, &mut x, &mut log_det, &mut scratch);
-        assert!(!failed, "{start:?}");
-    }
-    (x, log_det, scratch)
+) -> (Vec<f64>, f64) {
+    let Walk { point, log_det, fault, .. } = Walk::new(&chain::<M, O>(), params, start, inverse);
+    assert_eq!(fault, None, "{start:?}");
+    (point, log_det)
 }
 
 /// The least distance to an axis, over the levels.
 fn least_rho<M: WithHeight>(v: &[f64]) -> f64 {
-    Point::of(v).levels[..M::DIM - 1].iter().map(|level| level.rho).fold(1.0, f64::min)
+    Point::of(M::DIM, v).levels[..M::DIM - 1].iter().map(|level| level.rho).fold(1.0, f64::min)
 }
 
 #[test]
 fn counts() {
     fn params<const D: usize, O: Options<SegmentedOptions>>() -> usize {
-        <SegmentedSphere<O> as Layer<Sphere<D>>>::PARAMS
+        <One<O> as ChainType<Sphere<D>>>::PARAMS
     }
     // Reflections, networks 2 -> 64 -> 16 and 3 -> 64 -> 16, mixture.
     assert_eq!(params::<3, ()>(), 16 + 1232 + 1296 + 40);
@@ -58,12 +64,13 @@ fn counts() {
     assert_eq!(params::<3, n::highway_mode<1>>(), 16 + 1232 + 32 + 1296 + 48 + 40);
     // 2 x 64 saves nothing below rank 2 but rank 1 does: 66, as 67 for 3 x 64; 64 x 16 takes 80.
     assert_eq!(params::<3, n::max_rank<1>>(), 16 + (66 + 64 + 80 + 16) + (67 + 64 + 80 + 16) + 40);
-    assert_eq!(<SegmentedSphere<()> as Layer<Sphere<2>>>::PARAMS, 1281);
+    assert_eq!(params::<2, ()>(), 1281);
 }
 
 /// At points whose rho is at least 0.1 at every level, for the reason given in the tests of the two-sphere.
 fn away_from_the_axes<M: WithHeight, O: Options<SegmentedOptions>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
+    let flow = flow::<M, O>();
     let mut all = Vec::new();
     for _ in 0..4 {
         let params = laws::random_params::<M, One<O>>(&mut rng, 0.3);
@@ -71,7 +78,7 @@ fn away_from_the_axes<M: WithHeight, O: Options<SegmentedOptions>>(seed: u64) {
         let start = loop {
             let start = laws::random_point::<M>(&mut rng, 1.0);
             let mut turned = start.clone();
-            Shape::<M, O>::rotate_back(Shape::<M, O>::sections(&numbers).0, &mut turned);
+            flow.rotate_back(flow.sections(&numbers).0, &mut turned);
             if least_rho::<M>(&turned).min(least_rho::<M>(&start)) > 0.1 {
                 break start;
             }
@@ -125,8 +132,8 @@ fn in_two_dimensions_it_is_the_layer_of_the_two_sphere() {
     for _ in 0..5 {
         let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
         let start = laws::random_point::<Sphere2>(&mut rng, 1.0);
-        let own = mapped::<Sphere<2>, O>(&prepared::<Sphere<2>, O>(&params), &start, true);
-        assert_eq!(own, mapped::<Sphere2, O>(&prepared::<Sphere2, O>(&params), &start, true));
+        let own = mapped::<Sphere<2>, O>(&params, &start, true);
+        assert_eq!(own, mapped::<Sphere2, O>(&params, &start, true));
     }
 }
 
@@ -137,10 +144,10 @@ fn the_identity_of_the_heights_has_no_volume() {
     let mut rng = StdRng::seed_from_u64(1);
     let params = laws::random_params::<Sphere<4>, One<O>>(&mut rng, 0.3);
     let start = laws::random_point::<Sphere<4>>(&mut rng, 1.0);
-    let (to, ln, _) = mapped::<Sphere<4>, O>(&prepared::<Sphere<4>, O>(&params), &start, true);
+    let (to, ln) = mapped::<Sphere<4>, O>(&params, &start, true);
     assert!((2..5).all(|k| (to[k] - start[k]).abs() < 1e-15));
     let mixture = &prepared::<Sphere<4>, O>(&params);
-    assert!((ln - moebius::map(mixture, Point::of(&start).azimuth).1.ln()).abs() < 1e-15);
+    assert!((ln - moebius::map(mixture, Point::of(4, &start).azimuth).1.ln()).abs() < 1e-15);
 }
 
 /// Poles of every level, and points beside them: v_0 = .. = v_{m-1} = 0.
@@ -165,39 +172,31 @@ fn special<M: WithHeight>() -> Vec<Vec<f64>> {
     points
 }
 
+/// Parameters and points are rounded to `T`, and the points between both ways as well.
 fn at_the_poles<M: WithHeight, O: Options<SegmentedOptions>, T: Scalar>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
-    let params = laws::random_params::<M, One<O>>(&mut rng, 0.3);
-    let narrow = |values: &[f64]| values.iter().map(|v| T::narrow(*v)).collect::<Vec<T>>();
-    let zeros = |n: usize| vec![T::narrow(0.0); n];
-    let params = narrow(&params);
-    let mut numbers = zeros(<SegmentedSphere<O> as Layer<M>>::PREPARED);
-    <SegmentedSphere<O> as Layer<M>>::prepare(&params, &mut numbers);
+    let chain = chain::<M, O>();
+    let rounded = |values: &[f64]| values.iter().map(|v| T::narrow(*v).widen()).collect::<Vec<f64>>();
+    let params = rounded(&laws::random_params::<M, One<O>>(&mut rng, 0.3));
     for point in special::<M>() {
-        let start = narrow(&point);
+        let start = rounded(&point);
         let mut at = start.clone();
-        let mut sum = T::narrow(0.0);
+        let mut sum = 0.0;
         for inverse in [true, false] {
-            let mut scratch = zeros(<SegmentedSphere<O> as Layer<M>>::SCRATCH);
-            let mut cot = narrow(&[0.3, -0.8, 1.1, 0.4, -0.6][..M::EMBED]);
-            let mut cot_numbers = zeros(numbers.len());
-            if inverse {
-                <SegmentedSphere<O> as Layer<M>>::inverse(&numbers, &mut at, &mut sum, &mut scratch);
-                let none = T::narrow(0.0);
-                <SegmentedSphere<O> as Layer<M>>::inverse_vjp(&numbers, &mut scratch, &mut cot, none, &mut cot_numbers);
-            } else {
-                assert!(!<SegmentedSphere<O> as Layer<M>>::forward(&numbers, &mut at, &mut sum, &mut scratch));
-                let none = T::narrow(0.0);
-                <SegmentedSphere<O> as Layer<M>>::forward_vjp(&numbers, &mut scratch, &mut cot, none, &mut cot_numbers);
-            }
-            let mut all = at.iter().chain(&cot).chain(&cot_numbers).chain([&sum]);
-            assert!(all.all(|v| v.widen().is_finite()), "{} {point:?} {inverse}: {at:?} {sum} {cot:?}", T::NAME);
+            let mut walk = Walk::new(&chain, &params, &at, inverse);
+            assert_eq!(walk.fault, None, "{} {point:?} {inverse}", T::NAME);
+            let mut cot = [0.3, -0.8, 1.1, 0.4, -0.6][..M::EMBED].to_vec();
+            let cot_prepared = walk.pull(&chain, &mut cot, 0.0);
+            at = rounded(&walk.point);
+            sum += walk.log_det;
+            let mut all = at.iter().chain(&cot).chain(&cot_prepared).chain([&sum]);
+            assert!(all.all(|v| v.is_finite()), "{} {point:?} {inverse}: {at:?} {sum} {cot:?}", T::NAME);
         }
         // On an axis there is a value for each direction in which it is left, and the way back may start in another.
         if point[0].hypot(point[1]) < 1e-20 {
             continue;
         }
-        let off = at.iter().zip(&start).map(|(a, b)| (*a - *b).widen().abs()).fold(sum.widen().abs(), f64::max);
+        let off = at.iter().zip(&start).map(|(a, b)| (a - b).abs()).fold(sum.abs(), f64::max);
         assert!(off < 1e4 * T::EPSILON, "{} {point:?}: {at:?}, off by {off:e}", T::NAME);
     }
 }
@@ -217,13 +216,12 @@ fn round_trips_to_the_poles() {
     let mut rng = StdRng::seed_from_u64(2);
     for _ in 0..5 {
         let params = laws::random_params::<Sphere<3>, One<O>>(&mut rng, 0.3);
-        let numbers = prepared::<Sphere<3>, O>(&params);
         for (outer, inner) in [(1e-3, 0.4), (0.4, 1e-6), (1e-6, 1e-6), (1e-40, 1e-30), (1e-150, 0.7), (0.7, 1e-150)] {
             let (z, up) = (f64::sqrt(1.0 - outer * outer), f64::sqrt(1.0 - inner * inner));
             let start = [outer * inner * 0.6, outer * inner * 0.8, -outer * up, z];
-            let (base, ln, _) = mapped::<Sphere<3>, O>(&numbers, &start, true);
-            let (back, ln_back, _) = mapped::<Sphere<3>, O>(&numbers, &base, false);
-            let (a, b) = (Point::of(&start), Point::of(&back));
+            let (base, ln) = mapped::<Sphere<3>, O>(&params, &start, true);
+            let (back, ln_back) = mapped::<Sphere<3>, O>(&params, &base, false);
+            let (a, b) = (Point::of(3, &start), Point::of(3, &back));
             let same = (0..2).all(|m| (a.levels[m].rho / b.levels[m].rho).ln().abs() < 1e-10)
                 && (0..2).all(|i| (a.azimuth[i] - b.azimuth[i]).abs() < 1e-10);
             assert!(same && (ln + ln_back).abs() < 1e-9, "{start:?} {base:?} {back:?} {ln} {ln_back}");

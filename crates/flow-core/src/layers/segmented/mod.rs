@@ -48,20 +48,23 @@ use super::rotation::{
     angles, angles_prepare, angles_prepare_vjp, angles_transpose, angles_transpose_vjp, angles_vjp, householder,
     householder_prepare, householder_prepare_vjp, householder_transpose, householder_transpose_vjp, householder_vjp,
 };
-use super::{Layer, Options, Spherical, StateTensor, moebius};
+use super::{AnyLayer, Bijection, LayerType, Options, Spherical, StateTensor, moebius};
 use crate::layers::hidden_dims::{HiddenDims, MOST_HIDDEN};
-use crate::manifolds::{Sphere, Sphere2};
+use crate::manifolds::{Manifold, Sphere, Sphere2};
 use crate::networks::Mlp;
 use crate::numeric::{Lift, Real};
 use core::marker::PhantomData;
+use core::ops::Range;
 use flow_notation::Written;
 use flow_notation::options::{SegmentedOptions, SphereRotation};
-use point::{Angles, Point};
+use point::{Angles, LEVELS, Point};
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
+use zenith::Level;
 
-/// Layer n: the azimuth by a mixture of Moebius maps, each polar angle by maps whose parameters a small network
-/// makes of the angles before it. See the options in [`SegmentedOptions`].
+/// Layer n in the type of a flow: the azimuth by a mixture of Moebius maps, each polar angle by maps whose parameters a small
+/// network makes of the angles before it. See the options in [`SegmentedOptions`].
 ///
 /// Evaluation is closed form; sampling solves for the azimuth, and once more for each letter g.
 /// The map is continuous everywhere but not smooth at the poles of its axes: the density there depends on the direction.
@@ -77,11 +80,64 @@ impl WithHeight for Sphere2 {
 }
 impl<const D: usize> WithHeight for Sphere<D> {}
 
+/// The letter on each of its manifolds.
+macro_rules! on {
+    ($([$($generics:tt)*] $manifold:ty;)*) => {$(
+        impl<$($generics)* Opts: Options<SegmentedOptions>> LayerType<$manifold> for SegmentedSphere<Opts> {
+            const PARAMS: usize =
+                HeightFlow::<ANY>::new(<$manifold>::DIM, <$manifold>::REFLECTIONS, Opts::VALUE).params;
+
+            fn layer() -> Arc<dyn AnyLayer> {
+                layer(<$manifold>::DIM, <$manifold>::REFLECTIONS, Opts::VALUE)
+            }
+        }
+    )*};
+}
+on! {
+    [] Sphere2;
+    [const D: usize,] Sphere<D>;
+}
+
+/// The two-sphere with one spline and the usual network.
+const USUAL: u8 = 0;
+/// Its options.
+const USUAL_ZENITH: Zenith = Zenith::new(SegmentedOptions::DEFAULT.zenith_type_layers);
+const USUAL_HIDDEN: HiddenDims = HiddenDims::new(SegmentedOptions::DEFAULT.hidden_dims);
+/// Any sphere, whatever the options say.
+const ANY: u8 = 1;
+
+/// The layer for these options, in the kind of which the compiler knows most.
+#[inline(never)]
+fn layer(dim: usize, reflections: usize, options: SegmentedOptions) -> Arc<dyn AnyLayer> {
+    let usual = SegmentedOptions {
+        add_rotation: options.add_rotation,
+        num_basis_functions: options.num_basis_functions,
+        ..SegmentedOptions::DEFAULT
+    };
+    if dim == 2 && options == usual {
+        Arc::new(HeightFlow::<USUAL>::new(dim, reflections, options))
+    } else {
+        Arc::new(HeightFlow::<ANY>::new(dim, reflections, options))
+    }
+}
+
 /// Size of the networks' first weights.
 const NETWORK_START: f64 = 1e-4;
 
-/// A flow of one sphere: what the options make of its dimension.
-struct Shape<M, Opts>(PhantomData<(M, Opts)>);
+/// Layer n on a sphere of two or more dimensions. What its kind says of the options is known when this is compiled.
+struct HeightFlow<const KIND: u8> {
+    dim: usize,
+    options: SegmentedOptions,
+    zenith: Zenith,
+    hidden_dims: HiddenDims,
+    /// Numbers of the rotation: parameters, those of them that act, and prepared numbers.
+    rotation: (usize, usize, usize),
+    /// Where the weights of the network of level m start, at place m - 2, and where those of the last one end.
+    weights: [usize; LEVELS + 1],
+    /// What a network keeps: the last one, which reads most, keeps most.
+    hidden: usize,
+    params: usize,
+}
 
 /// The parts of a level's scratch: the heights from target to base, what the network keeps, its output, and the cotangent of its
 /// output.
@@ -92,104 +148,150 @@ struct Parts<'a, R> {
     cot_raw: &'a mut [R],
 }
 
-/// Inputs, hidden layers and outputs of a network.
-type Widths = [usize; MOST_HIDDEN + 2];
+/// Inputs, hidden layers and outputs of a network, and how many numbers these are.
+type Widths = ([usize; MOST_HIDDEN + 2], usize);
 
-impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
-    const OPTIONS: SegmentedOptions = {
-        let options = Opts::VALUE;
+impl<const KIND: u8> HeightFlow<KIND> {
+    const fn new(dim: usize, reflections: usize, options: SegmentedOptions) -> Self {
         assert!(options.num_basis_functions > 0, "num_basis_functions of layer n must be positive");
         assert!(
             options.max_rank == -1 || options.max_rank > 0,
             "max_rank of layer n is positive, or -1 for full matrices"
         );
         assert!(options.highway_mode >= 0 && options.highway_mode <= 4, "highway_mode of layer n is 0 to 4");
-        options
-    };
-    const ZENITH: Zenith = Zenith::new(Self::OPTIONS.zenith_type_layers);
-    const COMPONENTS: usize = Self::OPTIONS.num_basis_functions as usize;
-    /// Numbers of the rotation: parameters, those of them that act, and prepared numbers.
-    const ROTATION: (usize, usize, usize) = match (Self::OPTIONS.add_rotation, Self::OPTIONS.rotation_mode) {
-        (false, _) => (0, 0, 0),
-        (true, SphereRotation::Householder) => {
-            (M::EMBED * M::EMBED, M::REFLECTIONS * M::EMBED, M::REFLECTIONS * M::EMBED)
+        let embed = dim + 1;
+        let rotation = match (options.add_rotation, options.rotation_mode) {
+            (false, _) => (0, 0, 0),
+            (true, SphereRotation::Householder) => (embed * embed, reflections * embed, reflections * embed),
+            (true, SphereRotation::Angles) => (dim * embed / 2, dim * embed / 2, dim * embed),
+        };
+        let mut flow = HeightFlow {
+            dim,
+            options,
+            zenith: Zenith::new(options.zenith_type_layers),
+            hidden_dims: HiddenDims::new(options.hidden_dims),
+            rotation,
+            weights: [0; LEVELS + 1],
+            hidden: 0,
+            params: 0,
+        };
+        let mut level = 2;
+        while level <= dim {
+            let widths = flow.widths(level);
+            let network = flow.network(&widths);
+            let own = if flow.zenith.params() > 0 { network.params() } else { 0 };
+            flow.weights[level - 1] = flow.weights[level - 2] + own;
+            flow.hidden = network.hidden();
+            level += 1;
         }
-        (true, SphereRotation::Angles) => (M::DIM * M::EMBED / 2, M::DIM * M::EMBED / 2, M::DIM * M::EMBED),
-    };
+        flow.params = rotation.0 + flow.all_weights() + moebius::PARAMS * flow.components();
+        flow
+    }
 
-    /// Widths of the network of level `level`, and how many they are.
-    const fn widths(level: usize) -> (Widths, usize) {
-        let (hidden, mut widths, mut i) = (HiddenDims::new(Self::OPTIONS.hidden_dims), [level; MOST_HIDDEN + 2], 0);
-        while i < hidden.layers {
-            widths[i + 1] = hidden.widths[i];
-            i += 1;
-        }
-        widths[i + 1] = Self::ZENITH.params();
-        (widths, i + 2)
+    /// Dimension of the sphere.
+    #[inline(always)]
+    const fn dim(&self) -> usize {
+        if KIND == USUAL { 2 } else { self.dim }
     }
-    const fn network((widths, count): &(Widths, usize)) -> Mlp<'_> {
-        let rank = if Self::OPTIONS.max_rank > 0 { Self::OPTIONS.max_rank as usize } else { 0 };
-        Mlp::new(widths.split_at(*count).0, rank, Self::OPTIONS.highway_mode as usize)
+    /// Numbers of a point.
+    #[inline(always)]
+    const fn embed(&self) -> usize {
+        self.dim() + 1
     }
-    /// Weights of the networks of all levels before this one.
-    const fn weights_before(level: usize) -> usize {
-        let (mut n, mut m) = (0, 2);
-        while m < level && Self::ZENITH.params() > 0 {
-            n += Self::network(&Self::widths(m)).params();
-            m += 1;
-        }
-        n
+    /// The options, as far as they choose between formulas.
+    #[inline(always)]
+    const fn options(&self) -> &SegmentedOptions {
+        if KIND == USUAL { &SegmentedOptions::DEFAULT } else { &self.options }
     }
-    const WEIGHTS: usize = Self::weights_before(M::DIM + 1);
-    const HEIGHTS: usize = Self::ZENITH.heights();
-    /// What a network keeps: the last one, which reads most, keeps most.
-    const HIDDEN: usize = Self::network(&Self::widths(M::DIM)).hidden();
+    #[inline(always)]
+    const fn zenith(&self) -> Zenith {
+        if KIND == USUAL { USUAL_ZENITH } else { self.zenith }
+    }
+    /// The map of the height of level `level`.
+    #[inline(always)]
+    const fn level(&self, level: usize) -> Level<KIND> {
+        Level::new(self.zenith(), level)
+    }
+    /// Number of Moebius maps.
+    const fn components(&self) -> usize {
+        self.options.num_basis_functions as usize
+    }
+
+    /// Widths of the network of level `level`.
+    #[inline(always)]
+    const fn widths(&self, level: usize) -> Widths {
+        let hidden = if KIND == USUAL { USUAL_HIDDEN } else { self.hidden_dims };
+        hidden.network(level, self.zenith().params())
+    }
+    #[inline(always)]
+    const fn network<'a>(&self, (widths, count): &'a Widths) -> Mlp<'a> {
+        let options = self.options();
+        let rank = if options.max_rank > 0 { options.max_rank as usize } else { 0 };
+        Mlp::new(widths.split_at(*count).0, rank, options.highway_mode as usize)
+    }
+    /// The weights of the network of level `level` among those of all networks.
+    #[inline(always)]
+    fn own_weights(&self, level: usize) -> Range<usize> {
+        self.weights[level - 2]..self.weights[level - 1]
+    }
+    /// How many weights the networks have together.
+    const fn all_weights(&self) -> usize {
+        self.weights[self.dim - 1]
+    }
     /// Scratch of one level.
-    const LEVEL: usize = Self::HEIGHTS + Self::HIDDEN + 2 * Self::ZENITH.params();
-    const PARAMS: usize = Self::ROTATION.0 + Self::WEIGHTS + moebius::PARAMS * Self::COMPONENTS;
-    const PREPARED: usize = Self::ROTATION.2 + Self::WEIGHTS + moebius::prepared(Self::COMPONENTS);
-    const SCRATCH: usize = 2 * Point::<f64>::saved(M::DIM) + (M::DIM - 1) * Self::LEVEL;
+    const fn level_len(&self) -> usize {
+        self.zenith().heights() + self.hidden + 2 * self.zenith().params()
+    }
 
     /// Rotation, networks, mixture.
     #[inline(always)]
-    fn sections<T>(prepared: &[T]) -> (&[T], &[T], &[T]) {
-        let (rotation, rest) = prepared.split_at(Self::ROTATION.2);
-        let (weights, mixture) = rest.split_at(Self::WEIGHTS);
+    fn sections<'a, T>(&self, prepared: &'a [T]) -> (&'a [T], &'a [T], &'a [T]) {
+        let (rotation, rest) = prepared.split_at(self.rotation.2);
+        let (weights, mixture) = rest.split_at(self.all_weights());
         (rotation, weights, mixture)
     }
     #[inline(always)]
-    fn sections_mut<T>(prepared: &mut [T]) -> (&mut [T], &mut [T], &mut [T]) {
-        let (rotation, rest) = prepared.split_at_mut(Self::ROTATION.2);
-        let (weights, mixture) = rest.split_at_mut(Self::WEIGHTS);
+    fn sections_mut<'a, T>(&self, prepared: &'a mut [T]) -> (&'a mut [T], &'a mut [T], &'a mut [T]) {
+        let (rotation, rest) = prepared.split_at_mut(self.rotation.2);
+        let (weights, mixture) = rest.split_at_mut(self.all_weights());
         (rotation, weights, mixture)
     }
     /// Target, base, levels.
     #[inline(always)]
-    fn scratch<R>(scratch: &mut [R]) -> (&mut [R], &mut [R], &mut [R]) {
-        let (target, rest) = scratch.split_at_mut(Point::<f64>::saved(M::DIM));
-        let (base, levels) = rest.split_at_mut(Point::<f64>::saved(M::DIM));
+    fn places<'a, R>(&self, scratch: &'a mut [R]) -> (&'a mut [R], &'a mut [R], &'a mut [R]) {
+        let (target, rest) = scratch.split_at_mut(point::saved(self.dim()));
+        let (base, levels) = rest.split_at_mut(point::saved(self.dim()));
         (target, base, levels)
     }
     #[inline(always)]
-    fn parts<R>(levels: &mut [R], level: usize) -> Parts<'_, R> {
-        let (heights, rest) = levels[(level - 2) * Self::LEVEL..][..Self::LEVEL].split_at_mut(Self::HEIGHTS);
-        let (hidden, rest) = rest.split_at_mut(Self::HIDDEN);
-        let (raw, cot_raw) = rest.split_at_mut(Self::ZENITH.params());
+    fn parts<'a, R>(&self, levels: &'a mut [R], level: usize) -> Parts<'a, R> {
+        let own = &mut levels[(level - 2) * self.level_len()..][..self.level_len()];
+        let (heights, rest) = own.split_at_mut(self.zenith().heights());
+        let (hidden, rest) = rest.split_at_mut(self.hidden);
+        let (raw, cot_raw) = rest.split_at_mut(self.zenith().params());
         Parts { heights, hidden, raw, cot_raw }
     }
 
     /// The parameters of a level from the target's point below it.
     #[inline(always)]
-    fn zenith_parameters<R: Real, P: Lift<R>>(level: usize, weights: &[P], target: &Point<R>, parts: &mut Parts<R>) {
-        if Self::ZENITH.params() > 0 {
-            let weights = &weights[Self::weights_before(level)..Self::weights_before(level + 1)];
+    fn zenith_parameters<R: Real, P: Lift<R>>(
+        &self,
+        level: usize,
+        weights: &[P],
+        target: &Point<R>,
+        parts: &mut Parts<R>,
+    ) {
+        if self.zenith().params() > 0 {
             let below = target.vector(level - 1);
-            Self::network(&Self::widths(level)).evaluate(weights, &below[..level], parts.hidden, parts.raw);
+            let widths = self.widths(level);
+            let weights = &weights[self.own_weights(level)];
+            self.network(&widths).evaluate(weights, &below[..level], parts.hidden, parts.raw);
         }
     }
     /// Its cotangents, added to those of the target's angles below.
     #[inline(always)]
     fn zenith_parameters_vjp<R: Real, P: Lift<R>>(
+        &self,
         level: usize,
         weights: &[P],
         target: &Point<R>,
@@ -197,95 +299,106 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Shape<M, Opts> {
         angles: &mut Angles<R>,
         cot_weights: &mut [R],
     ) {
-        if Self::ZENITH.params() > 0 {
-            let own = Self::weights_before(level)..Self::weights_before(level + 1);
+        if self.zenith().params() > 0 {
             let below = target.vector(level - 1);
             let mut cot = [R::zero(); point::COMPONENTS];
-            Self::network(&Self::widths(level)).evaluate_vjp(
-                &weights[own.clone()],
+            let widths = self.widths(level);
+            self.network(&widths).evaluate_vjp(
+                &weights[self.own_weights(level)],
                 &below[..level],
                 parts.hidden,
                 parts.cot_raw,
                 &mut cot[..level],
-                &mut cot_weights[own],
+                &mut cot_weights[self.own_weights(level)],
             );
             target.add_cot_angles(level - 1, &cot, angles);
         }
     }
 
     #[inline(always)]
-    fn rotate<R: Real, P: Lift<R>>(rotation: &[P], x: &mut [R]) {
-        match Self::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder(M::EMBED, rotation, x),
-            SphereRotation::Angles => angles(M::EMBED, rotation, x),
+    fn rotate<R: Real, P: Lift<R>>(&self, rotation: &[P], x: &mut [R]) {
+        match self.options().rotation_mode {
+            SphereRotation::Householder => householder(self.embed(), rotation, x),
+            SphereRotation::Angles => angles(self.embed(), rotation, x),
         }
     }
     #[inline(always)]
-    fn rotate_back<R: Real, P: Lift<R>>(rotation: &[P], x: &mut [R]) {
-        match Self::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder_transpose(M::EMBED, rotation, x),
-            SphereRotation::Angles => angles_transpose(M::EMBED, rotation, x),
+    fn rotate_back<R: Real, P: Lift<R>>(&self, rotation: &[P], x: &mut [R]) {
+        match self.options().rotation_mode {
+            SphereRotation::Householder => householder_transpose(self.embed(), rotation, x),
+            SphereRotation::Angles => angles_transpose(self.embed(), rotation, x),
         }
     }
 }
 
-impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSphere<Opts> {
-    const PARAMS: usize = Shape::<M, Opts>::PARAMS;
-    const PREPARED: usize = Shape::<M, Opts>::PREPARED;
-    const SCRATCH: usize = Shape::<M, Opts>::SCRATCH;
-    const NAME: &'static str = "n";
+impl<const KIND: u8> Bijection for HeightFlow<KIND> {
+    const VECTORISED: bool = KIND == USUAL;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "n"
+    }
+    fn params(&self) -> usize {
+        self.params
+    }
+    fn prepared(&self) -> usize {
+        self.rotation.2 + self.all_weights() + moebius::prepared(self.components())
+    }
+    fn scratch(&self) -> usize {
+        2 * point::saved(self.dim) + (self.dim - 1) * self.level_len()
     }
 
-    /// Rotation and mixture from N(0, 1); the networks start close to a constant: the identity of the polar angles.
-    // Those of all networks on a higher sphere stand in one tensor.
-    fn state() -> Vec<StateTensor> {
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
+    }
+
+    // The weights of all networks on a higher sphere stand in one tensor.
+    fn state(&self) -> Vec<StateTensor> {
         StateTensor::list([
-            ("householder_params", &[1, Shape::<M, Opts>::ROTATION.0]),
-            ("amortized_mlp.u_v_b_pars", &[1, Shape::<M, Opts>::WEIGHTS]),
-            ("moebius_trafo.moebius_pars", &[1, Shape::<M, Opts>::COMPONENTS, moebius::PARAMS]),
+            ("householder_params", &[1, self.rotation.0]),
+            ("amortized_mlp.u_v_b_pars", &[1, self.all_weights()]),
+            ("moebius_trafo.moebius_pars", &[1, self.components(), moebius::PARAMS]),
         ])
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        type S<M, Opts> = Shape<M, Opts>;
+    /// Rotation and mixture from N(0, 1); the networks start close to a constant: the identity of the polar angles.
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
-        let weights = &mut params[S::<M, Opts>::ROTATION.0..][..S::<M, Opts>::WEIGHTS];
+        let weights = &mut params[self.rotation.0..][..self.all_weights()];
         weights.iter_mut().for_each(|w| *w *= NETWORK_START);
-        for level in 2..=M::DIM {
-            let own = &mut weights[..S::<M, Opts>::weights_before(level + 1)];
-            let outputs = own.len() - S::<M, Opts>::ZENITH.params();
-            S::<M, Opts>::ZENITH.initial(&mut own[outputs..]);
+        for level in 2..=self.dim {
+            let own = &mut weights[self.own_weights(level)];
+            let outputs = own.len() - self.zenith().params();
+            self.zenith().initial(&mut own[outputs..]);
         }
     }
 
-    #[inline]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        let (given, rest) = params.split_at(Shape::<M, Opts>::ROTATION.0);
-        let given = &given[..Shape::<M, Opts>::ROTATION.1];
-        let (given_weights, given_mixture) = rest.split_at(Shape::<M, Opts>::WEIGHTS);
-        let (rotation, weights, mixture) = Shape::<M, Opts>::sections_mut(prepared);
-        match Shape::<M, Opts>::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder_prepare(M::EMBED, given, rotation),
+    #[inline(always)]
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        let (given, rest) = params.split_at(self.rotation.0);
+        let given = &given[..self.rotation.1];
+        let (given_weights, given_mixture) = rest.split_at(self.all_weights());
+        let (rotation, weights, mixture) = self.sections_mut(prepared);
+        match self.options().rotation_mode {
+            SphereRotation::Householder => householder_prepare(self.embed(), given, rotation),
             SphereRotation::Angles => angles_prepare(given, rotation),
         }
         weights.copy_from_slice(given_weights);
         moebius::prepare(given_mixture, mixture);
     }
-    #[inline]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        let (all, acting, _) = Shape::<M, Opts>::ROTATION;
+    #[inline(always)]
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        let (all, acting, _) = self.rotation;
         let (given, rest) = params.split_at(all);
-        let given_mixture = &rest[Shape::<M, Opts>::WEIGHTS..];
+        let given_mixture = &rest[self.all_weights()..];
         let (cot_given, rest) = cot_params.split_at_mut(all);
-        let (cot_given_weights, cot_given_mixture) = rest.split_at_mut(Shape::<M, Opts>::WEIGHTS);
-        let (rotation, _, mixture) = Shape::<M, Opts>::sections(prepared);
-        let (cot_rotation, cot_weights, cot_mixture) = Shape::<M, Opts>::sections(cot_prepared);
+        let (cot_given_weights, cot_given_mixture) = rest.split_at_mut(self.all_weights());
+        let (rotation, _, mixture) = self.sections(prepared);
+        let (cot_rotation, cot_weights, cot_mixture) = self.sections(cot_prepared);
         let (given, cot_given) = (&given[..acting], &mut cot_given[..acting]);
-        match Shape::<M, Opts>::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder_prepare_vjp(M::EMBED, given, rotation, cot_rotation, cot_given),
+        match self.options().rotation_mode {
+            SphereRotation::Householder => {
+                householder_prepare_vjp(self.embed(), given, rotation, cot_rotation, cot_given);
+            }
             SphereRotation::Angles => angles_prepare_vjp(rotation, cot_rotation, cot_given),
         }
         for (out, cot) in cot_given_weights.iter_mut().zip(cot_weights) {
@@ -294,46 +407,46 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
         moebius::prepare_vjp(given_mixture, mixture, cot_mixture, cot_given_mixture);
     }
 
-    #[inline]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
-        let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
-        Shape::<M, Opts>::rotate_back(rotation, x);
-        let target = Point::of(x);
+    #[inline(always)]
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        let (rotation, weights, mixture) = self.sections(prepared);
+        let (kept_target, kept_base, levels) = self.places(scratch);
+        self.rotate_back(rotation, x);
+        let target = Point::of(self.dim(), x);
         let (azimuth, slope) = moebius::map(mixture, target.azimuth);
         *log_det += slope.ln();
         let mut base = Point { azimuth, ..target };
-        for m in 2..=M::DIM {
-            let mut parts = Shape::<M, Opts>::parts(levels, m);
-            Shape::<M, Opts>::zenith_parameters(m, weights, &target, &mut parts);
-            let level = Shape::<M, Opts>::ZENITH.level(m);
-            base.levels[m - 2] = level.inverse(parts.raw, &target.levels[m - 2], parts.heights, log_det);
+        for m in 2..=self.dim() {
+            let mut parts = self.parts(levels, m);
+            self.zenith_parameters(m, weights, &target, &mut parts);
+            base.levels[m - 2] = self.level(m).inverse(parts.raw, &target.levels[m - 2], parts.heights, log_det);
         }
-        target.save(M::DIM, kept_target);
-        base.save(M::DIM, kept_base);
-        x.copy_from_slice(&base.vector(M::DIM)[..M::EMBED]);
+        target.save(self.dim(), kept_target);
+        base.save(self.dim(), kept_base);
+        x.copy_from_slice(&base.vector(self.dim())[..self.embed()]);
     }
 
-    #[inline]
+    #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
-        let (cot_rotation, cot_weights, cot_mixture) = Shape::<M, Opts>::sections_mut(cot_prepared);
-        let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
-        let (target, base) = (Point::load(kept_target), Point::load(kept_base));
+        let (rotation, weights, mixture) = self.sections(prepared);
+        let (cot_rotation, cot_weights, cot_mixture) = self.sections_mut(cot_prepared);
+        let (kept_target, kept_base, levels) = self.places(scratch);
+        let (target, base) = (Point::load(self.dim(), kept_target), Point::load(self.dim(), kept_base));
         let (mut cot_target, mut cot_base) = (Angles::zero(), Angles::zero());
-        base.add_cot_angles(M::DIM, cot, &mut cot_base);
+        base.add_cot_angles(self.dim(), cot, &mut cot_base);
 
         cot_target.phi = moebius::map_vjp(mixture, target.azimuth, cot_base.phi, cot_log_det, cot_mixture);
-        for m in 2..=M::DIM {
-            let mut parts = Shape::<M, Opts>::parts(levels, m);
+        for m in 2..=self.dim() {
+            let mut parts = self.parts(levels, m);
             parts.cot_raw.fill(R::zero());
-            cot_target.theta[m - 2] += Shape::<M, Opts>::ZENITH.level(m).inverse_vjp(
+            cot_target.theta[m - 2] += self.level(m).inverse_vjp(
                 parts.raw,
                 &target.levels[m - 2],
                 &base.levels[m - 2],
@@ -342,66 +455,65 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
                 cot_log_det,
                 parts.cot_raw,
             );
-            Shape::<M, Opts>::zenith_parameters_vjp(m, weights, &target, &mut parts, &mut cot_target, cot_weights);
+            self.zenith_parameters_vjp(m, weights, &target, &mut parts, &mut cot_target, cot_weights);
         }
-        target.cot_vector(M::DIM, &cot_target, cot);
-        let x = &mut target.vector(M::DIM)[..M::EMBED];
-        match Shape::<M, Opts>::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder_transpose_vjp(M::EMBED, rotation, x, cot, cot_rotation),
-            SphereRotation::Angles => angles_transpose_vjp(M::EMBED, rotation, x, cot, cot_rotation),
+        target.cot_vector(self.dim(), &cot_target, cot);
+        let x = &mut target.vector(self.dim())[..self.embed()];
+        match self.options().rotation_mode {
+            SphereRotation::Householder => householder_transpose_vjp(self.embed(), rotation, x, cot, cot_rotation),
+            SphereRotation::Angles => angles_transpose_vjp(self.embed(), rotation, x, cot, cot_rotation),
         }
     }
 
-    #[inline]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
-        let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
-        let base = Point::of(z);
+    #[inline(always)]
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        let (rotation, weights, mixture) = self.sections(prepared);
+        let (kept_target, kept_base, levels) = self.places(scratch);
+        let base = Point::of(self.dim(), z);
         let (azimuth, slope, mut failed) = moebius::solve(mixture, base.azimuth);
         *log_det -= slope.ln();
         let mut target = Point { azimuth, ..base };
-        for m in 2..=M::DIM {
-            let mut parts = Shape::<M, Opts>::parts(levels, m);
-            Shape::<M, Opts>::zenith_parameters(m, weights, &target, &mut parts);
-            let level = Shape::<M, Opts>::ZENITH.level(m);
-            let (to, unconverged) = level.forward(parts.raw, &base.levels[m - 2], parts.heights, log_det);
+        for m in 2..=self.dim() {
+            let mut parts = self.parts(levels, m);
+            self.zenith_parameters(m, weights, &target, &mut parts);
+            let (to, unconverged) = self.level(m).forward(parts.raw, &base.levels[m - 2], parts.heights, log_det);
             target.levels[m - 2] = to;
             failed = failed | unconverged;
         }
-        target.save(M::DIM, kept_target);
-        base.save(M::DIM, kept_base);
-        z.copy_from_slice(&target.vector(M::DIM)[..M::EMBED]);
-        Shape::<M, Opts>::rotate(rotation, z);
+        target.save(self.dim(), kept_target);
+        base.save(self.dim(), kept_base);
+        z.copy_from_slice(&target.vector(self.dim())[..self.embed()]);
+        self.rotate(rotation, z);
         failed
     }
 
-    #[inline]
+    #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        let (rotation, weights, mixture) = Shape::<M, Opts>::sections(prepared);
-        let (cot_rotation, cot_weights, cot_mixture) = Shape::<M, Opts>::sections_mut(cot_prepared);
-        let (kept_target, kept_base, levels) = Shape::<M, Opts>::scratch(scratch);
-        let (target, base) = (Point::load(kept_target), Point::load(kept_base));
-        let mut x = target.vector(M::DIM);
-        let x = &mut x[..M::EMBED];
-        Shape::<M, Opts>::rotate(rotation, x);
-        match Shape::<M, Opts>::OPTIONS.rotation_mode {
-            SphereRotation::Householder => householder_vjp(M::EMBED, rotation, x, cot, cot_rotation),
-            SphereRotation::Angles => angles_vjp(M::EMBED, rotation, x, cot, cot_rotation),
+        let (rotation, weights, mixture) = self.sections(prepared);
+        let (cot_rotation, cot_weights, cot_mixture) = self.sections_mut(cot_prepared);
+        let (kept_target, kept_base, levels) = self.places(scratch);
+        let (target, base) = (Point::load(self.dim(), kept_target), Point::load(self.dim(), kept_base));
+        let x = &mut target.vector(self.dim())[..self.embed()];
+        self.rotate(rotation, x);
+        match self.options().rotation_mode {
+            SphereRotation::Householder => householder_vjp(self.embed(), rotation, x, cot, cot_rotation),
+            SphereRotation::Angles => angles_vjp(self.embed(), rotation, x, cot, cot_rotation),
         }
         let (mut cot_target, mut cot_base) = (Angles::zero(), Angles::zero());
-        target.add_cot_angles(M::DIM, cot, &mut cot_target);
+        target.add_cot_angles(self.dim(), cot, &mut cot_target);
 
         // Downwards: the network of a level reads the target's angles below it.
-        for m in (2..=M::DIM).rev() {
-            let mut parts = Shape::<M, Opts>::parts(levels, m);
+        for m in (2..=self.dim()).rev() {
+            let mut parts = self.parts(levels, m);
             parts.cot_raw.fill(R::zero());
-            cot_base.theta[m - 2] = Shape::<M, Opts>::ZENITH.level(m).forward_vjp(
+            cot_base.theta[m - 2] = self.level(m).forward_vjp(
                 parts.raw,
                 &base.levels[m - 2],
                 &target.levels[m - 2],
@@ -410,9 +522,9 @@ impl<M: WithHeight, Opts: Options<SegmentedOptions>> Layer<M> for SegmentedSpher
                 cot_log_det,
                 parts.cot_raw,
             );
-            Shape::<M, Opts>::zenith_parameters_vjp(m, weights, &target, &mut parts, &mut cot_target, cot_weights);
+            self.zenith_parameters_vjp(m, weights, &target, &mut parts, &mut cot_target, cot_weights);
         }
         cot_base.phi = moebius::solve_vjp(mixture, target.azimuth, cot_target.phi, cot_log_det, cot_mixture);
-        base.cot_vector(M::DIM, &cot_base, cot);
+        base.cot_vector(self.dim(), &cot_base, cot);
     }
 }

@@ -15,7 +15,7 @@ use crate::numeric::{Real, Scalar};
 /// Space for components of a vector.
 pub(super) const COMPONENTS: usize = LARGEST_SPHERE + 1;
 /// Levels of the largest sphere.
-const LEVELS: usize = LARGEST_SPHERE - 1;
+pub(super) const LEVELS: usize = LARGEST_SPHERE - 1;
 
 /// Sine and cosine of the polar angle of one level.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +40,31 @@ pub(super) struct Angles<R> {
 }
 
 impl<R: Real> Angles<R> {
+    #[inline(always)]
     pub fn zero() -> Self {
         Angles { phi: R::zero(), theta: [R::zero(); LEVELS] }
     }
+}
+
+/// How many numbers [`Point::save`] keeps.
+pub(super) const fn saved(dim: usize) -> usize {
+    2 * dim
+}
+
+/// The cotangent of an angle that moves a point on a circle of this radius; none where `axis`, a distance, is nothing.
+#[inline(always)]
+fn over<R: Real>(angle: R, radius: R, axis: R) -> R {
+    let away = axis.gt(Point::least());
+    R::select(away, angle / R::select(away, radius, R::one()), R::zero())
+}
+
+/// The components of a point of the next larger sphere: those of the smaller one shrunk, and the height behind them.
+#[inline(always)]
+fn raise<R: Real>(u: &mut [R; COMPONENTS], m: usize, Polar { rho, z }: Polar<R>) {
+    for x in &mut u[..m] {
+        *x *= rho;
+    }
+    u[m] = z;
 }
 
 impl<R: Real> Point<R> {
@@ -52,14 +74,9 @@ impl<R: Real> Point<R> {
         R::constant(R::Scalar::TINY * 1e8)
     }
 
-    /// How many numbers [`Point::save`] keeps.
-    pub const fn saved(dim: usize) -> usize {
-        2 * dim
-    }
-
+    /// The point of the sphere of `dim` dimensions with these components.
     #[inline(always)]
-    pub fn of(v: &[R]) -> Self {
-        let dim = v.len() - 1;
+    pub fn of(dim: usize, v: &[R]) -> Self {
         let on_axis = v[0].abs().max(v[1].abs()).lt(Self::least());
         let mut length = R::select(on_axis, Self::least(), hypot(v[0], v[1]));
         let azimuth = [R::select(on_axis, R::one(), v[0] / length), R::select(on_axis, R::zero(), v[1] / length)];
@@ -80,9 +97,7 @@ impl<R: Real> Point<R> {
         let mut u = [R::zero(); COMPONENTS];
         u[..2].copy_from_slice(&self.azimuth);
         for m in 2..=dim {
-            let Polar { rho, z } = self.levels[m - 2];
-            u[..m].iter_mut().for_each(|x| *x *= rho);
-            u[m] = z;
+            raise(&mut u, m, self.levels[m - 2]);
         }
         u
     }
@@ -96,9 +111,9 @@ impl<R: Real> Point<R> {
         }
     }
     #[inline(always)]
-    pub fn load(from: &[R]) -> Self {
+    pub fn load(dim: usize, from: &[R]) -> Self {
         let mut levels = [Polar { rho: R::one(), z: R::zero() }; LEVELS];
-        for (level, from) in levels.iter_mut().zip(from[2..].chunks_exact(2)) {
+        for (level, from) in levels[..dim - 1].iter_mut().zip(from[2..].chunks_exact(2)) {
             *level = Polar { rho: from[0], z: from[1] };
         }
         Point { azimuth: [from[0], from[1]], levels }
@@ -123,10 +138,12 @@ impl<R: Real> Point<R> {
         angles.phi += products[1] * (u[0] * cot[1] - u[1] * cot[0]);
         for m in 2..=dim {
             let Polar { rho, z } = self.levels[m - 2];
-            let along = u[..m].iter().zip(cot).fold(R::zero(), |sum, (x, c)| sum + *x * *c);
+            let mut along = R::zero();
+            for (x, c) in u[..m].iter().zip(cot) {
+                along += *x * *c;
+            }
             angles.theta[m - 2] += products[m] * (z * along - rho * cot[m]);
-            u[..m].iter_mut().for_each(|x| *x *= rho);
-            u[m] = z;
+            raise(&mut u, m, self.levels[m - 2]);
         }
     }
 
@@ -134,10 +151,6 @@ impl<R: Real> Point<R> {
     #[inline(always)]
     pub fn cot_vector(&self, dim: usize, angles: &Angles<R>, cot: &mut [R]) {
         let products = self.products(dim);
-        let over = |angle: R, radius: R, axis: R| {
-            let away = axis.gt(Self::least());
-            R::select(away, angle / R::select(away, radius, R::one()), R::zero())
-        };
         let mut u = [R::zero(); COMPONENTS];
         u[..2].copy_from_slice(&self.azimuth);
         let turn = over(angles.phi, products[1], products[1]);
@@ -151,8 +164,7 @@ impl<R: Real> Point<R> {
                 *cot += fall * z * *x;
             }
             cot[m] -= fall * rho;
-            u[..m].iter_mut().for_each(|x| *x *= rho);
-            u[m] = z;
+            raise(&mut u, m, self.levels[m - 2]);
         }
     }
 }

@@ -3,8 +3,10 @@
 use super::*;
 use crate::layers::HiddenDims;
 use crate::layers::laws::{self, Tolerance, check};
+use crate::layers::{Chain, ChainType};
 use crate::manifolds::Manifold;
 use crate::numeric::Scalar;
+use crate::testing::Walk;
 use core::f64::consts::PI;
 use flow_notation::Text;
 use flow_notation::settings::n;
@@ -18,12 +20,11 @@ struct Polar {
 
 impl Polar {
     fn of(v: &[f64]) -> Self {
-        let point = Point::of(v);
+        let point = Point::of(2, v);
         Polar { azimuth: point.azimuth, rho: point.levels[0].rho }
     }
 }
 
-type On2<O> = Shape<Sphere2, O>;
 type One<O> = (SegmentedSphere<O>, ());
 const EIGHT: u128 = b'8' as u128;
 const SIX_FIVE: u128 = u32::from_le_bytes(*b"6-5\0") as u128;
@@ -36,31 +37,27 @@ type SmallG<Rest = ()> = Small<n::zenith_type_layers<G, Rest>>;
 type Unturned<Rest = ()> = Small<n::add_rotation<0, Rest>>;
 type UnturnedG = Unturned<n::zenith_type_layers<G>>;
 
-fn prepared<O: Options<SegmentedOptions>>(params: &[f64]) -> Vec<f64> {
-    let mut prepared = vec![0.0; <SegmentedSphere<O> as Layer<Sphere2>>::PREPARED];
-    <SegmentedSphere<O> as Layer<Sphere2>>::prepare(params, &mut prepared);
-    prepared
+/// The layer as a chain on the two-sphere.
+fn chain<O: Options<SegmentedOptions>>() -> Chain {
+    <One<O> as ChainType<Sphere2>>::chain()
 }
 
-/// A map at a point: the result, its log-determinant and the scratch.
-fn mapped<O: Options<SegmentedOptions>>(prepared: &[f64], start: &[f64], inverse: bool) -> (Vec<f64>, f64, Vec<f64>) {
-    let mut scratch = vec![0.0; <SegmentedSphere<O> as Layer<Sphere2>>::SCRATCH];
-    let (mut x, mut log_det) = (start.to_vec(), 0.0);
-    if inverse {
-        <SegmentedSphere<O> as Layer<Sphere2>>::inverse(prepared, &mut x, &mut log_det, &mut scratch);
-    } else {
-        assert!(
-            !<SegmentedSphere<O> as Layer<Sphere2>>::forward(prepared, &mut x, &mut log_det, &mut scratch),
-            "{start:?}"
-        );
-    }
-    (x, log_det, scratch)
+/// The layer itself.
+fn flow<O: Options<SegmentedOptions>>() -> HeightFlow<ANY> {
+    HeightFlow::new(2, Sphere2::REFLECTIONS, O::VALUE)
+}
+
+/// A map at a point.
+fn mapped(chain: &Chain, params: &[f64], start: &[f64], inverse: bool) -> Walk<f64> {
+    let walk = Walk::new(chain, params, start, inverse);
+    assert_eq!(walk.fault, None, "{start:?}");
+    walk
 }
 
 #[test]
 fn counts_and_texts() {
     fn params<O: Options<SegmentedOptions>>() -> usize {
-        <SegmentedSphere<O> as Layer<Sphere2>>::PARAMS
+        <One<O> as ChainType<Sphere2>>::PARAMS
     }
     assert_eq!(params::<()>(), 1281);
     assert_eq!(params::<n::hidden_dims<EIGHT, n::num_basis_functions<5>>>(), 197);
@@ -76,13 +73,15 @@ fn counts_and_texts() {
 /// distances like rho there (see `derivatives_beside_the_poles`).
 fn away_from_the_poles<O: Options<SegmentedOptions>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
+    let flow = flow::<O>();
     for _ in 0..10 {
         let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
-        let numbers = prepared::<O>(&params);
+        let mut numbers = vec![0.0; flow.prepared()];
+        flow.prepare(&params, &mut numbers);
         let (start, seen) = loop {
             let start = laws::random_point::<Sphere2>(&mut rng, 1.0);
             let mut turned = start.clone();
-            On2::<O>::rotate_back(On2::<O>::sections(&numbers).0, &mut turned);
+            flow.rotate_back(flow.sections(&numbers).0, &mut turned);
             if Polar::of(&start).rho.min(Polar::of(&turned).rho) > 0.03 {
                 break (start, turned);
             }
@@ -97,7 +96,7 @@ fn away_from_the_poles<O: Options<SegmentedOptions>>(seed: u64) {
         let rho = Polar::of(&seen).rho;
         for sin in [1e-3_f64, 1e-9, 0.0, -1e-9, -1e-3] {
             let mut seam = [-rho * (1.0 - sin * sin).sqrt(), rho * sin, seen[2]];
-            On2::<O>::rotate(On2::<O>::sections(&numbers).0, &mut seam);
+            flow.rotate(flow.sections(&numbers).0, &mut seam);
             laws::round_trip::<Sphere2, One<O>, f64>(&params, &seam, 1e-9).unwrap();
             laws::jacobian::<Sphere2, One<O>>(&params, &seam, 1e-6).unwrap();
             laws::gradients::<Sphere2, One<O>>(&mut rng, &params, &seam, true, 1e-6).unwrap();
@@ -115,6 +114,26 @@ fn laws_away_from_the_poles() {
     away_from_the_poles::<Unturned>(6);
     away_from_the_poles::<UnturnedG>(7);
     away_from_the_poles::<n::hidden_dims<SIX_FIVE>>(8);
+}
+
+/// What the compiler knows of the usual layer changes no number.
+#[test]
+fn the_usual_kind_gives_the_numbers_of_any() {
+    type O = n::num_basis_functions<4>;
+    let (usual, any) = (chain::<O>(), Chain::new(vec![Arc::new(flow::<O>())]));
+    let mut rng = StdRng::seed_from_u64(1);
+    for _ in 0..5 {
+        let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
+        let start = laws::random_point::<Sphere2>(&mut rng, 1.0);
+        for inverse in [true, false] {
+            let ends = [&usual, &any].map(|chain| {
+                let (mut walk, mut cot) = (mapped(chain, &params, &start, inverse), vec![0.3, -0.8, 1.1]);
+                let cot_params = walk.pull_params(chain, &params, &mut cot, 0.7);
+                (walk.point, walk.log_det, cot, cot_params)
+            });
+            assert_eq!(ends[0], ends[1], "{inverse}");
+        }
+    }
 }
 
 /// Of the seeds 1 to 99 those that fail have a point at rho < 0.006 (see above); these have none.
@@ -142,14 +161,14 @@ fn beside_a_pole(theta: f64, phi: f64, south: bool) -> [f64; 3] {
 
 fn round_trips_beside_the_poles<O: Options<SegmentedOptions>>(seed: u64, least: f64) {
     let mut rng = StdRng::seed_from_u64(seed);
+    let chain = chain::<O>();
     for _ in 0..5 {
         let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
-        let numbers = prepared::<O>(&params);
         for theta in [1e-1, 1e-3, 1e-6, 1e-12, 1e-40, 1e-150].into_iter().filter(|t| *t >= least) {
             for (phi, south) in [(0.3, false), (PI, false), (4.0, true), (-1e-9, true)] {
                 let start = beside_a_pole(theta, phi, south);
-                let (base, ln, _) = mapped::<O>(&numbers, &start, true);
-                let (back, ln_back, _) = mapped::<O>(&numbers, &base, false);
+                let Walk { point: base, log_det: ln, .. } = mapped(&chain, &params, &start, true);
+                let Walk { point: back, log_det: ln_back, .. } = mapped(&chain, &params, &base, false);
                 let off = polar_distance(&start, &back);
                 assert!(off < 1e-10, "{theta:e} {phi} {south}: {off:e}, {start:?} {base:?} {back:?}");
                 assert!((ln + ln_back).abs() < 1e-9 * (1.0 + ln.abs()), "{theta:e} {phi}: {ln} {ln_back}");
@@ -168,48 +187,25 @@ fn round_trips_to_the_poles() {
     round_trips_beside_the_poles::<Unturned<n::zenith_type_layers<GG>>>(4, 1e-12);
 }
 
+/// Beside a pole, at distances that `T` has, whose parameters and points are rounded to `T`.
 fn finite_at_the_poles<O: Options<SegmentedOptions>, T: Scalar>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
+    let chain = chain::<O>();
+    let rounded = |x: f64| T::narrow(x).widen();
     let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
-    let params: Vec<T> = params.iter().map(|p| T::narrow(*p)).collect();
-    let zero = T::narrow(0.0);
-    let mut numbers = vec![zero; <SegmentedSphere<O> as Layer<Sphere2>>::PREPARED];
-    <SegmentedSphere<O> as Layer<Sphere2>>::prepare(&params, &mut numbers);
+    let params: Vec<f64> = params.into_iter().map(rounded).collect();
     for (rho, z) in
         [(0.0, 1.0), (0.0, -1.0), (T::TINY, 1.0), (T::TINY * 1e9, -1.0), (T::TINY.sqrt(), 1.0), (1e-6, -1.0)]
     {
         for inverse in [true, false] {
-            let mut x = [rho * 0.6, -rho * 0.8, z].map(T::narrow);
-            let mut scratch = vec![zero; <SegmentedSphere<O> as Layer<Sphere2>>::SCRATCH];
-            let (mut log_det, mut cot) = (zero, [0.3, -0.8, 1.1].map(T::narrow));
-            let mut cot_numbers = vec![zero; numbers.len()];
-            if inverse {
-                <SegmentedSphere<O> as Layer<Sphere2>>::inverse(&numbers, &mut x, &mut log_det, &mut scratch);
-                <SegmentedSphere<O> as Layer<Sphere2>>::inverse_vjp(
-                    &numbers,
-                    &mut scratch,
-                    &mut cot,
-                    zero,
-                    &mut cot_numbers,
-                );
-            } else {
-                assert!(!<SegmentedSphere<O> as Layer<Sphere2>>::forward(&numbers, &mut x, &mut log_det, &mut scratch));
-                <SegmentedSphere<O> as Layer<Sphere2>>::forward_vjp(
-                    &numbers,
-                    &mut scratch,
-                    &mut cot,
-                    zero,
-                    &mut cot_numbers,
-                );
-            }
-            let all = x.iter().chain(&cot).chain(&cot_numbers).chain(&scratch).chain([&log_det]);
-            assert!(
-                all.into_iter().all(|v| v.is_finite()),
-                "{rho:e} {z} {inverse} {}: {x:?} {log_det} {cot:?}",
-                T::NAME
-            );
-            let on_axis = x[2].widen().abs() - 1.0;
-            assert!(rho > 1e-20 || on_axis.abs() < 1e-6, "{rho:e} {z} {inverse}: {x:?}");
+            let mut walk = mapped(&chain, &params, &[rho * 0.6, -rho * 0.8, z].map(rounded), inverse);
+            let mut cot = [0.3, -0.8, 1.1];
+            let cot_prepared = walk.pull(&chain, &mut cot, 0.0);
+            let Walk { point, log_det, scratch, .. } = walk;
+            let mut all = point.iter().chain(&cot).chain(&cot_prepared).chain(&scratch).chain([&log_det]);
+            assert!(all.all(|v| v.is_finite()), "{rho:e} {z} {inverse} {}: {point:?} {log_det} {cot:?}", T::NAME);
+            let on_axis = point[2].abs() - 1.0;
+            assert!(rho > 1e-20 || on_axis.abs() < 1e-6, "{rho:e} {z} {inverse}: {point:?}");
         }
     }
 }
@@ -227,42 +223,23 @@ fn values_and_derivatives_are_finite_at_the_poles() {
 /// Derivatives by ln theta, by phi and by the parameters, of a combination of the result's ln rho, azimuth and the log-determinant.
 fn derivatives_beside<O: Options<SegmentedOptions>>(seed: u64, theta: f64) {
     let mut rng = StdRng::seed_from_u64(seed);
+    let chain = chain::<O>();
     let params = laws::random_params::<Sphere2, One<O>>(&mut rng, 0.3);
-    let numbers = prepared::<O>(&params);
     let difference = |f: &dyn Fn(f64) -> f64| (8.0 * (f(1e-3) - f(-1e-3)) - f(2e-3) + f(-2e-3)) / 12e-3;
     for (phi, south) in [(0.3, false), (PI, true), (5.0, false)] {
         for inverse in [true, false] {
-            let (end, _, mut scratch) = mapped::<O>(&numbers, &beside_a_pole(theta, phi, south), inverse);
-            let at_end = Polar::of(&end);
+            let mut walk = mapped(&chain, &params, &beside_a_pole(theta, phi, south), inverse);
+            let at_end = Polar::of(&walk.point);
             let [cos, sin] = at_end.azimuth;
             let value = |params: &[f64], theta: f64, phi: f64| {
-                let (to, ln, _) = mapped::<O>(&prepared::<O>(params), &beside_a_pole(theta, phi, south), inverse);
-                let to = Polar::of(&to);
+                let Walk { point, log_det, .. } = mapped(&chain, params, &beside_a_pole(theta, phi, south), inverse);
+                let to = Polar::of(&point);
                 let turn = cos * to.azimuth[1] - sin * to.azimuth[0];
-                0.7 * (to.rho / at_end.rho).ln() + 0.4 * turn - 1.3 * ln
+                0.7 * (to.rho / at_end.rho).ln() + 0.4 * turn - 1.3 * log_det
             };
             // d ln rho = (cos x + sin y) / rho, d turn = (-sin x + cos y) / rho.
             let mut cot = vec![(0.7 * cos - 0.4 * sin) / at_end.rho, (0.7 * sin + 0.4 * cos) / at_end.rho, 0.0];
-            let mut cot_numbers = vec![0.0; numbers.len()];
-            if inverse {
-                <SegmentedSphere<O> as Layer<Sphere2>>::inverse_vjp(
-                    &numbers,
-                    &mut scratch,
-                    &mut cot,
-                    -1.3,
-                    &mut cot_numbers,
-                );
-            } else {
-                <SegmentedSphere<O> as Layer<Sphere2>>::forward_vjp(
-                    &numbers,
-                    &mut scratch,
-                    &mut cot,
-                    -1.3,
-                    &mut cot_numbers,
-                );
-            }
-            let mut cot_params = vec![0.0; params.len()];
-            <SegmentedSphere<O> as Layer<Sphere2>>::prepare_vjp(&params, &numbers, &cot_numbers, &mut cot_params);
+            let cot_params = walk.pull_params(&chain, &params, &mut cot, -1.3);
             let down = if south { theta.sin() } else { -theta.sin() };
             let by_theta = theta * (theta.cos() * (phi.cos() * cot[0] + phi.sin() * cot[1]) + down * cot[2]);
             let by_phi = theta.sin() * (phi.cos() * cot[1] - phi.sin() * cot[0]);
@@ -299,10 +276,11 @@ fn derivatives_beside_the_poles() {
 #[test]
 fn starts_close_to_the_identity_of_the_polar_angle() {
     fn most<O: Options<SegmentedOptions>>() -> f64 {
-        let mut params = vec![0.0; <SegmentedSphere<O> as Layer<Sphere2>>::PARAMS];
-        <SegmentedSphere<O> as Layer<Sphere2>>::initial(&mut StdRng::seed_from_u64(1), &mut params);
-        let numbers = prepared::<O>(&params);
-        let moved = |theta: f64| mapped::<O>(&numbers, &beside_a_pole(theta, 1.0, false), true).0[2].acos() - theta;
+        let chain = chain::<O>();
+        let mut params = vec![0.0; chain.params()];
+        chain.initial(&mut StdRng::seed_from_u64(1), &mut params);
+        let end = |theta: f64| mapped(&chain, &params, &beside_a_pole(theta, 1.0, false), true).point;
+        let moved = |theta: f64| end(theta)[2].acos() - theta;
         (1..31).map(|i| moved(0.1 * i as f64).abs()).fold(0.0, f64::max)
     }
     assert!(most::<Unturned>() < 0.01);
@@ -314,15 +292,14 @@ fn starts_close_to_the_identity_of_the_polar_angle() {
 #[test]
 fn reference_values() {
     fn row<O: Options<SegmentedOptions>>(base: [f64; 2], ln_inverse: f64, target: [f64; 2], ln_forward: f64) {
-        let count = <SegmentedSphere<O> as Layer<Sphere2>>::PARAMS;
-        let params: Vec<f64> = (0..count).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
-        let numbers = prepared::<O>(&params);
+        let chain = chain::<O>();
+        let params: Vec<f64> = (0..chain.params()).map(|j| 0.6 * (1.0 + 1.3 * j as f64).sin()).collect();
         for (from, to, ln, inverse) in [([1.1, 4.0], base, ln_inverse, true), ([2.0, 0.5], target, ln_forward, false)] {
             let (mut x, mut sum, mut angles) = ([0.0; 3], 0.0, [0.0; 2]);
             Sphere2::embed(&from, &mut x, &mut sum);
-            let (end, by_area, _) = mapped::<O>(&numbers, &x, inverse);
-            Sphere2::intrinsic(&end, &mut angles, &mut sum);
-            sum += by_area;
+            let end = mapped(&chain, &params, &x, inverse);
+            Sphere2::intrinsic(&end.point, &mut angles, &mut sum);
+            sum += end.log_det;
             let off = (angles[0] - to[0]).abs().max((angles[1] - to[1]).abs()).max((sum - ln).abs());
             assert!(off < 1e-11, "{inverse}: {angles:?} {sum} is off by {off:e}");
         }

@@ -4,6 +4,7 @@
 //! of h adds ln dh'/dh + (m - 2)/2 ln (h' c') / (h c). For the spline letters both ratios are smooth up to the poles and given by
 //! the spline itself; the letters g have du = dh / (h c), and add ln du'/du + m/2 ln (h' c') / (h c).
 
+use super::ANY;
 use super::options::{Zenith, ZenithLetter};
 use super::point::Polar;
 use crate::layers::gauss1d;
@@ -31,153 +32,6 @@ impl ZenithLetter {
             ZenithLetter::Identity => 0,
         }
     }
-
-    #[inline(always)]
-    fn height<R: Real>(self, at: &Polar<R>) -> Height<R> {
-        match self {
-            ZenithLetter::Spline | ZenithLetter::Identity => {
-                let (h, c) = half_squares(&[at.rho, R::zero(), at.z]);
-                [h, c]
-            }
-            ZenithLetter::Gaussianisation => {
-                let outer = (at.rho / (R::one() + at.z.abs())).ln().scale(2.0);
-                [R::select(at.z.gt(R::zero()), outer, -outer), R::zero()]
-            }
-        }
-    }
-
-    /// Distance to the axis and z; `from` and `shrunk` are the distance before the letters and what splines made of it.
-    #[inline(always)]
-    fn rho_and_z<R: Real>(self, height: &Height<R>, from: R, shrunk: R) -> (R, R) {
-        match self {
-            ZenithLetter::Spline | ZenithLetter::Identity => (from * shrunk, height[1] - height[0]),
-            ZenithLetter::Gaussianisation => {
-                let size = height[0].abs();
-                let tan = size.scale(-0.5).exp();
-                let all = R::one() + tan.square();
-                let z = -(-size).exp_m1() / all;
-                (tan.scale(2.0) / all, R::select(height[0].gt(R::zero()), -z, z))
-            }
-        }
-    }
-
-    /// ln of dh over the letter's own differential, ln(h c) for g.
-    #[inline(always)]
-    fn ln_measure<R: Real>(self, height: &Height<R>) -> R {
-        match self {
-            ZenithLetter::Spline | ZenithLetter::Identity => R::zero(),
-            ZenithLetter::Gaussianisation => {
-                let size = height[0].abs();
-                -size - (-size).exp().ln_1p().scale(2.0)
-            }
-        }
-    }
-
-    /// A cotangent of theta, and one of [`ZenithLetter::ln_measure`], to that of the letter's coordinate (h or u).
-    #[inline(always)]
-    fn cot_height<R: Real>(self, at: &Polar<R>, cot_theta: R, cot_measure: R) -> R {
-        match self {
-            ZenithLetter::Spline | ZenithLetter::Identity => cot_theta.scale(2.0) / at.rho,
-            ZenithLetter::Gaussianisation => cot_theta * at.rho.scale(0.5) + cot_measure * at.z,
-        }
-    }
-
-    /// The way back: a cotangent of the coordinate, and of the measure, to that of theta.
-    #[inline(always)]
-    fn cot_theta<R: Real>(self, at: &Polar<R>, cot_height: R, cot_measure: R) -> R {
-        match self {
-            ZenithLetter::Spline | ZenithLetter::Identity => cot_height * at.rho.scale(0.5),
-            ZenithLetter::Gaussianisation => (cot_height + cot_measure * at.z).scale(2.0) / at.rho,
-        }
-    }
-
-    /// One letter towards the base: new height, ln derivative, new distance to the axis / old one (splines).
-    #[inline(always)]
-    fn inverse<R: Real>(self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R) {
-        match self {
-            ZenithLetter::Spline => Self::mapped(SPLINE.inverse(&spline(raw), ends(at))),
-            ZenithLetter::Gaussianisation => {
-                let (y, ln) = gauss1d::inverse(raw, at[0]);
-                ([y, R::zero()], ln, R::one())
-            }
-            ZenithLetter::Identity => (*at, R::zero(), R::one()),
-        }
-    }
-
-    /// One letter towards the target.
-    #[inline(always)]
-    fn forward<R: Real>(self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R, R::Mask) {
-        match self {
-            ZenithLetter::Spline => {
-                let (to, ln, shrunk) = Self::mapped(SPLINE.direct(&spline(raw), ends(at)));
-                (to, ln, shrunk, R::Mask::splat(false))
-            }
-            ZenithLetter::Gaussianisation => {
-                let (u, ln, failed) = gauss1d::forward(raw, at[0]);
-                ([u, R::zero()], -ln, R::one(), failed)
-            }
-            ZenithLetter::Identity => (*at, R::zero(), R::one(), R::Mask::splat(false)),
-        }
-    }
-
-    #[inline(always)]
-    fn mapped<R: Real>(m: Mapped<R>) -> (Height<R>, R, R) {
-        ([m.to.low, m.to.high], m.ln, (m.ratio.low * m.ratio.high).sqrt())
-    }
-
-    /// Cotangents of [`ZenithLetter::inverse`] between the heights `target` and `base`.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
-    fn inverse_vjp<R: Real>(
-        self,
-        raw: &[R],
-        target: &Height<R>,
-        base: &Height<R>,
-        cot: R,
-        cot_ln: R,
-        cot_ln_shrunk: R,
-        cot_raw: &mut [R],
-    ) -> R {
-        match self {
-            ZenithLetter::Spline => {
-                let prepared = spline(raw);
-                let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
-                let cot = cot_mapped(base, cot, cot_ln, cot_ln_shrunk);
-                let cot = SPLINE.map_vjp(&prepared, [ends(base), ends(target)], cot, &mut cot_prepared, true);
-                SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
-                cot.low - cot.high
-            }
-            ZenithLetter::Gaussianisation => gauss1d::inverse_vjp(raw, target[0], cot, cot_ln, cot_raw),
-            ZenithLetter::Identity => cot,
-        }
-    }
-
-    /// Cotangents of [`ZenithLetter::forward`] between the heights `base` and `target`.
-    #[inline(always)]
-    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
-    fn forward_vjp<R: Real>(
-        self,
-        raw: &[R],
-        base: &Height<R>,
-        target: &Height<R>,
-        cot: R,
-        cot_ln: R,
-        cot_ln_shrunk: R,
-        cot_raw: &mut [R],
-    ) -> R {
-        match self {
-            ZenithLetter::Spline => {
-                let prepared = spline(raw);
-                let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
-                let cot = cot_mapped(target, cot, cot_ln, cot_ln_shrunk);
-                let cot = SPLINE.map_vjp(&prepared, [ends(base), ends(target)], cot, &mut cot_prepared, false);
-                SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
-                cot.low - cot.high
-            }
-            ZenithLetter::Gaussianisation => gauss1d::forward_vjp(raw, target[0], cot, cot_ln, cot_raw),
-            ZenithLetter::Identity => cot,
-        }
-    }
 }
 
 #[inline(always)]
@@ -185,6 +39,11 @@ fn spline<R: Real>(raw: &[R]) -> [R; SPLINE_PREPARED] {
     let mut prepared = [R::zero(); SPLINE_PREPARED];
     SPLINE.prepare(raw, &mut prepared);
     prepared
+}
+
+#[inline(always)]
+fn mapped<R: Real>(m: Mapped<R>) -> (Height<R>, R, R) {
+    ([m.to.low, m.to.high], m.ln, (m.ratio.low * m.ratio.high).sqrt())
 }
 
 #[inline(always)]
@@ -200,14 +59,6 @@ fn cot_mapped<R: Real>(to: &Height<R>, cot: R, cot_ln: R, cot_ln_shrunk: R) -> M
     let half = cot_ln_shrunk.scale(0.5);
     let ends = Ends { low: R::select(north, cot, R::zero()), high: R::select(north, R::zero(), -cot) };
     MappedCot { to: ends, ln_ratio: Some(Ends { low: half, high: half }), ln: cot_ln }
-}
-
-/// One level.
-#[derive(Clone, Copy)]
-pub(super) struct Level {
-    zenith: Zenith,
-    /// m: the dimension of the sphere whose height this is.
-    dim: usize,
 }
 
 impl Zenith {
@@ -235,9 +86,6 @@ impl Zenith {
             }
         }
     }
-    pub(super) const fn level(self, dim: usize) -> Level {
-        Level { zenith: self, dim }
-    }
 }
 
 /// A place in the heights kept.
@@ -250,13 +98,139 @@ fn set_height<R: Real>(heights: &mut [R], index: usize, height: &Height<R>) {
     heights[HEIGHT * index..HEIGHT * (index + 1)].copy_from_slice(height);
 }
 
-impl Level {
+/// One level. Its kind is that of its layer.
+#[derive(Clone, Copy)]
+pub(super) struct Level<const KIND: u8> {
+    zenith: Zenith,
+    /// m: the dimension of the sphere whose height this is.
+    dim: usize,
+}
+
+/// The coordinate of the letters: (h, c), or u where it is the Mercator one.
+impl<const KIND: u8> Level<KIND> {
+    #[inline(always)]
+    const fn mercator(&self) -> bool {
+        KIND == ANY && matches!(self.zenith.letter, ZenithLetter::Gaussianisation)
+    }
+
+    #[inline(always)]
+    fn height<R: Real>(&self, at: &Polar<R>) -> Height<R> {
+        if self.mercator() {
+            let outer = (at.rho / (R::one() + at.z.abs())).ln().scale(2.0);
+            [R::select(at.z.gt(R::zero()), outer, -outer), R::zero()]
+        } else {
+            let (h, c) = half_squares(&[at.rho, R::zero(), at.z]);
+            [h, c]
+        }
+    }
+
+    /// Distance to the axis and z; `from` and `shrunk` are the distance before the letters and what splines made of it.
+    #[inline(always)]
+    fn rho_and_z<R: Real>(&self, height: &Height<R>, from: R, shrunk: R) -> (R, R) {
+        if self.mercator() {
+            let size = height[0].abs();
+            let tan = size.scale(-0.5).exp();
+            let all = R::one() + tan.square();
+            let z = -(-size).exp_m1() / all;
+            (tan.scale(2.0) / all, R::select(height[0].gt(R::zero()), -z, z))
+        } else {
+            (from * shrunk, height[1] - height[0])
+        }
+    }
+
+    /// ln of dh over the letter's own differential, ln(h c) for g.
+    #[inline(always)]
+    fn ln_measure<R: Real>(&self, height: &Height<R>) -> R {
+        if self.mercator() {
+            let size = height[0].abs();
+            -size - (-size).exp().ln_1p().scale(2.0)
+        } else {
+            R::zero()
+        }
+    }
+
+    /// A cotangent of theta, and one of [`Level::ln_measure`], to that of the coordinate (h or u).
+    #[inline(always)]
+    fn cot_height<R: Real>(&self, at: &Polar<R>, cot_theta: R, cot_measure: R) -> R {
+        if self.mercator() { cot_theta * at.rho.scale(0.5) + cot_measure * at.z } else { cot_theta.scale(2.0) / at.rho }
+    }
+
+    /// The way back: a cotangent of the coordinate, and of the measure, to that of theta.
+    #[inline(always)]
+    fn cot_theta<R: Real>(&self, at: &Polar<R>, cot_height: R, cot_measure: R) -> R {
+        if self.mercator() {
+            (cot_height + cot_measure * at.z).scale(2.0) / at.rho
+        } else {
+            cot_height * at.rho.scale(0.5)
+        }
+    }
+}
+
+/// One letter r or g.
+impl<const KIND: u8> Level<KIND> {
+    /// Towards the base: new height, ln derivative, new distance to the axis / old one (splines).
+    #[inline(always)]
+    fn letter_inverse<R: Real>(&self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R) {
+        if self.mercator() {
+            let (y, ln) = gauss1d::inverse(raw, at[0]);
+            ([y, R::zero()], ln, R::one())
+        } else {
+            mapped(SPLINE.inverse(&spline(raw), ends(at)))
+        }
+    }
+
+    /// Towards the target, and the lanes in which a search failed.
+    #[inline(always)]
+    fn letter_forward<R: Real>(&self, raw: &[R], at: &Height<R>) -> (Height<R>, R, R, R::Mask) {
+        if self.mercator() {
+            let (u, ln, failed) = gauss1d::forward(raw, at[0]);
+            ([u, R::zero()], -ln, R::one(), failed)
+        } else {
+            let (to, ln, shrunk) = mapped(SPLINE.direct(&spline(raw), ends(at)));
+            (to, ln, shrunk, R::Mask::splat(false))
+        }
+    }
+
+    /// Cotangents of the letter between the heights `target` and `base`, towards the base if `inverse`: of the coordinate it ends
+    /// at to that it starts from.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
+    fn letter_vjp<R: Real>(
+        &self,
+        raw: &[R],
+        [base, target]: [&Height<R>; 2],
+        inverse: bool,
+        cot: R,
+        cot_ln: R,
+        cot_ln_shrunk: R,
+        cot_raw: &mut [R],
+    ) -> R {
+        if self.mercator() {
+            return if inverse {
+                gauss1d::inverse_vjp(raw, target[0], cot, cot_ln, cot_raw)
+            } else {
+                gauss1d::forward_vjp(raw, target[0], cot, cot_ln, cot_raw)
+            };
+        }
+        let prepared = spline(raw);
+        let mut cot_prepared = [R::zero(); SPLINE_PREPARED];
+        let cot = cot_mapped(if inverse { base } else { target }, cot, cot_ln, cot_ln_shrunk);
+        let cot = SPLINE.map_vjp(&prepared, [ends(base), ends(target)], cot, &mut cot_prepared, inverse);
+        SPLINE.prepare_vjp(raw, &prepared, &cot_prepared, cot_raw);
+        cot.low - cot.high
+    }
+}
+
+impl<const KIND: u8> Level<KIND> {
+    pub(super) const fn new(zenith: Zenith, dim: usize) -> Self {
+        Level { zenith, dim }
+    }
     /// How often ln (h' c') / (h c) counts for the letters g.
-    fn measures(&self) -> f64 {
+    const fn measures(&self) -> f64 {
         0.5 * self.dim as f64
     }
     /// How often the logarithm of the ratio of the distances to the axis counts for the other letters.
-    fn shrinks(&self) -> f64 {
+    const fn shrinks(&self) -> f64 {
         (self.dim - 2) as f64
     }
     #[inline(always)]
@@ -271,25 +245,23 @@ impl Level {
     /// Distance and height after the letters; adds what is left of the log-determinant.
     #[inline(always)]
     fn leave<R: Real>(&self, height: &Height<R>, from: R, shrunk: R, log_det: &mut R) -> Polar<R> {
-        let letter = self.zenith.letter;
-        match letter {
-            ZenithLetter::Gaussianisation => *log_det += letter.ln_measure(height).scale(self.measures()),
-            ZenithLetter::Spline if self.dim > 2 => *log_det += shrunk.ln().scale(self.shrinks()),
-            _ => {}
+        if self.mercator() {
+            *log_det += self.ln_measure(height).scale(self.measures());
+        } else if self.dim > 2 && self.zenith.letters() > 0 {
+            *log_det += shrunk.ln().scale(self.shrinks());
         }
-        let (rho, z) = letter.rho_and_z(height, from, shrunk);
+        let (rho, z) = self.rho_and_z(height, from, shrunk);
         Polar { rho, z }
     }
 
     /// Target side to base side.
     #[inline(always)]
     pub fn inverse<R: Real>(&self, raw: &[R], target: &Polar<R>, heights: &mut [R], log_det: &mut R) -> Polar<R> {
-        let letter = self.zenith.letter;
-        let (mut height, mut shrunk) = (letter.height(target), R::one());
-        *log_det -= letter.ln_measure(&height).scale(self.measures());
+        let (mut height, mut shrunk) = (self.height(target), R::one());
+        *log_det -= self.ln_measure(&height).scale(self.measures());
         set_height(heights, 0, &height);
         for i in 0..self.zenith.letters() {
-            let (to, ln, ratio) = letter.inverse(self.letter(raw, i), &height);
+            let (to, ln, ratio) = self.letter_inverse(self.letter(raw, i), &height);
             set_height(heights, i + 1, &to);
             *log_det += ln;
             (height, shrunk) = (to, shrunk * ratio);
@@ -306,12 +278,11 @@ impl Level {
         heights: &mut [R],
         log_det: &mut R,
     ) -> (Polar<R>, R::Mask) {
-        let letter = self.zenith.letter;
-        let (mut height, mut shrunk, mut failed) = (letter.height(base), R::one(), R::Mask::splat(false));
-        *log_det -= letter.ln_measure(&height).scale(self.measures());
+        let (mut height, mut shrunk, mut failed) = (self.height(base), R::one(), R::Mask::splat(false));
+        *log_det -= self.ln_measure(&height).scale(self.measures());
         set_height(heights, self.zenith.letters(), &height);
         for i in (0..self.zenith.letters()).rev() {
-            let (to, ln, ratio, unconverged) = letter.forward(self.letter(raw, i), &height);
+            let (to, ln, ratio, unconverged) = self.letter_forward(self.letter(raw, i), &height);
             set_height(heights, i, &to);
             *log_det += ln;
             failed = failed | unconverged;
@@ -334,21 +305,20 @@ impl Level {
         cot_log_det: R,
         cot_raw: &mut [R],
     ) -> R {
-        let letter = self.zenith.letter;
         let (cot_measure, cot_shrunk) = (cot_log_det.scale(self.measures()), cot_log_det.scale(self.shrinks()));
-        let mut cot = letter.cot_height(base, cot_theta, cot_measure);
+        let mut cot = self.cot_height(base, cot_theta, cot_measure);
         for i in (0..self.zenith.letters()).rev() {
-            cot = letter.inverse_vjp(
+            cot = self.letter_vjp(
                 self.letter(raw, i),
-                &height_at(heights, i),
-                &height_at(heights, i + 1),
+                [&height_at(heights, i + 1), &height_at(heights, i)],
+                true,
                 cot,
                 cot_log_det,
                 cot_shrunk,
                 self.letter_mut(cot_raw, i),
             );
         }
-        letter.cot_theta(target, cot, -cot_measure)
+        self.cot_theta(target, cot, -cot_measure)
     }
 
     /// Cotangents of [`Level::forward`], likewise.
@@ -364,20 +334,19 @@ impl Level {
         cot_log_det: R,
         cot_raw: &mut [R],
     ) -> R {
-        let letter = self.zenith.letter;
         let (cot_measure, cot_shrunk) = (cot_log_det.scale(self.measures()), cot_log_det.scale(self.shrinks()));
-        let mut cot = letter.cot_height(target, cot_theta, cot_measure);
+        let mut cot = self.cot_height(target, cot_theta, cot_measure);
         for i in 0..self.zenith.letters() {
-            cot = letter.forward_vjp(
+            cot = self.letter_vjp(
                 self.letter(raw, i),
-                &height_at(heights, i + 1),
-                &height_at(heights, i),
+                [&height_at(heights, i + 1), &height_at(heights, i)],
+                false,
                 cot,
                 cot_log_det,
                 cot_shrunk,
                 self.letter_mut(cot_raw, i),
             );
         }
-        letter.cot_theta(base, cot, -cot_measure)
+        self.cot_theta(base, cot, -cot_measure)
     }
 }
