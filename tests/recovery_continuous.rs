@@ -81,7 +81,7 @@ fn evaluations<M: FlowSpace>(weights: &[f64], points: &[[f64; 2]]) -> f64 {
         let mut x = vec![0.0; M::EMBED];
         M::embed(point, &mut x, &mut 0.0);
         for layer in weights.chunks_exact(chain.params()).rev() {
-            count += Judge::evaluations::<M, f64>(layer, &x);
+            count += Judge::evaluations::<M>(layer, &x);
             x = Walk::new(&chain, layer, &x, true).point;
         }
     }

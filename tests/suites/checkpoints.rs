@@ -419,7 +419,7 @@ fn a_run_of_format_1_goes_on() {
     begin();
     let points: Vec<[f64; 1]> = (0..40).map(|i| [(f64::from(i) * 0.37).sin()]).collect();
     let checkpoint = Checkpointing { every: Every::Steps(4), ..Checkpointing::new(folder.path()) };
-    let optimizer = Adam { rate: 0.05, ..Adam::default() };
+    let optimizer = Adam { learning_rate: 0.05, ..Adam::default() };
     let fit = Fit { epochs: 4, batch: 10, patience: None, optimizer, checkpoint: Some(checkpoint), ..Fit::default() };
     let error = Cpu::default().build_module::<flow!(e1 : t), f64>().fit(&points, &fit).unwrap_err().to_string();
     assert!(error.contains("softplus_for_width = 1\n") && error.contains("softplus_for_width = 0\n"), "{error}");

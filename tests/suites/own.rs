@@ -147,7 +147,7 @@ fn a_manifold_is_no_sphere_by_its_name() {
     check_manifold::<Slab>(&Laws::default()).unwrap();
     let pdf = Cpu::default().build_module::<Named, f64>();
     let rng = &mut StdRng::seed_from_u64(4);
-    let spaces = pdf.spaces();
+    let spaces = pdf.manifolds();
     assert_eq!(spaces[0].geometry, Slab::geometry());
     assert_eq!(spaces.iter().map(|space| space.is_sphere()).collect::<Vec<_>>(), [false, true]);
     let refused = estimators::direction(&pdf, 0, 20, rng).unwrap_err().to_string();

@@ -1,9 +1,10 @@
 //! What the tests of layers on intervals, simplices and the circle share: chains evaluated at a point, and the parameters of the reference
 //! rows.
 
-use super::Chain;
+use super::ChainType;
 use crate::manifolds::{Geometry, Interval, Manifold};
 use crate::numeric::special::HALF_LN_TAU;
+use crate::testing::Walk;
 
 /// [0, 1].
 pub(crate) type Unit = Interval<0, { 1.0f64.to_bits() }>;
@@ -14,22 +15,14 @@ pub(crate) fn wave(n: usize) -> Vec<f64> {
 }
 
 /// A chain at an embedded point: where it goes, and the log-determinant.
-pub(crate) fn reference<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
-    let mut prepared = vec![0.0; C::PREPARED];
-    let mut scratch = vec![0.0; C::SCRATCH];
-    C::prepare(params, &mut prepared);
-    let (mut point, mut log_det, mut fault) = (at.to_vec(), 0.0, None);
-    if inverse {
-        C::inverse(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-    } else {
-        C::forward(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-    }
+pub(crate) fn reference<M: Manifold, C: ChainType<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
+    let Walk { point, log_det, fault, .. } = Walk::new(&C::chain(), params, at, inverse);
     assert!(fault.is_none(), "{at:?}: {fault:?}");
     (point, log_det)
 }
 
 /// ln of the density in intrinsic coordinates.
-pub(crate) fn log_prob<M: Manifold, C: Chain<M>>(params: &[f64], x: &[f64]) -> f64 {
+pub(crate) fn log_prob<M: Manifold, C: ChainType<M>>(params: &[f64], x: &[f64]) -> f64 {
     let (mut embedded, mut ln) = (vec![0.0; M::EMBED], 0.0);
     M::embed(x, &mut embedded, &mut ln);
     let (base, log_det) = reference::<M, C>(params, &embedded, true);
@@ -38,7 +31,7 @@ pub(crate) fn log_prob<M: Manifold, C: Chain<M>>(params: &[f64], x: &[f64]) -> f
 
 /// A chain with the map of its first letter to the base, as the ancestor has it: intrinsic point to base point or back, and the
 /// log-determinant.
-pub(crate) fn first<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
+pub(crate) fn first<M: Manifold, C: ChainType<M>>(params: &[f64], at: &[f64], inverse: bool) -> (Vec<f64>, f64) {
     let normal = |z: &[f64]| z.iter().map(|z| -0.5 * z * z - HALF_LN_TAU).sum::<f64>();
     let mut embedded = vec![0.0; M::EMBED];
     if inverse {
@@ -59,29 +52,24 @@ pub(crate) fn first<M: Manifold, C: Chain<M>>(params: &[f64], at: &[f64], invers
     }
 }
 
-/// A chain at a point in `T` and both its derivatives: whether everything is finite.
-pub(crate) fn finite_at<M: Manifold, C: Chain<M>, T: crate::numeric::Scalar>(params: &[f64], at: &[f64]) {
-    let zero = T::narrow(0.0);
-    let narrow = |v: &[f64]| v.iter().map(|v| T::narrow(*v)).collect::<Vec<T>>();
-    let (mut prepared, mut scratch) = (vec![zero; C::PREPARED], vec![zero; C::SCRATCH]);
-    C::prepare(&narrow(params), &mut prepared);
+/// Asserts that a chain and both its derivatives are finite at a point that, with its parameters, is rounded to numbers `T`.
+pub(crate) fn finite_at<M: Manifold, C: ChainType<M>, T: crate::numeric::Scalar>(params: &[f64], at: &[f64]) {
+    let rounded = |v: &[f64]| v.iter().map(|v| T::narrow(*v).widen()).collect::<Vec<f64>>();
+    let (chain, params, at) = (C::chain(), rounded(params), rounded(at));
     for inverse in [true, false] {
-        let (mut point, mut log_det, mut fault) = (narrow(at), zero, None);
-        let (mut cot, mut cot_prepared) = (vec![T::narrow(1.0); M::EMBED], vec![zero; C::PREPARED]);
-        cot[0] = T::narrow(-0.7);
+        let mut walk = Walk::new(&chain, &params, &at, inverse);
+        let mut cot = vec![1.0; M::EMBED];
+        cot[0] = -0.7;
         if inverse {
-            C::inverse(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-            M::log_reference_vjp(&point, T::narrow(1.0), &mut cot);
-            C::inverse_vjp(&prepared, &mut scratch, &mut cot, T::narrow(1.0), &mut cot_prepared);
-        } else {
-            C::forward(&prepared, &mut point, &mut log_det, &mut scratch, 0, &mut fault);
-            C::forward_vjp(&prepared, &mut scratch, &mut cot, T::narrow(1.0), &mut cot_prepared);
+            M::log_reference_vjp(&walk.point, 1.0, &mut cot);
         }
+        let cot_prepared = walk.pull(&chain, &mut cot, 1.0);
+        let Walk { point, log_det, fault, .. } = &walk;
         let told = format!("{} {at:?} inverse {inverse}: {point:?} {log_det} {cot:?}", T::NAME);
-        assert!(fault.is_none() && log_det.is_finite(), "{told}");
-        assert!(M::log_reference(&point).is_finite(), "{told}");
-        assert!(cot.iter().chain(&cot_prepared).all(|c| c.is_finite()), "{told}");
-        let sum: f64 = point.iter().map(|x| x.widen()).sum();
+        assert!(fault.is_none() && T::narrow(*log_det).is_finite(), "{told}");
+        assert!(T::narrow(M::log_reference(point)).is_finite(), "{told}");
+        assert!(cot.iter().chain(&cot_prepared).all(|c| T::narrow(*c).is_finite()), "{told}");
+        let sum: f64 = point.iter().sum();
         assert!(!matches!(M::geometry(), Geometry::Simplex { .. }) || (sum - 1.0).abs() < 1e-5, "{told}");
     }
 }

@@ -42,23 +42,20 @@ pub(super) struct MovedCot<R> {
 /// A map of the circle that keeps its orientation, and what a layer does with it.
 pub(super) trait CircleMap {
     /// Whether the layer rotates.
-    const ROTATES: bool;
+    fn rotates(&self) -> bool;
     /// Whether the forward direction takes the map itself, and inverse its inverse; or the other way round.
-    const NATURAL: bool;
-    /// Length of the parameter vector of the map.
-    const OWN_PARAMS: usize;
-    /// How many numbers it is prepared to.
-    const OWN_PREPARED: usize;
+    fn is_natural(&self) -> bool;
 
     /// Parameters to prepared numbers.
-    fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]);
+    fn prepare_own<P: Real>(&self, params: &[P], prepared: &mut [P]);
     /// Cotangents of [`CircleMap::prepare_own`].
-    fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]);
+    fn prepare_own_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]);
     /// The map (`direct`) or its inverse.
-    fn go<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], direct: bool) -> Moved<R>;
+    fn go<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2], direct: bool) -> Moved<R>;
     /// Cotangents of [`CircleMap::go`], which led from `from` to `to`: returns that of the angle of `from`, adds those of the prepared
     /// numbers.
     fn go_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         from: [R; 2],
         to: [R; 2],
@@ -68,62 +65,65 @@ pub(super) trait CircleMap {
     ) -> R;
     /// ln of the derivative of the map itself.
     #[inline(always)]
-    fn ln_slope<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2]) -> R {
-        Self::go(prepared, from, true).ln
+    fn ln_slope<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2]) -> R {
+        self.go(prepared, from, true).ln
     }
     /// Cotangents of [`CircleMap::ln_slope`]: returns that of the angle of `from`, adds those of the prepared numbers.
     #[inline(always)]
-    fn ln_slope_vjp<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
+    fn ln_slope_vjp<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
         let moved = MovedCot { angle: R::zero(), ln: cot_ln };
-        Self::go_vjp(prepared, from, from, true, moved, cot_prepared)
+        self.go_vjp(prepared, from, from, true, moved, cot_prepared)
     }
 }
 
 /// Numbers of the rotation, raw or prepared.
-pub(super) const fn rotation<Map: CircleMap>() -> usize {
-    if Map::ROTATES { ROTATION } else { 0 }
+#[inline(always)]
+pub(super) const fn rotation(rotates: bool) -> usize {
+    if rotates { ROTATION } else { 0 }
 }
 
 /// A rotation to start from.
-pub(super) fn initial_rotation<Map: CircleMap, G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-    params[..rotation::<Map>()].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
+pub(super) fn initial_rotation<Map: CircleMap>(map: &Map, rng: &mut dyn Rng, params: &mut [f64]) {
+    params[..rotation(map.rotates())].iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
 }
 
 #[inline(always)]
-pub(super) fn prepare<Map: CircleMap, P: Real>(params: &[P], prepared: &mut [P]) {
-    let (turned, own) = params.split_at(rotation::<Map>());
-    let (reflections, ready) = prepared.split_at_mut(rotation::<Map>());
+pub(super) fn prepare<Map: CircleMap, P: Real>(map: &Map, params: &[P], prepared: &mut [P]) {
+    let (turned, own) = params.split_at(rotation(map.rotates()));
+    let (reflections, ready) = prepared.split_at_mut(rotation(map.rotates()));
     householder_prepare(EMBED, turned, reflections);
-    Map::prepare_own(own, ready);
+    map.prepare_own(own, ready);
 }
 
 /// Cotangents of [`prepare`].
 #[inline(always)]
 pub(super) fn prepare_vjp<Map: CircleMap, P: Real>(
+    map: &Map,
     params: &[P],
     prepared: &[P],
     cot_prepared: &[P],
     cot_params: &mut [P],
 ) {
-    let (turned, own) = params.split_at(rotation::<Map>());
-    let (reflections, ready) = prepared.split_at(rotation::<Map>());
-    let (cot_reflections, cot_ready) = cot_prepared.split_at(rotation::<Map>());
-    let (cot_turned, cot_own) = cot_params.split_at_mut(rotation::<Map>());
+    let (turned, own) = params.split_at(rotation(map.rotates()));
+    let (reflections, ready) = prepared.split_at(rotation(map.rotates()));
+    let (cot_reflections, cot_ready) = cot_prepared.split_at(rotation(map.rotates()));
+    let (cot_turned, cot_own) = cot_params.split_at_mut(rotation(map.rotates()));
     householder_prepare_vjp(EMBED, turned, reflections, cot_reflections, cot_turned);
-    Map::prepare_own_vjp(own, ready, cot_ready, cot_own);
+    map.prepare_own_vjp(own, ready, cot_ready, cot_own);
 }
 
 /// Target side to base side.
 #[inline(always)]
 pub(super) fn inverse<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     x: &mut [R],
     log_det: &mut R,
     scratch: &mut [R],
 ) -> R::Mask {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
     householder_transpose(EMBED, reflections, x);
-    let Moved { to, ln, failed } = Map::go(own, [x[0], x[1]], !Map::NATURAL);
+    let Moved { to, ln, failed } = map.go(own, [x[0], x[1]], !map.is_natural());
     scratch.copy_from_slice(&[x[0], x[1], to[0], to[1]]);
     x.copy_from_slice(&to);
     *log_det += ln;
@@ -133,50 +133,53 @@ pub(super) fn inverse<Map: CircleMap, R: Real, P: Lift<R>>(
 /// Cotangents of [`inverse`].
 #[inline(always)]
 pub(super) fn inverse_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     scratch: &mut [R],
     cot: &mut [R],
     cot_log_det: R,
     cot_prepared: &mut [R],
 ) {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
-    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation::<Map>());
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
+    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation(map.rotates()));
     let (target, base) = scratch.split_at_mut(EMBED);
     let (from, to) = ([target[0], target[1]], [base[0], base[1]]);
     let moved = MovedCot { angle: of_angle(to, cot), ln: cot_log_det };
-    let turned = Map::go_vjp(own, from, to, !Map::NATURAL, moved, cot_own);
+    let turned = map.go_vjp(own, from, to, !map.is_natural(), moved, cot_own);
     cot.copy_from_slice(&along(from, turned));
     householder_transpose_vjp(EMBED, reflections, target, cot, cot_reflections);
 }
 
-/// The log-determinant of [`inverse`] alone, for a map that is not [`CircleMap::NATURAL`].
+/// The log-determinant of [`inverse`] alone, for a map that is not [`Circlemap.is_natural()`].
 #[inline(always)]
 pub(super) fn inverse_log_det<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     x: &mut [R],
     log_det: &mut R,
     scratch: &mut [R],
 ) {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
     householder_transpose(EMBED, reflections, x);
     scratch[..EMBED].copy_from_slice(x);
-    *log_det += Map::ln_slope(own, [x[0], x[1]]);
+    *log_det += map.ln_slope(own, [x[0], x[1]]);
 }
 
 /// Cotangents of [`inverse_log_det`].
 #[inline(always)]
 pub(super) fn inverse_log_det_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     scratch: &mut [R],
     cot: &mut [R],
     cot_log_det: R,
     cot_prepared: &mut [R],
 ) {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
-    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation::<Map>());
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
+    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation(map.rotates()));
     let target = &mut scratch[..EMBED];
     let from = [target[0], target[1]];
-    let turned = Map::ln_slope_vjp(own, from, cot_log_det, cot_own);
+    let turned = map.ln_slope_vjp(own, from, cot_log_det, cot_own);
     cot.copy_from_slice(&along(from, turned));
     householder_transpose_vjp(EMBED, reflections, target, cot, cot_reflections);
 }
@@ -184,13 +187,14 @@ pub(super) fn inverse_log_det_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
 /// Base side to target side.
 #[inline(always)]
 pub(super) fn forward<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     z: &mut [R],
     log_det: &mut R,
     scratch: &mut [R],
 ) -> R::Mask {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
-    let Moved { to, ln, failed } = Map::go(own, [z[0], z[1]], Map::NATURAL);
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
+    let Moved { to, ln, failed } = map.go(own, [z[0], z[1]], map.is_natural());
     scratch.copy_from_slice(&[to[0], to[1], z[0], z[1]]);
     z.copy_from_slice(&to);
     householder(EMBED, reflections, z);
@@ -201,21 +205,22 @@ pub(super) fn forward<Map: CircleMap, R: Real, P: Lift<R>>(
 /// Cotangents of [`forward`].
 #[inline(always)]
 pub(super) fn forward_vjp<Map: CircleMap, R: Real, P: Lift<R>>(
+    map: &Map,
     prepared: &[P],
     scratch: &mut [R],
     cot: &mut [R],
     cot_log_det: R,
     cot_prepared: &mut [R],
 ) {
-    let (reflections, own) = prepared.split_at(rotation::<Map>());
-    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation::<Map>());
+    let (reflections, own) = prepared.split_at(rotation(map.rotates()));
+    let (cot_reflections, cot_own) = cot_prepared.split_at_mut(rotation(map.rotates()));
     let (target, base) = scratch.split_at_mut(EMBED);
     let (from, to) = ([base[0], base[1]], [target[0], target[1]]);
     // The derivative of a product of reflections starts from its result.
     householder(EMBED, reflections, target);
     householder_vjp(EMBED, reflections, target, cot, cot_reflections);
     let moved = MovedCot { angle: of_angle(to, cot), ln: cot_log_det };
-    let turned = Map::go_vjp(own, from, to, Map::NATURAL, moved, cot_own);
+    let turned = map.go_vjp(own, from, to, map.is_natural(), moved, cot_own);
     cot.copy_from_slice(&along(from, turned));
 }
 
@@ -233,10 +238,11 @@ fn along<R: Real>(e: [R; 2], cot_angle: R) -> [R; 2] {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use crate::layers::Chain;
+    use crate::layers::ChainType;
     use crate::layers::bounded::{finite_at, log_prob, reference};
     use crate::layers::laws::{gradients, jacobian, random_params, round_trip};
     use crate::manifolds::Circle;
+    use crate::testing::Walk;
     use core::f64::consts::{PI, TAU};
     use rand::{SeedableRng, rngs::StdRng};
 
@@ -252,7 +258,7 @@ pub(super) mod tests {
 
     /// The laws at points beside the seam and the antipode, and no seam in the density. A map that is `bent` has a second derivative that
     /// jumps at the seam: no differences across it.
-    pub(crate) fn at_the_special_points<C: Chain<Circle>>(seed: u64, spread: f64, bent: bool) {
+    pub(crate) fn at_the_special_points<C: ChainType<Circle>>(seed: u64, spread: f64, bent: bool) {
         let mut rng = StdRng::seed_from_u64(seed);
         let params = random_params::<Circle, C>(&mut rng, spread);
         for point in points() {
@@ -282,7 +288,7 @@ pub(super) mod tests {
     }
 
     /// Round trips as good as the map is conditioned, and finite derivatives, for parameters at the ends of their range.
-    pub(crate) fn well_conditioned_extremes<C: Chain<Circle>>(params: &[f64]) {
+    pub(crate) fn well_conditioned_extremes<C: ChainType<Circle>>(params: &[f64]) {
         for point in points() {
             finite_at::<Circle, C, f64>(params, &point);
             finite_at::<Circle, C, f32>(params, &point);
@@ -310,23 +316,21 @@ pub(super) mod tests {
     /// Derivatives of strongly bent maps: in the direction that is a formula against differences, and those of both directions against
     /// each other. As going there and back changes nothing, whatever are the parameters: if forward takes cotangents (x, l) of
     /// point and log-determinant to (z, p) of point and parameters, inverse takes (-z, -l) to (-x, p).
-    pub(crate) fn derivatives_of_bent_maps<C: Chain<Circle>>(params: &[f64], inverse: bool) {
+    pub(crate) fn derivatives_of_bent_maps<C: ChainType<Circle>>(params: &[f64], inverse: bool) {
         let mut rng = StdRng::seed_from_u64(2);
-        let mut prepared = vec![0.0; C::PREPARED];
-        C::prepare(params, &mut prepared);
+        let chain = C::chain();
         for point in points() {
             gradients::<Circle, C>(&mut rng, params, &point, inverse, 1e-6)
                 .unwrap_or_else(|e| panic!("{params:?}: {e}"));
 
-            let (mut base, mut ln, mut scratch) = (point, 0.0, vec![0.0; C::SCRATCH]);
-            C::inverse(&prepared, &mut base, &mut ln, &mut scratch, 0, &mut None);
+            // What either map leaves is good for the derivatives of both.
+            let mut walk = Walk::new(&chain, params, &point, true);
+            let ln = walk.log_det;
             let (cot, cot_ln) = (0.7, -1.3);
             let mut there = [-point[1] * cot, point[0] * cot];
-            let mut by_forward = vec![0.0; C::PREPARED];
-            C::forward_vjp(&prepared, &mut scratch.clone(), &mut there, cot_ln, &mut by_forward);
+            let by_forward = walk.clone().pull_as(&chain, false, &mut there, cot_ln);
             let mut back = there.map(|cot| -cot);
-            let mut by_inverse = vec![0.0; C::PREPARED];
-            C::inverse_vjp(&prepared, &mut scratch, &mut back, -cot_ln, &mut by_inverse);
+            let by_inverse = walk.pull(&chain, &mut back, -cot_ln);
             // In units of the terms that cancel on the way.
             let size = there.iter().fold(1.0_f64, |most, cot| most.max(cot.abs())) * (1.0 + ln.exp());
             let turned = point[0] * back[1] - point[1] * back[0];

@@ -12,7 +12,7 @@
 //! Parameters: with `add_rotation` two reflection vectors of two numbers; then four numbers of each component, see moebius.rs.
 
 use super::circle::{self, CircleMap, Moved, MovedCot};
-use super::{Layer, Options, StateTensor, moebius};
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor, moebius};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
@@ -20,34 +20,64 @@ use flow_notation::Written;
 use flow_notation::options::CircleMoebiusOptions;
 use rand::{Rng, RngExt};
 use rand_distr::StandardNormal;
+use std::sync::Arc;
 
-/// Layer m: a mixture of Moebius maps of the circle. See the options in [`CircleMoebiusOptions`].
+/// Layer m in the type of a flow: a mixture of Moebius maps of the circle. See the options in [`CircleMoebiusOptions`].
 pub struct CircleMoebius<Opts>(PhantomData<Opts>);
 
-impl<Opts: Options<CircleMoebiusOptions>> CircleMoebius<Opts> {
-    const COMPONENTS: usize = {
-        let components = Opts::VALUE.num_basis_functions;
-        assert!(components > 0, "layer m needs at least one component");
-        components as usize
-    };
+impl<Opts: Options<CircleMoebiusOptions>> LayerType<Circle> for CircleMoebius<Opts> {
+    const PARAMS: usize = MoebiusCircle::<true>::new(Opts::VALUE).params;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(Opts::VALUE)
+    }
 }
 
-impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
-    const ROTATES: bool = Opts::VALUE.add_rotation;
-    const NATURAL: bool = Opts::VALUE.natural_direction;
-    const OWN_PARAMS: usize = moebius::PARAMS * Self::COMPONENTS;
-    const OWN_PREPARED: usize = moebius::prepared(Self::COMPONENTS);
+/// The layer for these options.
+#[inline(never)]
+fn layer(options: CircleMoebiusOptions) -> Arc<dyn AnyLayer> {
+    if options.natural_direction {
+        Arc::new(MoebiusCircle::<true>::new(options))
+    } else {
+        Arc::new(MoebiusCircle::<false>::new(options))
+    }
+}
 
+/// Layer m. `NATURAL`: the mixture is the forward map.
+struct MoebiusCircle<const NATURAL: bool> {
+    options: CircleMoebiusOptions,
+    components: usize,
+    params: usize,
+}
+
+impl<const NATURAL: bool> MoebiusCircle<NATURAL> {
+    const fn new(options: CircleMoebiusOptions) -> Self {
+        assert!(options.num_basis_functions > 0, "layer m needs at least one component");
+        let components = options.num_basis_functions as usize;
+        let params = circle::rotation(options.add_rotation) + moebius::PARAMS * components;
+        MoebiusCircle { options, components, params }
+    }
+}
+
+impl<const NATURAL: bool> CircleMap for MoebiusCircle<NATURAL> {
     #[inline(always)]
-    fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
+    fn rotates(&self) -> bool {
+        self.options.add_rotation
+    }
+    #[inline(always)]
+    fn is_natural(&self) -> bool {
+        NATURAL
+    }
+    #[inline(always)]
+    fn prepare_own<P: Real>(&self, params: &[P], prepared: &mut [P]) {
         moebius::prepare(params, prepared);
     }
     #[inline(always)]
-    fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+    fn prepare_own_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
         moebius::prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
     #[inline(always)]
-    fn go<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], direct: bool) -> Moved<R> {
+    fn go<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2], direct: bool) -> Moved<R> {
         if direct {
             let (to, slope) = moebius::map(prepared, from);
             Moved { to, ln: slope.ln(), failed: R::Mask::splat(false) }
@@ -58,6 +88,7 @@ impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
     }
     #[inline(always)]
     fn go_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         from: [R; 2],
         to: [R; 2],
@@ -72,86 +103,98 @@ impl<Opts: Options<CircleMoebiusOptions>> CircleMap for CircleMoebius<Opts> {
         }
     }
     #[inline(always)]
-    fn ln_slope<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2]) -> R {
+    fn ln_slope<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2]) -> R {
         moebius::slope(prepared, from).ln()
     }
     #[inline(always)]
-    fn ln_slope_vjp<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
+    fn ln_slope_vjp<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2], cot_ln: R, cot_prepared: &mut [R]) -> R {
         moebius::ln_slope_vjp(prepared, from, cot_ln, cot_prepared)
     }
 }
 
-impl<Opts: Options<CircleMoebiusOptions>> Layer<Circle> for CircleMoebius<Opts> {
-    const PARAMS: usize = circle::rotation::<Self>() + Self::OWN_PARAMS;
-    const PREPARED: usize = circle::rotation::<Self>() + Self::OWN_PREPARED;
-    const SCRATCH: usize = circle::SCRATCH;
-    const NAME: &'static str = "m";
-    const WIDE: bool = true;
-    const LOG_DET: bool = !Opts::VALUE.natural_direction;
+impl<const NATURAL: bool> Bijection for MoebiusCircle<NATURAL> {
+    const VECTORISED: bool = true;
+    const HAS_LOG_DET_ONLY: bool = !NATURAL;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "m"
+    }
+    fn params(&self) -> usize {
+        self.params
+    }
+    fn prepared(&self) -> usize {
+        circle::rotation(self.options.add_rotation) + moebius::prepared(self.components)
+    }
+    fn scratch(&self) -> usize {
+        circle::SCRATCH
     }
 
-    fn state() -> Vec<StateTensor> {
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
         StateTensor::list([
-            ("householder_params", &[1, circle::rotation::<Self>()]),
-            ("moebius_pars", &[1, Self::COMPONENTS, moebius::PARAMS]),
+            ("householder_params", &[1, circle::rotation(self.options.add_rotation)]),
+            ("moebius_pars", &[1, self.components, moebius::PARAMS]),
         ])
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
         params.iter_mut().for_each(|p| *p = rng.sample(StandardNormal));
     }
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        circle::prepare::<Self, P>(params, prepared);
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        circle::prepare(self, params, prepared);
     }
     #[inline(always)]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        circle::prepare_vjp(self, params, prepared, cot_prepared, cot_params);
     }
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        circle::inverse(self, prepared, x, log_det, scratch);
     }
     #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+        circle::inverse_vjp(self, prepared, scratch, cot, cot_log_det, cot_prepared);
     }
     #[inline(always)]
-    fn inverse_log_det<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        circle::inverse_log_det::<Self, R, P>(prepared, x, log_det, scratch);
+    fn inverse_log_det<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        circle::inverse_log_det(self, prepared, x, log_det, scratch);
     }
     #[inline(always)]
     fn inverse_log_det_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        circle::inverse_log_det_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+        circle::inverse_log_det_vjp(self, prepared, scratch, cot, cot_log_det, cot_prepared);
     }
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        circle::forward(self, prepared, z, log_det, scratch)
     }
     #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        circle::forward_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+        circle::forward_vjp(self, prepared, scratch, cot, cot_log_det, cot_prepared);
     }
 }
 

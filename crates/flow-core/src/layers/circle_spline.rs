@@ -17,7 +17,7 @@ use super::circle::{self, CircleMap, Moved, MovedCot};
 use super::circular_spline::CircularOptions;
 use super::interval_spline::START;
 use super::spline::{Ends, MappedCot, SplineOptions};
-use super::{Layer, Options, StateTensor};
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
 use crate::manifolds::Circle;
 use crate::numeric::{Lift, Mask, Real};
 use core::f64::consts::TAU;
@@ -25,13 +25,37 @@ use core::marker::PhantomData;
 use flow_notation::Written;
 use flow_notation::options::CircleSplineOptions;
 use rand::Rng;
+use std::sync::Arc;
 
-/// Layer o: a spline of the circle. See the options in [`CircleSplineOptions`].
+/// Layer o in the type of a flow: a spline of the circle. See the options in [`CircleSplineOptions`].
 pub struct CircleSpline<Opts>(PhantomData<Opts>);
 
-impl<Opts: Options<CircleSplineOptions>> CircleSpline<Opts> {
-    const SMOOTH: bool = {
-        let options = Opts::VALUE;
+impl<Opts: Options<CircleSplineOptions>> LayerType<Circle> for CircleSpline<Opts> {
+    const PARAMS: usize = SplineCircle::new(Opts::VALUE).params;
+
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(Opts::VALUE)
+    }
+}
+
+/// The layer for these options.
+#[inline(never)]
+fn layer(options: CircleSplineOptions) -> Arc<dyn AnyLayer> {
+    Arc::new(SplineCircle::new(options))
+}
+
+/// Layer o.
+struct SplineCircle {
+    options: CircleSplineOptions,
+    /// The spline of two bins with a continuous second derivative.
+    circular: CircularOptions,
+    /// The spline of [0, 2 pi].
+    spline: SplineOptions,
+    params: usize,
+}
+
+impl SplineCircle {
+    const fn new(options: CircleSplineOptions) -> Self {
         if options.smooth_second_derivative {
             assert!(options.num_basis_functions == 2, "a circular spline with smooth_second_derivative has two bins");
             assert!(
@@ -39,25 +63,14 @@ impl<Opts: Options<CircleSplineOptions>> CircleSpline<Opts> {
                 "a circular spline with smooth_second_derivative has no slope to fix"
             );
         }
-        options.smooth_second_derivative
-    };
-
-    /// The spline of two bins.
-    const CIRCULAR: CircularOptions = {
-        let options = Opts::VALUE;
-        CircularOptions {
+        let circular = CircularOptions {
             fix_first_width_n_height_to_zero: options.fix_first_width_n_height_to_zero,
             also_fix_second_width_to_zero: options.also_fix_second_width_to_zero,
             independent_width_height_parametrization: options.independent_width_height_parametrization,
             min_width: options.min_width,
             min_height: options.min_height,
-        }
-    };
-
-    /// The spline of [0, 2 pi].
-    const SPLINE: SplineOptions = {
-        let options = Opts::VALUE;
-        SplineOptions {
+        };
+        let spline = SplineOptions {
             bins: options.num_basis_functions as usize,
             fix_boundary_derivatives: options.fix_boundary_derivatives,
             periodic: true,
@@ -69,8 +82,15 @@ impl<Opts: Options<CircleSplineOptions>> CircleSpline<Opts> {
             min_width: options.min_width,
             min_height: options.min_height,
             min_derivative: options.min_derivative,
-        }
-    };
+        };
+        let own = if options.smooth_second_derivative { circular.params() } else { spline.params() };
+        SplineCircle { options, circular, spline, params: circle::rotation(options.add_rotation) + own }
+    }
+
+    #[inline(always)]
+    const fn is_smooth(&self) -> bool {
+        self.options.smooth_second_derivative
+    }
 }
 
 /// The angle of a unit vector as shares of the way around, from either side of 0.
@@ -90,41 +110,45 @@ fn unit<R: Real>(Ends { low, high }: Ends<R>) -> [R; 2] {
     [R::select(front, cos, -cos), R::select(front, sin, -sin)]
 }
 
-impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
-    const ROTATES: bool = Opts::VALUE.add_rotation;
-    const NATURAL: bool = Opts::VALUE.natural_direction;
-    const OWN_PARAMS: usize = if Self::SMOOTH { Self::CIRCULAR.params() } else { Self::SPLINE.params() };
-    const OWN_PREPARED: usize = if Self::SMOOTH { Self::CIRCULAR.prepared() } else { Self::SPLINE.prepared() };
-
+impl CircleMap for SplineCircle {
     #[inline(always)]
-    fn prepare_own<P: Real>(params: &[P], prepared: &mut [P]) {
-        if Self::SMOOTH {
-            Self::CIRCULAR.prepare(params, prepared);
+    fn rotates(&self) -> bool {
+        self.options.add_rotation
+    }
+    #[inline(always)]
+    fn is_natural(&self) -> bool {
+        self.options.natural_direction
+    }
+    #[inline(always)]
+    fn prepare_own<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        if self.is_smooth() {
+            self.circular.prepare(params, prepared);
         } else {
-            Self::SPLINE.prepare(params, prepared);
+            self.spline.prepare(params, prepared);
         }
     }
     #[inline(always)]
-    fn prepare_own_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        if Self::SMOOTH {
-            Self::CIRCULAR.prepare_vjp(cot_prepared, cot_params);
+    fn prepare_own_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        if self.is_smooth() {
+            self.circular.prepare_vjp(cot_prepared, cot_params);
         } else {
-            Self::SPLINE.prepare_vjp(params, prepared, cot_prepared, cot_params);
+            self.spline.prepare_vjp(params, prepared, cot_prepared, cot_params);
         }
     }
     #[inline(always)]
-    fn go<R: Real, P: Lift<R>>(prepared: &[P], from: [R; 2], direct: bool) -> Moved<R> {
+    fn go<R: Real, P: Lift<R>>(&self, prepared: &[P], from: [R; 2], direct: bool) -> Moved<R> {
         let failed = R::Mask::splat(false);
-        if Self::SMOOTH {
-            let (to, ln) = Self::CIRCULAR.map(prepared, from, !direct);
+        if self.is_smooth() {
+            let (to, ln) = self.circular.map(prepared, from, !direct);
             return Moved { to, ln, failed };
         }
         let at = shares(from);
-        let mapped = Self::SPLINE.map(prepared, at, !direct);
+        let mapped = self.spline.map(prepared, at, !direct);
         Moved { to: unit(mapped.to), ln: mapped.ln, failed }
     }
     #[inline(always)]
     fn go_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         from: [R; 2],
         to: [R; 2],
@@ -132,86 +156,100 @@ impl<Opts: Options<CircleSplineOptions>> CircleMap for CircleSpline<Opts> {
         cot: MovedCot<R>,
         cot_prepared: &mut [R],
     ) -> R {
-        if Self::SMOOTH {
-            return Self::CIRCULAR.map_vjp(prepared, from, !direct, (cot.angle, cot.ln), cot_prepared);
+        if self.is_smooth() {
+            return self.circular.map_vjp(prepared, from, !direct, (cot.angle, cot.ln), cot_prepared);
         }
         let by_share = Ends { low: cot.angle.scale(TAU), high: R::zero() };
         let mapped = MappedCot { to: by_share, ln_ratio: None, ln: cot.ln };
         let (base, target) = if direct { (from, to) } else { (to, from) };
-        let ends = Self::SPLINE.map_vjp(prepared, [shares(base), shares(target)], mapped, cot_prepared, !direct);
+        let ends = self.spline.map_vjp(prepared, [shares(base), shares(target)], mapped, cot_prepared, !direct);
         (ends.low - ends.high).scale(1.0 / TAU)
     }
 }
 
-impl<Opts: Options<CircleSplineOptions>> Layer<Circle> for CircleSpline<Opts> {
-    const PARAMS: usize = circle::rotation::<Self>() + Self::OWN_PARAMS;
-    const PREPARED: usize = circle::rotation::<Self>() + Self::OWN_PREPARED;
-    const SCRATCH: usize = circle::SCRATCH;
-    const NAME: &'static str = "o";
-    const WIDE: bool = true;
+impl Bijection for SplineCircle {
+    const VECTORISED: bool = true;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "o"
+    }
+    fn params(&self) -> usize {
+        self.params
+    }
+    fn prepared(&self) -> usize {
+        let own = if self.is_smooth() { self.circular.prepared() } else { self.spline.prepared() };
+        circle::rotation(self.options.add_rotation) + own
+    }
+    fn scratch(&self) -> usize {
+        circle::SCRATCH
     }
 
-    fn state() -> Vec<StateTensor> {
-        let mut tensors = StateTensor::list([("householder_params", &[1, circle::rotation::<Self>()])]);
-        tensors.extend(if Self::SMOOTH { Self::CIRCULAR.state() } else { Self::SPLINE.state() });
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
+    }
+
+    fn state(&self) -> Vec<StateTensor> {
+        let mut tensors =
+            StateTensor::list([("householder_params", &[1, circle::rotation(self.options.add_rotation)])]);
+        tensors.extend(if self.is_smooth() { self.circular.state() } else { self.spline.state() });
         tensors
     }
 
-    fn initial<G: Rng + ?Sized>(rng: &mut G, params: &mut [f64]) {
-        params.fill(if Self::SMOOTH { 0.0 } else { START });
-        circle::initial_rotation::<Self, G>(rng, params);
+    fn initial(&self, rng: &mut dyn Rng, params: &mut [f64]) {
+        params.fill(if self.is_smooth() { 0.0 } else { START });
+        circle::initial_rotation(self, rng, params);
     }
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        circle::prepare::<Self, P>(params, prepared);
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        circle::prepare(self, params, prepared);
     }
     #[inline(always)]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        circle::prepare_vjp::<Self, P>(params, prepared, cot_prepared, cot_params);
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        circle::prepare_vjp(self, params, prepared, cot_prepared, cot_params);
     }
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        circle::inverse::<Self, R, P>(prepared, x, log_det, scratch);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        circle::inverse(self, prepared, x, log_det, scratch);
     }
     #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        circle::inverse_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+        circle::inverse_vjp(self, prepared, scratch, cot, cot_log_det, cot_prepared);
     }
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        circle::forward::<Self, R, P>(prepared, z, log_det, scratch)
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        circle::forward(self, prepared, z, log_det, scratch)
     }
     #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        circle::forward_vjp::<Self, R, P>(prepared, scratch, cot, cot_log_det, cot_prepared);
+        circle::forward_vjp(self, prepared, scratch, cot, cot_log_det, cot_prepared);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::Chain;
+    use crate::layers::ChainType;
     use crate::layers::bounded::{reference, wave};
     use crate::layers::circle::tests::{
         BESIDE, at_the_special_points, derivatives_of_bent_maps, well_conditioned_extremes,
     };
     use crate::layers::laws::{Tolerance, check};
     use crate::manifolds::Manifold;
+    use crate::testing::Walk;
     use flow_notation::settings::o;
 
     const fn float(value: f64) -> u128 {
@@ -289,7 +327,7 @@ mod tests {
     /// Without a rotation the angle 0 stays, and what is beside it stays there in proportion; of a smooth spline pi as well.
     #[test]
     fn fixed_points_are_exact() {
-        fn at<C: Chain<Circle>>(params: &[f64], fixed: &[f64]) {
+        fn at<C: ChainType<Circle>>(params: &[f64], fixed: &[f64]) {
             for (inverse, side) in
                 [true, false].into_iter().flat_map(|inverse| fixed.iter().map(move |s| (inverse, *s)))
             {
@@ -312,19 +350,11 @@ mod tests {
     fn derivatives_beside_the_knot_at_the_seam_are_those_of_their_side() {
         type C = (CircleSpline<Plain<4, Still>>, ());
         let params = wave(12);
-        let mut prepared = vec![0.0; C::PREPARED];
-        C::prepare(&params, &mut prepared);
+        let chain = C::chain();
         for (inverse, side) in [(true, 1.0), (true, -1.0), (false, 1.0), (false, -1.0)] {
-            let mut x = [1.0, side * 1e-300];
-            let (mut ln, mut scratch, mut cot) = (0.0, vec![0.0; C::SCRATCH], [0.0, 0.0]);
-            let mut cot_prepared = vec![0.0; C::PREPARED];
-            if inverse {
-                C::inverse(&prepared, &mut x, &mut ln, &mut scratch, 0, &mut None);
-                C::inverse_vjp(&prepared, &mut scratch, &mut cot, 1.0, &mut cot_prepared);
-            } else {
-                C::forward(&prepared, &mut x, &mut ln, &mut scratch, 0, &mut None);
-                C::forward_vjp(&prepared, &mut scratch, &mut cot, 1.0, &mut cot_prepared);
-            }
+            let mut walk = Walk::new(&chain, &params, &[1.0, side * 1e-300], inverse);
+            let (ln, mut cot) = (walk.log_det, [0.0, 0.0]);
+            walk.pull(&chain, &mut cot, 1.0);
             let h = 1e-4 * side;
             let at = |k: f64| reference::<Circle, C>(&params, &[(k * h).cos(), (k * h).sin()], inverse).1;
             let one_sided =

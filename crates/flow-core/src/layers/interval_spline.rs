@@ -6,58 +6,85 @@
 //! Parameters: widths, heights, slopes (raw; those that an option fixes are left out).
 
 use super::spline::{Ends, Mapped, MappedCot, SplineOptions};
-use super::{Layer, Options, StateTensor};
-use crate::manifolds::Interval;
+use super::{AnyLayer, Bijection, LayerType, Options, StateTensor};
+use crate::manifolds::{Bounds, Interval};
 use crate::numeric::{Lift, Mask, Real};
 use core::marker::PhantomData;
 use flow_notation::Written;
 use flow_notation::options::IntervalSplineOptions;
 use rand::Rng;
+use std::sync::Arc;
 
 /// Slopes of a spline with all its parameters at this value are 1: ln(1 + e^0.54) = 1.
 pub(super) const START: f64 = 0.54;
 
-/// Layer r: a rational-quadratic spline of the interval. See the options in [`IntervalSplineOptions`].
+/// Layer r in the type of a flow: a rational-quadratic spline of the interval. See the options in
+/// [`IntervalSplineOptions`].
 pub struct IntervalSpline<Opts>(PhantomData<Opts>);
 
-impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
-    const SPLINE: SplineOptions = {
-        let options = Opts::VALUE;
-        SplineOptions {
-            bins: options.num_basis_functions as usize,
-            fix_boundary_derivatives: options.fix_boundary_derivatives,
-            periodic: false,
-            smooth_second_derivative: options.smooth_second_derivative,
-            restrict_max_min_width_height_ratio: options.restrict_max_min_width_height_ratio,
-            fix_first_width_n_height_to_zero: options.fix_first_width_n_height_to_zero,
-            also_fix_second_width_to_zero: options.also_fix_second_width_to_zero,
-            independent_width_height_parametrization: options.independent_width_height_parametrization,
-            min_width: options.min_width,
-            min_height: options.min_height,
-            min_derivative: options.min_derivative,
-        }
-    };
+impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> LayerType<Interval<LOW, HIGH>>
+    for IntervalSpline<Opts>
+{
+    const PARAMS: usize = spline(Opts::VALUE).params();
 
+    fn layer() -> Arc<dyn AnyLayer> {
+        layer(f64::from_bits(LOW), f64::from_bits(HIGH), Opts::VALUE)
+    }
+}
+
+/// The layer for these options.
+#[inline(never)]
+fn layer(low: f64, high: f64, options: IntervalSplineOptions) -> Arc<dyn AnyLayer> {
+    Arc::new(BoundedSpline { options, bounds: Bounds { low, high }, spline: spline(options) })
+}
+
+/// The spline of these options.
+const fn spline(options: IntervalSplineOptions) -> SplineOptions {
+    SplineOptions {
+        bins: options.num_basis_functions as usize,
+        fix_boundary_derivatives: options.fix_boundary_derivatives,
+        periodic: false,
+        smooth_second_derivative: options.smooth_second_derivative,
+        restrict_max_min_width_height_ratio: options.restrict_max_min_width_height_ratio,
+        fix_first_width_n_height_to_zero: options.fix_first_width_n_height_to_zero,
+        also_fix_second_width_to_zero: options.also_fix_second_width_to_zero,
+        independent_width_height_parametrization: options.independent_width_height_parametrization,
+        min_width: options.min_width,
+        min_height: options.min_height,
+        min_derivative: options.min_derivative,
+    }
+}
+
+/// Layer r.
+struct BoundedSpline {
+    options: IntervalSplineOptions,
+    bounds: Bounds,
+    spline: SplineOptions,
+}
+
+impl BoundedSpline {
     /// One direction of the map: target and base side are numbers 0 and 1, or 2 and 3, of the scratch.
     #[inline(always)]
-    fn walk<R: Real, P: Lift<R>, const LOW: u64, const HIGH: u64>(
+    fn walk<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         x: &mut [R],
         log_det: &mut R,
         scratch: &mut [R],
         inverse: bool,
     ) {
-        let [low, high] = Interval::<LOW, HIGH>::shares(x[0]);
+        let [low, high] = self.bounds.shares(x[0]);
         let at = Ends { low, high };
-        let Mapped { to, ln, .. } = Self::SPLINE.map(prepared, at, inverse);
-        x[0] = Interval::<LOW, HIGH>::at_shares([to.low, to.high]);
+        let Mapped { to, ln, .. } = self.spline.map(prepared, at, inverse);
+        x[0] = self.bounds.at_shares([to.low, to.high]);
         *log_det += ln;
         let (target, base) = if inverse { (at, to) } else { (to, at) };
         scratch.copy_from_slice(&[target.low, target.high, base.low, base.high]);
     }
 
     #[inline(always)]
-    fn walk_vjp<R: Real, P: Lift<R>, const LOW: u64, const HIGH: u64>(
+    fn walk_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &[R],
         cot: &mut [R],
@@ -67,69 +94,78 @@ impl<Opts: Options<IntervalSplineOptions>> IntervalSpline<Opts> {
     ) {
         let target = Ends { low: scratch[0], high: scratch[1] };
         let base = Ends { low: scratch[2], high: scratch[3] };
-        let to = Ends { low: cot[0].scale(Interval::<LOW, HIGH>::LENGTH), high: R::zero() };
+        let to = Ends { low: cot[0].scale(self.bounds.length()), high: R::zero() };
         let cot_mapped = MappedCot { to, ln_ratio: None, ln: cot_log_det };
-        let ends = Self::SPLINE.map_vjp(prepared, [base, target], cot_mapped, cot_prepared, inverse);
-        cot[0] = (ends.low - ends.high).scale(1.0 / Interval::<LOW, HIGH>::LENGTH);
+        let ends = self.spline.map_vjp(prepared, [base, target], cot_mapped, cot_prepared, inverse);
+        cot[0] = (ends.low - ends.high).scale(1.0 / self.bounds.length());
     }
 }
 
-impl<const LOW: u64, const HIGH: u64, Opts: Options<IntervalSplineOptions>> Layer<Interval<LOW, HIGH>>
-    for IntervalSpline<Opts>
-{
-    const PARAMS: usize = Self::SPLINE.params();
-    const PREPARED: usize = Self::SPLINE.prepared();
-    const SCRATCH: usize = 4;
-    const NAME: &'static str = "r";
-    const WIDE: bool = true;
+impl Bijection for BoundedSpline {
+    const VECTORISED: bool = true;
 
-    fn options() -> Vec<Written> {
-        Opts::VALUE.written()
+    fn name(&self) -> &'static str {
+        "r"
+    }
+    fn params(&self) -> usize {
+        self.spline.params()
+    }
+    fn prepared(&self) -> usize {
+        self.spline.prepared()
+    }
+    fn scratch(&self) -> usize {
+        4
     }
 
-    fn state() -> Vec<StateTensor> {
-        Self::SPLINE.state()
+    fn options(&self) -> Vec<Written> {
+        self.options.written()
     }
 
-    fn initial<G: Rng + ?Sized>(_: &mut G, params: &mut [f64]) {
-        params.fill(if Self::SPLINE.smooth_second_derivative { 0.0 } else { START });
+    fn state(&self) -> Vec<StateTensor> {
+        self.spline.state()
+    }
+
+    fn initial(&self, _: &mut dyn Rng, params: &mut [f64]) {
+        params.fill(if self.spline.smooth_second_derivative { 0.0 } else { START });
     }
     #[inline(always)]
-    fn prepare<P: Real>(params: &[P], prepared: &mut [P]) {
-        Self::SPLINE.prepare(params, prepared);
+    fn prepare<P: Real>(&self, params: &[P], prepared: &mut [P]) {
+        self.spline.prepare(params, prepared);
     }
     #[inline(always)]
-    fn prepare_vjp<P: Real>(params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
-        Self::SPLINE.prepare_vjp(params, prepared, cot_prepared, cot_params);
+    fn prepare_vjp<P: Real>(&self, params: &[P], prepared: &[P], cot_prepared: &[P], cot_params: &mut [P]) {
+        self.spline.prepare_vjp(params, prepared, cot_prepared, cot_params);
     }
     #[inline(always)]
-    fn inverse<R: Real, P: Lift<R>>(prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
-        Self::walk::<R, P, LOW, HIGH>(prepared, x, log_det, scratch, true);
+    fn inverse<R: Real, P: Lift<R>>(&self, prepared: &[P], x: &mut [R], log_det: &mut R, scratch: &mut [R]) {
+        self.walk(prepared, x, log_det, scratch, true);
     }
     #[inline(always)]
     fn inverse_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        Self::walk_vjp::<R, P, LOW, HIGH>(prepared, scratch, cot, cot_log_det, cot_prepared, true);
+        self.walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, true);
     }
     #[inline(always)]
-    fn forward<R: Real, P: Lift<R>>(prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
-        Self::walk::<R, P, LOW, HIGH>(prepared, z, log_det, scratch, false);
+    fn forward<R: Real, P: Lift<R>>(&self, prepared: &[P], z: &mut [R], log_det: &mut R, scratch: &mut [R]) -> R::Mask {
+        self.walk(prepared, z, log_det, scratch, false);
         R::Mask::splat(false)
     }
     #[inline(always)]
     fn forward_vjp<R: Real, P: Lift<R>>(
+        &self,
         prepared: &[P],
         scratch: &mut [R],
         cot: &mut [R],
         cot_log_det: R,
         cot_prepared: &mut [R],
     ) {
-        Self::walk_vjp::<R, P, LOW, HIGH>(prepared, scratch, cot, cot_log_det, cot_prepared, false);
+        self.walk_vjp(prepared, scratch, cot, cot_log_det, cot_prepared, false);
     }
 }
 

@@ -30,18 +30,6 @@ impl<const LOW_BITS: u64, const HIGH_BITS: u64> Interval<LOW_BITS, HIGH_BITS> {
     pub const LENGTH: f64 = Self::BOUNDS[1] - Self::BOUNDS[0];
 
     pub(super) const VALUE: Bounds = Bounds { low: Self::BOUNDS[0], high: Self::BOUNDS[1] };
-
-    /// Distances from the lower and the upper end, in units of the length.
-    #[inline(always)]
-    pub(crate) fn shares<R: Real>(x: R) -> [R; 2] {
-        Self::VALUE.shares(x)
-    }
-
-    /// The point at these distances, from the one that is more precise.
-    #[inline(always)]
-    pub(crate) fn at_shares<R: Real>(shares: [R; 2]) -> R {
-        Self::VALUE.at_shares(shares)
-    }
 }
 
 /// An interval as a value.

@@ -17,6 +17,7 @@ pub use euclidean::Euclidean;
 pub use geometry::{Geometry, OwnManifold};
 pub(crate) use hypersphere::hypot;
 pub use hypersphere::{LARGEST_SPHERE, Sphere};
+pub(crate) use interval::Bounds;
 pub use interval::Interval;
 pub use simplex::Simplex;
 pub(crate) use simplex::{

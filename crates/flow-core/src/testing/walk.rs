@@ -45,10 +45,15 @@ impl<R: WidePack> Walk<R> {
 
     /// Takes the cotangent of the end back to the start, in place; returns cotangents of the prepared parameters.
     pub fn pull(&mut self, chain: &Chain, cot: &mut [R], cot_log_det: R) -> Vec<R> {
+        self.pull_as(chain, self.inverse, cot, cot_log_det)
+    }
+
+    /// Takes the cotangent of the end of either direction back to its start: both maps leave what either derivative needs.
+    pub fn pull_as(&mut self, chain: &Chain, inverse: bool, cot: &mut [R], cot_log_det: R) -> Vec<R> {
         let mut cot_prepared = vec![R::zero(); chain.prepared()];
         let prepared = Prepared::Each(&self.prepared);
         let scratch = &mut self.scratch;
-        if self.inverse {
+        if inverse {
             let none = [R::zero(); PENALTIES];
             chain.inverse_vjp(Way::Point, prepared, scratch, cot, &cot_log_det, &none, &mut cot_prepared);
         } else {
