@@ -13,7 +13,7 @@
 
 // The types that `flow!` writes are deep by nature.
 #![allow(clippy::type_complexity)]
-// Allowed in two places: the instructions of numeric/x86.rs and the tiles of kernels/product.rs.
+// Allowed in two places: the instructions of numeric/x86.rs and the tiles of product.rs.
 #![deny(unsafe_code)]
 
 pub mod kernels;
