@@ -1,5 +1,5 @@
-//! Layer v: the exponential map of a gradient on the two-sphere (layers.md 8.2; D. J. Rezende et al., arXiv:2002.02428, section 2.3,
-//! after T. Sei, arXiv:0906.0874).
+//! Layer v: the exponential map of a gradient on the two-sphere (layers.md 8.2; D. J. Rezende et al., arXiv:2002.02428,
+//! section 2.3, after T. Sei, arXiv:0906.0874).
 //!
 //! # Formula
 //! n components with directions mu_i, weights w_i and increasing profiles h_i of c_i = x . mu_i:
@@ -10,43 +10,45 @@
 //! splines: h a rational-quadratic spline of [-1, 1] onto itself, 10 bins, shares and slopes at least 1e-3
 //! ```
 //!
-//! p is the gradient of the potential sum_i w_i H_i(c_i), H' = h, along the sphere, and E walks along it. The published form divides by
-//! |g| and by the sine of the angle between x and g (its nu is |p|); p needs neither, so that points with g = 0 or g along x are
-//! ordinary fixed points. Derivatives: gradient_map.rs. All is in unit vectors, so that no arccos loses digits beside an axis (Q17).
+//! p is the gradient of the potential sum_i w_i H_i(c_i), H' = h, along the sphere, and E walks along it. The published
+//! form divides by |g| and by the sine of the angle between x and g (its nu is |p|); p needs neither, so that points
+//! with g = 0 or g along x are ordinary fixed points. Derivatives: gradient_map.rs. All is in unit vectors, so that no
+//! arccos loses digits beside an axis (Q17).
 //!
 //! # It is a bijection, whatever the parameters
-//! Each direction has its own bound 0 <= nu_i < 1, and w_i = nu_i softmax(logits)_i, so that sum w < 1. One component with weight one
-//! takes the polar angle t about mu to t - h(cos t) sin t, from 0 to pi, and does not turn back: the derivative 1 - c h + (1 - c^2) h'
-//! is not negative where |h| <= 1 and h' >= 0. That holds for all four profiles, every beta = e^p > 0 and every spline. For sums, T.
-//! Sei (arXiv:0906.0874; Comm. Statist. Theory Methods 42 (2013) 2525): det J > 0 as long as N = A + B(p) > 0, with A the Hessian of
-//! the potential along the sphere and B(p) that of half the squared distance to exp_x(p). A is a sum over components and B is concave,
-//! B(0) = 1, so
+//! Each direction has its own bound 0 <= nu_i < 1, and w_i = nu_i softmax(logits)_i, so that sum w < 1. One component
+//! with weight one takes the polar angle t about mu to t - h(cos t) sin t, from 0 to pi, and does not turn back: the
+//! derivative 1 - c h + (1 - c^2) h' is not negative where |h| <= 1 and h' >= 0. That holds for all four profiles,
+//! every beta = e^p > 0 and every spline. For sums, T. Sei (arXiv:0906.0874; Comm. Statist. Theory Methods 42 (2013)
+//! 2525): det J > 0 as long as N = A + B(p) > 0, with A the Hessian of the potential along the sphere and B(p) that of
+//! half the squared distance to exp_x(p). A is a sum over components and B is concave, B(0) = 1, so
 //!
 //! ```text
 //! N >= sum_i w_i (A_i + B(p_i)) + (1 - sum w) 1 >= 1 - sum w > 0
 //! ```
 //!
-//! because A_i + B(p_i) >= 0 says just what was said of one component. No direction is shrunk by more than (1 - sum w) sin|p| / |p|,
-//! and |p| < 1.
+//! because A_i + B(p_i) >= 0 says just what was said of one component. No direction is shrunk by more than (1 - sum w)
+//! sin|p| / |p|, and |p| < 1.
 //!
-//! What may go wrong is rounding. 1 - nu_i is about 1.7 e^(-|v|/10) for a vector v (`old`) or e^-r (`householder`): vectors of length
-//! 300, or r = 30, squeeze the surroundings of a mean by 1e13, and a search there finds x to that much fewer digits. Where numbers
-//! overflow (beta beyond e^700, 1 - nu below 1e-154) the log-determinant is not finite and that is an error, never hidden. With splines
-//! the density is continuous but has kinks, at the circles c_i = knot.
+//! What may go wrong is rounding. 1 - nu_i is about 1.7 e^(-|v|/10) for a vector v (`old`) or e^-r (`householder`):
+//! vectors of length 300, or r = 30, squeeze the surroundings of a mean by 1e13, and a search there finds x to that
+//! much fewer digits. Where numbers overflow (beta beyond e^700, 1 - nu below 1e-154) the log-determinant is not finite
+//! and that is an error, never hidden. With splines the density is continuous but has kinks, at the circles c_i = knot.
 //!
 //! # Directions
-//! `natural_direction = 0`: the inverse (evaluation) is E itself and forward (sampling) searches x with E(x) = y; 1: the other way
-//! round. The search (search.rs) is Newton's method on the sphere with a line search and ends at the rounding of E, for every lane by
-//! itself; the published one stops where 1 - E . y rounds to zero, 1e-8 away (Q7). `max_num_newton_iter` limits the number of points it
-//! looks at. Lanes that reach the limit are returned by `forward`; `inverse` has no such return and makes their log-determinant NaN,
-//! which becomes the error that names this letter and the row. Derivatives of the search follow from the implicit function theorem.
+//! `natural_direction = 0`: the inverse (evaluation) is E itself and forward (sampling) searches x with E(x) = y; 1:
+//! the other way round. The search (search.rs) is Newton's method on the sphere with a line search and ends at the
+//! rounding of E, for every lane by itself; the published one stops where 1 - E . y rounds to zero, 1e-8 away (Q7).
+//! `max_num_newton_iter` limits the number of points it looks at. Lanes that reach the limit are returned by `forward`;
+//! `inverse` has no such return and makes their log-determinant NaN, which becomes the error that names this letter and
+//! the row. Derivatives of the search follow from the implicit function theorem.
 //!
 //! # Parameters
-//! With `add_rotation` 9 numbers of three reflections (inverse: x -> R^T x first). Then a matrix of rows of n numbers, entry (row, i)
-//! of component i: the direction, the logit of the weight, the profile (exponential: ln beta; splines: 10 widths, 10 heights, 11
-//! derivatives). Direction `old`: a vector v, mu = v/|v|, nu = 1 - ln(1 + (e - 1) e^(-|v|/10)). `householder`: three vectors and a
-//! number r, mu = H_1 H_2 H_3 e_z, nu = 1 / (1 + e^-r); the published code stops with a type error there (Q6), this is what its formula
-//! says.
+//! With `add_rotation` 9 numbers of three reflections (inverse: x -> R^T x first). Then a matrix of rows of n numbers,
+//! entry (row, i) of component i: the direction, the logit of the weight, the profile (exponential: ln beta; splines:
+//! 10 widths, 10 heights, 11 derivatives). Direction `old`: a vector v, mu = v/|v|, nu = 1 - ln(1 + (e - 1)
+//! e^(-|v|/10)). `householder`: three vectors and a number r, mu = H_1 H_2 H_3 e_z, nu = 1 / (1 + e^-r); the published
+//! code stops with a type error there (Q6), this is what its formula says.
 //!
 //! Prepared: reflections, then 1 - sum_i w_i, then for each component mu, w and the numbers of its profile.
 
@@ -76,8 +78,8 @@ use std::sync::Arc;
 
 /// Layer v in the type of a flow: E(x) = exp_x(grad of a sum of potentials about n directions), and its inverse.
 ///
-/// One direction is a closed formula, the other a search to rounding; see [`ExponentialMapOptions`]. A bijection for all parameters.
-/// Derivatives of both directions are closed form.
+/// One direction is a closed formula, the other a search to rounding; see [`ExponentialMapOptions`]. A bijection for
+/// all parameters. Derivatives of both directions are closed form.
 pub struct ExponentialMap<Opts>(PhantomData<Opts>);
 
 impl<Opts: Options<ExponentialMapOptions>> LayerType<Sphere2> for ExponentialMap<Opts> {
@@ -254,8 +256,9 @@ impl<const KIND: u8> GradientFlow<KIND> {
         failed
     }
 
-    /// Cotangents of [`GradientFlow::map`]. For the search: E(x) = y gives dx = J^-1 (dy - dE), dE that of the parameters, so that with
-    /// v the cotangent of x, that of ln det included, y gets J^-T v and the parameters what E gets for -J^-T v.
+    /// Cotangents of [`GradientFlow::map`]. For the search: E(x) = y gives dx = J^-1 (dy - dE), dE that of the
+    /// parameters, so that with v the cotangent of x, that of ln det included, y gets J^-T v and the parameters what E
+    /// gets for -J^-T v.
     #[inline(always)]
     fn map_vjp<R: Real, P: Lift<R>>(
         &self,

@@ -1,30 +1,31 @@
 //! E(x) = exp_x(p) of layer v at a point, its Jacobian determinant, and the derivatives of both.
 //!
 //! # In a frame
-//! With two orthonormal tangents e_1, e_2 at x, a component is m_k = e_k . mu and c = x . mu, and the whole map is six sums:
+//! With two orthonormal tangents e_1, e_2 at x, a component is m_k = e_k . mu and c = x . mu, and the whole map is six
+//! sums:
 //!
 //! ```text
 //! p_k = sum w h m_k      M_kl = sum w h' m_k m_l      b = 1 - g . x = (1 - sum w) + sum w (1 - c h)
 //! ```
 //!
 //! # Jacobian
-//! Let q = |p|^2 < 1, C = cos|p|, S = sin|p| / |p|. The Hessian of the potential along the sphere is A = M - (g . x) 1, and a step d
-//! changes p by A d - (p . d) x. Differentiating E = C x + S p and expressing the result in the frame carried along from x to E(x)
-//! gives
+//! Let q = |p|^2 < 1, C = cos|p|, S = sin|p| / |p|. The Hessian of the potential along the sphere is A = M - (g . x) 1,
+//! and a step d changes p by A d - (p . d) x. Differentiating E = C x + S p and expressing the result in the frame
+//! carried along from x to E(x) gives
 //!
 //! ```text
 //! J = G N      G = S 1 + (1 - S) p p^T / q      N = A + (C/S) 1 + k p p^T      k = (1 - C/S) / q
 //! ```
 //!
-//! G stretches by 1 along p and by S across; N, which is symmetric, is the Hessian of A's potential and of half the squared distance to
-//! E(x) together. With a = b - k q and Q = M + k p p^T, both positive (the map is a bijection),
+//! G stretches by 1 along p and by S across; N, which is symmetric, is the Hessian of A's potential and of half the
+//! squared distance to E(x) together. With a = b - k q and Q = M + k p p^T, both positive (the map is a bijection),
 //!
 //! ```text
 //! det J = S (a^2 + a tr Q + det Q)
 //! ```
 //!
-//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. C, S and their
-//! differences over q are entire functions of q, by their series.
+//! a sum of positive terms, precise however flat the map is; the published 0.5 ln det(J^T J) is its logarithm. C, S and
+//! their differences over q are entire functions of q, by their series.
 
 use super::VECTOR;
 use super::profile::Profile;
@@ -294,8 +295,8 @@ impl<R: Real> Local<R> {
         let along = self.sin_over * self.along_p(v);
         core::array::from_fn(|k| (v[k] - along * self.sums.p[k]) / self.sin)
     }
-    /// Newton's step: J^-1 of the tangential part, at E(x), of a vector with these components. Carried along, e_k is e_k - S p_k x -
-    /// (1 - C)/q p_k p.
+    /// Newton's step: J^-1 of the tangential part, at E(x), of a vector with these components. Carried along, e_k is
+    /// e_k - S p_k x - (1 - C)/q p_k p.
     #[inline(always)]
     pub fn solve(&self, off: [R; VECTOR]) -> [R; 2] {
         let along = self.sin * off[2] + self.cos_over * self.along_p([off[0], off[1]]);
@@ -311,7 +312,8 @@ impl<R: Real> Local<R> {
         [first, second, -(self.sin * along)]
     }
 
-    /// Cotangents of E (its components) and of ln det J: those of the sums, and that of a step of the point with sums held.
+    /// Cotangents of E (its components) and of ln det J: those of the sums, and that of a step of the point with sums
+    /// held.
     #[inline(always)]
     pub fn vjp(&self, cot: [R; VECTOR], cot_ln: R) -> (SumsCot<R>, [R; 2]) {
         let (q, k, a) = (self.q, self.k, self.a);

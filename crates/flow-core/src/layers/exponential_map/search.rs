@@ -1,18 +1,19 @@
 //! The search of layer v: x with E(x) = y.
 //!
-//! Newton's method on the sphere: the chord y - E(x), taken back by the exact Jacobian, is a step along the sphere. Where the whole
-//! step does not bring E(x) nearer to y it is halved until it does. E is a diffeomorphism, so that the direction always leads nearer
-//! and nothing but the solution is stationary; x = y is a good start, because E moves no point by one radian or more.
+//! Newton's method on the sphere: the chord y - E(x), taken back by the exact Jacobian, is a step along the sphere.
+//! Where the whole step does not bring E(x) nearer to y it is halved until it does. E is a diffeomorphism, so that the
+//! direction always leads nearer and nothing but the solution is stationary; x = y is a good start, because E moves no
+//! point by one radian or more.
 //!
-//! A lane has converged where |y - E(x)| is the rounding of E: that of its sums, and that of x grown by the map's stretch. One last
-//! step then takes off most of what is left. Lanes do not see each other.
+//! A lane has converged where |y - E(x)| is the rounding of E: that of its sums, and that of x grown by the map's
+//! stretch. One last step then takes off most of what is left. Lanes do not see each other.
 
 use super::VECTOR;
 use super::gradient_map::{Frame, Local, unit, walk};
 use crate::numeric::{Mask, Real, Scalar};
 
-/// Rounding of E, in units in the last place: of its formula, for the root of the number of components that are summed, and for each unit of
-/// stretch.
+/// Rounding of E, in units in the last place: of its formula, for the root of the number of components that are summed,
+/// and for each unit of stretch.
 const ROUNDING: f64 = 16.0;
 const ROUNDING_OF_SUMS: f64 = 1.0;
 const ROUNDING_OF_POINT: f64 = 8.0;
@@ -79,7 +80,8 @@ impl<R: Real> Look<R> {
     }
 }
 
-/// The x with E(x) = y, and the lanes in which `limit` points were not enough; `local` gives E, of this many components, at a point.
+/// The x with E(x) = y, and the lanes in which `limit` points were not enough; `local` gives E, of this many
+/// components, at a point.
 #[inline(always)]
 pub(super) fn search<R: Real>(
     y: [R; VECTOR],

@@ -302,8 +302,8 @@ fn the_search_leaves_the_flattest_point() {
     }
 }
 
-/// A profile so sharp that the sphere is flat within its reach: with s = t sqrt(beta) the polar angle goes to s - w s e^(-s^2 / 2), whatever
-/// beta is.
+/// A profile so sharp that the sphere is flat within its reach: with s = t sqrt(beta) the polar angle goes to s - w s
+/// e^(-s^2 / 2), whatever beta is.
 #[test]
 fn sharp_profiles_are_those_of_the_plane() {
     type C = With<1, EXPONENTIAL>;

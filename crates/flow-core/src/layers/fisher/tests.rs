@@ -207,8 +207,8 @@ fn laws_hold_at_the_poles_and_at_the_seam() {
     holds_at_special_points::<(Narrow, ())>(30);
 }
 
-/// The rotations of vectors around -z, where the shortest way from +z is none: they are rotations, they take +z there, and values and
-/// derivatives are numbers; likewise for vectors of zeros.
+/// The rotations of vectors around -z, where the shortest way from +z is none: they are rotations, they take +z there,
+/// and values and derivatives are numbers; likewise for vectors of zeros.
 #[test]
 fn the_shortest_way_has_no_hole() {
     fn moved<T: Scalar>(p: [f64; 3]) -> ([f64; 3], [f64; 3]) {
@@ -410,9 +410,9 @@ fn every_concentration_is_inverted_and_differentiated() {
 /// kappa = e^p to all digits, and no rotation.
 type Unbounded = f::min_kappa<{ 1e-300_f64.to_bits() as u128 }, f::add_rotation<0>>;
 
-/// Against closed forms for all concentrations: with N = ln((1 - e^(-2 kappa)) / (2 kappa)) the inverse has ln|det| = -N - kappa (1 - s z), whose
-/// derivatives are 1 / kappa - 2 / (e^(2 kappa) - 1) - (1 - s z), times kappa, by the raw concentration, and kappa s by z. Points are
-/// those whose base points are evenly spread, and both poles.
+/// Against closed forms for all concentrations: with N = ln((1 - e^(-2 kappa)) / (2 kappa)) the inverse has ln|det| =
+/// -N - kappa (1 - s z), whose derivatives are 1 / kappa - 2 / (e^(2 kappa) - 1) - (1 - s z), times kappa, by the raw
+/// concentration, and kappa s by z. Points are those whose base points are evenly spread, and both poles.
 fn every_concentration_has_exact_derivatives<C: LayerType<Sphere2>>(sign: f64) {
     let chain = <(C, ()) as ChainType<Sphere2>>::chain();
     for power in -12..=8 {

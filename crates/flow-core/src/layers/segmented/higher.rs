@@ -137,7 +137,8 @@ fn in_two_dimensions_it_is_the_layer_of_the_two_sphere() {
     }
 }
 
-/// Splines at their start and no rotation leave the heights alone, so that a uniform density stays uniform but for the azimuth.
+/// Splines at their start and no rotation leave the heights alone, so that a uniform density stays uniform but for the
+/// azimuth.
 #[test]
 fn the_identity_of_the_heights_has_no_volume() {
     type O = Unturned<n::zenith_type_layers<Z>>;

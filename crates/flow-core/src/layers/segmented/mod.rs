@@ -1,10 +1,10 @@
-//! Layer n: a segmented conditional flow of spheres (layers.md 8.4): the azimuth by itself, then each polar angle given the point of the smaller sphere
-//! that the angles before it make.
+//! Layer n: a segmented conditional flow of spheres (layers.md 8.4): the azimuth by itself, then each polar angle given
+//! the point of the smaller sphere that the angles before it make.
 //!
 //! # Formula
-//! D. J. Rezende et al., Normalizing Flows on Tori and Spheres (2020), section 2.2: S^D is S^{D-1} times a height, down to the circle. A
-//! point v = (rho_D u_{D-1}, cos theta_D) of S^D, after an optional rotation, with h = (1 - cos theta)/2 and c = 1 - h at every level
-//! m = 2 .. D (theta_D is the theta of the two-sphere, theta_1 of higher ones):
+//! D. J. Rezende et al., Normalizing Flows on Tori and Spheres (2020), section 2.2: S^D is S^{D-1} times a height, down
+//! to the circle. A point v = (rho_D u_{D-1}, cos theta_D) of S^D, after an optional rotation, with h = (1 - cos
+//! theta)/2 and c = 1 - h at every level m = 2 .. D (theta_D is the theta of the two-sphere, theta_1 of higher ones):
 //!
 //! ```text
 //! phi_b = T(phi)                         Moebius mixture T (moebius.rs)
@@ -15,24 +15,26 @@
 //! ```
 //! with respect to area = d phi prod_m 2 (4 h c)^{(m-2)/2} dh.
 //!
-//! Zenith letters r are rational-quadratic splines in h (5 bins); letters g are mixtures of logistic functions in
-//! u = ln h - ln c = 2 ln tan(theta/2), the Mercator coordinate, where h c du = dh; x and z do nothing. There is no margin at the poles
-//! (the ancestor's of 1e-5 in h is left out, Q30): h and c are kept as a pair, u is formed from the distance rho = sin(theta) to the axis, and rho of the
-//! result follows from rho of the argument (by the ratios of a spline, or as 1/cosh(u/2)), so that both directions are exact as
-//! close to a pole as numbers go.
+//! Zenith letters r are rational-quadratic splines in h (5 bins); letters g are mixtures of logistic functions in u =
+//! ln h - ln c = 2 ln tan(theta/2), the Mercator coordinate, where h c du = dh; x and z do nothing. There is no margin
+//! at the poles (the ancestor's of 1e-5 in h is left out, Q30): h and c are kept as a pair, u is formed from the
+//! distance rho = sin(theta) to the axis, and rho of the result follows from rho of the argument (by the ratios of a
+//! spline, or as 1/cosh(u/2)), so that both directions are exact as close to a pole as numbers go.
 //!
 //! # At the poles
-//! The point of S^{m-1} decides how the polar angle of level m is mapped, so the map of the sphere is continuous but **not smooth** where
-//! a level is at one of its poles: at the two poles of the (rotated) axis of the two-sphere, on the circles and spheres
-//! v_0 = .. = v_{m-1} = 0 of higher ones. The density there depends on the direction from which such a point is approached, and derivatives of a
-//! log-density by the point grow as 1/rho beside it. With letters g the density at a pole is moreover 0 or infinite (a power of
-//! rho) unless the tail has slope one: a tail of width sigma takes rho to about rho^(1/sigma), and where that leaves the range of numbers, distances
-//! are no longer told apart. A point on an axis itself (closer than 1e8 times the smallest normal number) counts as one
-//! that far away in the direction (1, 0, .., 0), and has no derivative by the angles that are undefined there.
+//! The point of S^{m-1} decides how the polar angle of level m is mapped, so the map of the sphere is continuous but
+//! **not smooth** where a level is at one of its poles: at the two poles of the (rotated) axis of the two-sphere, on
+//! the circles and spheres v_0 = .. = v_{m-1} = 0 of higher ones. The density there depends on the direction from which
+//! such a point is approached, and derivatives of a log-density by the point grow as 1/rho beside it. With letters g
+//! the density at a pole is moreover 0 or infinite (a power of rho) unless the tail has slope one: a tail of width
+//! sigma takes rho to about rho^(1/sigma), and where that leaves the range of numbers, distances are no longer told
+//! apart. A point on an axis itself (closer than 1e8 times the smallest normal number) counts as one that far away in
+//! the direction (1, 0, .., 0), and has no derivative by the angles that are undefined there.
 //!
 //! # Parameters
-//! Rotation, weights of MLP_2, .., MLP_D, Moebius mixture (K, 4). The rotation is D(D+1)/2 angles or D + 1 reflection vectors of D + 1 numbers; of the
-//! three vectors of the two-sphere only the first one acts, so that weights of the ancestor carry over (Q30); on higher spheres all do.
+//! Rotation, weights of MLP_2, .., MLP_D, Moebius mixture (K, 4). The rotation is D(D+1)/2 angles or D + 1 reflection
+//! vectors of D + 1 numbers; of the three vectors of the two-sphere only the first one acts, so that weights of the
+//! ancestor carry over (Q30); on higher spheres all do.
 
 #[cfg(test)]
 mod higher;
@@ -63,11 +65,11 @@ use rand_distr::StandardNormal;
 use std::sync::Arc;
 use zenith::Level;
 
-/// Layer n in the type of a flow: the azimuth by a mixture of Moebius maps, each polar angle by maps whose parameters a small
-/// network makes of the angles before it. See the options in [`SegmentedOptions`].
+/// Layer n in the type of a flow: the azimuth by a mixture of Moebius maps, each polar angle by maps whose parameters a
+/// small network makes of the angles before it. See the options in [`SegmentedOptions`].
 ///
-/// Evaluation is closed form; sampling solves for the azimuth, and once more for each letter g.
-/// The map is continuous everywhere but not smooth at the poles of its axes: the density there depends on the direction.
+/// Evaluation is closed form; sampling solves for the azimuth, and once more for each letter g. The map is continuous
+/// everywhere but not smooth at the poles of its axes: the density there depends on the direction.
 pub struct SegmentedSphere<Opts>(PhantomData<Opts>);
 
 /// Spheres that are a smaller sphere times a height: all but the circle.
@@ -139,8 +141,8 @@ struct HeightFlow<const KIND: u8> {
     params: usize,
 }
 
-/// The parts of a level's scratch: the heights from target to base, what the network keeps, its output, and the cotangent of its
-/// output.
+/// The parts of a level's scratch: the heights from target to base, what the network keeps, its output, and the
+/// cotangent of its output.
 struct Parts<'a, R> {
     heights: &'a mut [R],
     hidden: &'a mut [R],
@@ -332,8 +334,6 @@ impl<const KIND: u8> HeightFlow<KIND> {
 }
 
 impl<const KIND: u8> Bijection for HeightFlow<KIND> {
-    const VECTORISED: bool = KIND == USUAL;
-
     fn name(&self) -> &'static str {
         "n"
     }

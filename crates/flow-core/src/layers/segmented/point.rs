@@ -1,13 +1,13 @@
 //! A point of a sphere, seen as a chain of heights over a circle.
 //!
-//! S^D is S^{D-1} times a height: v = (rho_D u_{D-1}, z_D) with u_{D-1} on S^{D-1}, rho_D = sin theta and z_D = cos theta of the polar angle of
-//! *level* D; and so on down to level 2, whose u_1 = (cos phi, sin phi) lies on the circle. With S_m the product of the rho of all levels
-//! above m,
+//! S^D is S^{D-1} times a height: v = (rho_D u_{D-1}, z_D) with u_{D-1} on S^{D-1}, rho_D = sin theta and z_D = cos
+//! theta of the polar angle of *level* D; and so on down to level 2, whose u_1 = (cos phi, sin phi) lies on the circle.
+//! With S_m the product of the rho of all levels above m,
 //! ```text
 //! dv / d theta_m = S_m (z_m u_{m-1}, -rho_m, 0, ..)        dv / d phi = S_1 (-sin phi, cos phi, 0, ..)
 //! ```
-//! are orthogonal. Distances to an axis are formed without squares of small numbers and kept beside the heights, so everything is precise
-//! relative to them.
+//! are orthogonal. Distances to an axis are formed without squares of small numbers and kept beside the heights, so
+//! everything is precise relative to them.
 
 use crate::manifolds::{LARGEST_SPHERE, hypot};
 use crate::numeric::{Real, Scalar};
@@ -147,7 +147,8 @@ impl<R: Real> Point<R> {
         }
     }
 
-    /// Cotangents of the angles to the tangential ambient one; none for the angles that a point on an axis does not have.
+    /// Cotangents of the angles to the tangential ambient one; none for the angles that a point on an axis does not
+    /// have.
     #[inline(always)]
     pub fn cot_vector(&self, dim: usize, angles: &Angles<R>, cot: &mut [R]) {
         let products = self.products(dim);

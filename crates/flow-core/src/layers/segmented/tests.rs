@@ -69,8 +69,8 @@ fn counts_and_texts() {
     assert_eq!(Zenith::new(Text::from_code(GG)), Zenith { letter: ZenithLetter::Gaussianisation, repeats: 2 });
 }
 
-/// The laws at points that keep away from the poles of the layer's axis: the differences of laws.rs step by 2e-4 while the map bends over
-/// distances like rho there (see `derivatives_beside_the_poles`).
+/// The laws at points that keep away from the poles of the layer's axis: the differences of laws.rs step by 2e-4 while
+/// the map bends over distances like rho there (see `derivatives_beside_the_poles`).
 fn away_from_the_poles<O: Options<SegmentedOptions>>(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let flow = flow::<O>();
@@ -220,7 +220,8 @@ fn values_and_derivatives_are_finite_at_the_poles() {
     finite_at_the_poles::<Unturned<n::zenith_type_layers<GG>>, f32>(3);
 }
 
-/// Derivatives by ln theta, by phi and by the parameters, of a combination of the result's ln rho, azimuth and the log-determinant.
+/// Derivatives by ln theta, by phi and by the parameters, of a combination of the result's ln rho, azimuth and the
+/// log-determinant.
 fn derivatives_beside<O: Options<SegmentedOptions>>(seed: u64, theta: f64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let chain = chain::<O>();

@@ -1,8 +1,9 @@
 //! The polar angle of one level of layer n: its zenith letters, with parameters given.
 //!
-//! Level m is the height of a point of S^m over S^{m-1}. In h = (1 - cos theta)/2 and c = 1 - h area is (4 h c)^{(m-2)/2} 2 dh times that of S^{m-1}, so a map
-//! of h adds ln dh'/dh + (m - 2)/2 ln (h' c') / (h c). For the spline letters both ratios are smooth up to the poles and given by
-//! the spline itself; the letters g have du = dh / (h c), and add ln du'/du + m/2 ln (h' c') / (h c).
+//! Level m is the height of a point of S^m over S^{m-1}. In h = (1 - cos theta)/2 and c = 1 - h area is (4 h
+//! c)^{(m-2)/2} 2 dh times that of S^{m-1}, so a map of h adds ln dh'/dh + (m - 2)/2 ln (h' c') / (h c). For the spline
+//! letters both ratios are smooth up to the poles and given by the spline itself; the letters g have du = dh / (h c),
+//! and add ln du'/du + m/2 ln (h' c') / (h c).
 
 use super::ANY;
 use super::options::{Zenith, ZenithLetter};
@@ -77,7 +78,8 @@ impl Zenith {
     pub(super) const fn heights(&self) -> usize {
         HEIGHT * (self.letters() + 1)
     }
-    /// Parameters at which the chain is close to the identity (or, for letters g, an odd number of them, its mirror image).
+    /// Parameters at which the chain is close to the identity (or, for letters g, an odd number of them, its mirror
+    /// image).
     pub(super) fn initial(&self, raw: &mut [f64]) {
         for letter in raw.chunks_exact_mut(self.letter.params().max(1)) {
             match self.letter {
@@ -191,8 +193,8 @@ impl<const KIND: u8> Level<KIND> {
         }
     }
 
-    /// Cotangents of the letter between the heights `target` and `base`, towards the base if `inverse`: of the coordinate it ends
-    /// at to that it starts from.
+    /// Cotangents of the letter between the heights `target` and `base`, towards the base if `inverse`: of the
+    /// coordinate it ends at to that it starts from.
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "both ends and cotangents of one map")]
     fn letter_vjp<R: Real>(
@@ -291,8 +293,8 @@ impl<const KIND: u8> Level<KIND> {
         (self.leave(&height, base.rho, shrunk, log_det), failed)
     }
 
-    /// Cotangents of [`Level::inverse`]: of the base side's theta and the log-determinant to the target side's theta (returned) and the
-    /// parameters (added).
+    /// Cotangents of [`Level::inverse`]: of the base side's theta and the log-determinant to the target side's theta
+    /// (returned) and the parameters (added).
     #[inline(always)]
     #[allow(clippy::too_many_arguments, reason = "both ends, values and cotangents of one map")]
     pub fn inverse_vjp<R: Real>(
