@@ -232,7 +232,7 @@ mod tests {
     #[test]
     fn parameters_are_counted_as_published() {
         fn count<Opts: Options<CircleMoebiusOptions>>() -> usize {
-            <CircleMoebius<Opts> as Layer<Circle>>::PARAMS
+            <CircleMoebius<Opts> as LayerType<Circle>>::PARAMS
         }
         assert_eq!((count::<()>(), count::<Turned>(), count::<Bare<1>>(), count::<Bare<1, Turned>>()), (20, 24, 4, 8));
     }

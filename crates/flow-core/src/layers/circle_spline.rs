@@ -301,7 +301,7 @@ mod tests {
     #[test]
     fn parameters_are_counted_as_published() {
         fn count<Opts: Options<CircleSplineOptions>>() -> usize {
-            <CircleSpline<Opts> as Layer<Circle>>::PARAMS
+            <CircleSpline<Opts> as LayerType<Circle>>::PARAMS
         }
         assert_eq!((count::<()>(), count::<First>(), count::<Independent<Second>>(), count::<Still>()), (8, 6, 5, 4));
         assert_eq!((count::<Plain<2>>(), count::<Plain<5, Fixed>>(), count::<Plain<4, Still>>()), (10, 18, 12));

@@ -172,8 +172,10 @@ impl Bijection for BoundedSpline {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::ChainType;
     use crate::layers::bounded::{Unit, finite_at, first, reference, wave};
     use crate::layers::laws::{Tolerance, check_samples, random_params};
+    use crate::testing::Walk;
     use flow_notation::settings::r;
     use rand::{RngExt, SeedableRng, rngs::StdRng};
 
@@ -235,7 +237,7 @@ mod tests {
     #[test]
     fn parameters_are_counted_as_published() {
         fn count<Opts: Options<IntervalSplineOptions>>() -> usize {
-            <IntervalSpline<Opts> as Layer<Unit>>::PARAMS
+            <IntervalSpline<Opts> as LayerType<Unit>>::PARAMS
         }
         assert_eq!(
             (count::<()>(), count::<Fixed>(), count::<Smooth<2>>(), count::<Fixed<Smooth<3>>>()),
@@ -249,34 +251,14 @@ mod tests {
 
     #[test]
     fn ends_are_fixed_points_with_finite_derivatives() {
-        let params = wave(16);
-        let mut prepared = vec![0.0; <IntervalSpline<()> as Layer<Wide>>::PREPARED];
-        <IntervalSpline<()> as Layer<Wide>>::prepare(&params, &mut prepared);
+        let (chain, params) = (<(IntervalSpline<()>, ()) as ChainType<Wide>>::chain(), wave(16));
         for end in [-3.0, 3.0] {
             for inverse in [true, false] {
-                let (mut x, mut log_det, mut scratch) = ([end], 0.0, [0.0; 4]);
-                let (mut cot, mut cot_prepared) = ([0.3], vec![0.0; prepared.len()]);
-                if inverse {
-                    <IntervalSpline<()> as Layer<Wide>>::inverse(&prepared, &mut x, &mut log_det, &mut scratch);
-                    <IntervalSpline<()> as Layer<Wide>>::inverse_vjp(
-                        &prepared,
-                        &mut scratch,
-                        &mut cot,
-                        1.0,
-                        &mut cot_prepared,
-                    );
-                } else {
-                    <IntervalSpline<()> as Layer<Wide>>::forward(&prepared, &mut x, &mut log_det, &mut scratch);
-                    <IntervalSpline<()> as Layer<Wide>>::forward_vjp(
-                        &prepared,
-                        &mut scratch,
-                        &mut cot,
-                        1.0,
-                        &mut cot_prepared,
-                    );
-                }
-                assert_eq!(x, [end]);
-                assert!(log_det.is_finite() && cot[0].is_finite() && cot_prepared.iter().all(|c| c.is_finite()));
+                let mut walk = Walk::new(&chain, &params, &[end], inverse);
+                let mut cot = [0.3];
+                let cot_prepared = walk.pull(&chain, &mut cot, 1.0);
+                assert_eq!(walk.point, [end]);
+                assert!(walk.log_det.is_finite() && cot[0].is_finite() && cot_prepared.iter().all(|c| c.is_finite()));
                 assert!(cot[0] != 0.0);
             }
         }

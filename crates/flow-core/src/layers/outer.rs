@@ -277,8 +277,8 @@ fn logit_with_tail<R: Real>(y: R, product: R) -> R {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::numeric::Lanes;
     use crate::numeric::special::softplus;
+    use crate::numeric::{Lanes, Pack};
 
     /// ln F, ln S and a constant ln q at the logit t.
     fn logs<R: Real>(t: R) -> [R; 3] {

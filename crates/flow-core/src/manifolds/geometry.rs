@@ -194,7 +194,7 @@ impl Geometry {
 mod tests {
     use super::super::{Circle, Euclidean, Interval, Manifold, Simplex, Sphere, Sphere2};
     use super::*;
-    use crate::numeric::{Lanes, Lift, Real, Scalar, WithPack};
+    use crate::numeric::{Lanes, Lift, Real, WithWidePack, with_widest};
 
     /// Positive numbers, of several types that have the name of the circle.
     struct OneOf<const NUMBER: usize>;
@@ -271,23 +271,23 @@ mod tests {
     /// Packs of points against the functions of the type on the same packs.
     struct Agree<M>(core::marker::PhantomData<M>);
 
-    impl<T: Scalar, M: Manifold> WithPack<T> for Agree<M> {
+    impl<M: Manifold> WithWidePack for Agree<M> {
         type Output = ();
-        fn call<R: Pack<Scalar = T>>(self)
+        fn call<R: WidePack>(self)
         where
-            T: Lift<R>,
+            f64: Lift<R>,
         {
             let geometry = M::geometry();
             assert_eq!([geometry.dim(), geometry.embedded_dim()], [M::DIM, M::EMBED]);
             let at = |k: usize, lane: usize| 0.4 + (1.0 + k as f64 + 2.0 * lane as f64).sin();
-            let base: Vec<R> = (0..M::DIM).map(|k| R::from_fn(|lane| T::narrow(at(k, lane)))).collect();
+            let base: Vec<R> = (0..M::DIM).map(|k| R::from_fn(|lane| at(k, lane))).collect();
             mod of_value {
                 use super::*;
                 macro_rules! functions {
                     ([] $(fn $name:ident($($arg:ident: [$($type:tt)*]),*) -> $output:tt;)*) => {
                         pub(super) struct Of<M>(core::marker::PhantomData<M>);
                         impl<M: Manifold> Of<M> {$(
-                            pub(super) fn $name<'a, R: Pack>($($arg: $($type)*),*) -> $output {
+                            pub(super) fn $name<'a, R: WidePack>($($arg: $($type)*),*) -> $output {
                                 M::geometry().$name($($arg),*)
                             }
                         )*}
@@ -299,9 +299,9 @@ mod tests {
             let exact = all_of!([M::DIM, M::EMBED], &base, M);
             for (i, (a, b)) in ours.iter().zip(&exact).enumerate() {
                 for lane in 0..R::LANES {
-                    let (a, b) = (a.lane(lane).widen(), b.lane(lane).widen());
+                    let (a, b) = (a.lane(lane), b.lane(lane));
                     let off = (a - b).abs() / (1.0 + b.abs());
-                    assert!(off <= 64.0 * T::EPSILON, "{geometry:?}, number {i}, {} lanes: {a} {b}", R::LANES);
+                    assert!(off <= 64.0 * f64::EPSILON, "{geometry:?}, number {i}, {} lanes: {a} {b}", R::LANES);
                 }
             }
         }
@@ -309,12 +309,9 @@ mod tests {
 
     fn agrees<M: Manifold>() {
         let agree = || Agree::<M>(core::marker::PhantomData);
-        WithPack::<f64>::call::<f64>(agree());
-        WithPack::<f32>::call::<f32>(agree());
-        WithPack::<f64>::call::<Lanes<f64, 8>>(agree());
-        WithPack::<f32>::call::<Lanes<f32, 8>>(agree());
-        f64::widest(agree());
-        f32::widest(agree());
+        agree().call::<f64>();
+        agree().call::<Lanes<f64, 8>>();
+        with_widest(agree());
     }
 
     type Wide = Interval<{ (-3.0f64).to_bits() }, { 2.5f64.to_bits() }>;

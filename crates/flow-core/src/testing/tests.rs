@@ -1,7 +1,7 @@
 //! The laws hold for what comes with the crate, and each is noticed where it is broken.
 
 use super::*;
-use crate::layers::{Affine, Last, Own};
+use crate::layers::{Affine, Last, Layer};
 use crate::manifolds::{Circle, Euclidean, Interval, Simplex, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use rand::Rng;
@@ -165,7 +165,7 @@ fn every_broken_law_is_named_with_the_place() {
     assert_eq!(of::<{ wrong::LANES }>().unwrap_err().law, Law::Lanes);
 
     // In a chain with a sound layer too.
-    type Chain = (Own<Scale<{ wrong::FORWARD }>>, (Affine<2, Last, ()>, ()));
+    type Chain = (Scale<{ wrong::FORWARD }>, (Affine<2, Last, ()>, ()));
     assert_eq!(check_chain::<Euclidean<2>, Chain>(&Laws::default()).unwrap_err().layer.as_ref(), "scale t");
 }
 

@@ -1,6 +1,7 @@
 //! Layer c against its laws, at tolerances below those of the laws.
 
 use super::*;
+use crate::layers::ChainType;
 use crate::layers::laws::{self, Tolerance, check};
 use crate::numeric::{Lanes, Pack};
 use flow_notation::Text;
@@ -197,7 +198,10 @@ fn derivatives_of_the_field_equal_differences() {
 
 #[test]
 fn counts() {
-    fn params<M: FlowSpace, O: Options<ContinuousOptions>>() -> usize {
+    fn params<M: FlowSpace, O: Options<ContinuousOptions>>() -> usize
+    where
+        ContinuousFlow<O>: LayerType<M>,
+    {
         <ContinuousFlow<O> as LayerType<M>>::PARAMS
     }
     // layers.md 8.3: 4 * 32 + 32 + 32 * 3 + 3.
@@ -267,7 +271,10 @@ fn reference_values() {
 }
 
 /// Penalties: their values against the trapezoidal rule along the path, and the derivatives of all results by point and parameters.
-fn penalties_of<M: FlowSpace, O: Options<ContinuousOptions>>(seed: u64) {
+fn penalties_of<M: FlowSpace, O: Options<ContinuousOptions>>(seed: u64)
+where
+    One<O>: ChainType<M>,
+{
     let mut rng = StdRng::seed_from_u64(seed);
     let params = laws::random_params::<M, One<O>>(&mut rng, 0.5);
     let start = laws::random_point::<M>(&mut rng, 1.0);
@@ -445,7 +452,10 @@ fn errors_are_of_the_order_of_the_method() {
 }
 
 /// Either derivative follows either map at the same pair of points.
-fn after_the_other_direction<M: FlowSpace, O: Options<ContinuousOptions>>() {
+fn after_the_other_direction<M: FlowSpace, O: Options<ContinuousOptions>>()
+where
+    One<O>: ChainType<M>,
+{
     let layer = flow::<M, O>();
     let mut rng = StdRng::seed_from_u64(6);
     let params = laws::random_params::<M, One<O>>(&mut rng, 0.5);

@@ -2,7 +2,6 @@ use super::*;
 use crate::layers::laws::{self, Tolerance, check, random_params, random_point};
 use crate::layers::{Chain, ChainType, Fault};
 use crate::manifolds::Manifold;
-use crate::numeric::Scalar;
 use crate::testing::Walk;
 use flow_notation::settings::v;
 use rand::{SeedableRng, rngs::StdRng};

@@ -21,7 +21,10 @@ type SmallG<Rest = ()> = Small<n::zenith_type_layers<G, Rest>>;
 type Unturned<Rest = ()> = Small<n::add_rotation<0, Rest>>;
 
 /// The layer as a chain.
-fn chain<M: WithHeight, O: Options<SegmentedOptions>>() -> Chain {
+fn chain<M: WithHeight, O: Options<SegmentedOptions>>() -> Chain
+where
+    One<O>: ChainType<M>,
+{
     <One<O> as ChainType<M>>::chain()
 }
 
@@ -30,18 +33,20 @@ fn flow<M: WithHeight, O: Options<SegmentedOptions>>() -> HeightFlow<ANY> {
     HeightFlow::new(M::DIM, M::REFLECTIONS, O::VALUE)
 }
 
-fn prepared<M: WithHeight, O: Options<SegmentedOptions>>(params: &[f64]) -> Vec<f64> {
+fn prepared<M: WithHeight, O: Options<SegmentedOptions>>(params: &[f64]) -> Vec<f64>
+where
+    One<O>: ChainType<M>,
+{
     let mut prepared = vec![0.0; flow::<M, O>().prepared()];
     flow::<M, O>().prepare(params, &mut prepared);
     prepared
 }
 
 /// A map at a point: the result and its log-determinant.
-fn mapped<M: WithHeight, O: Options<SegmentedOptions>>(
-    params: &[f64],
-    start: &[f64],
-    inverse: bool,
-) -> (Vec<f64>, f64) {
+fn mapped<M: WithHeight, O: Options<SegmentedOptions>>(params: &[f64], start: &[f64], inverse: bool) -> (Vec<f64>, f64)
+where
+    One<O>: ChainType<M>,
+{
     let Walk { point, log_det, fault, .. } = Walk::new(&chain::<M, O>(), params, start, inverse);
     assert_eq!(fault, None, "{start:?}");
     (point, log_det)
@@ -68,7 +73,10 @@ fn counts() {
 }
 
 /// At points whose rho is at least 0.1 at every level, for the reason given in the tests of the two-sphere.
-fn away_from_the_axes<M: WithHeight, O: Options<SegmentedOptions>>(seed: u64) {
+fn away_from_the_axes<M: WithHeight, O: Options<SegmentedOptions>>(seed: u64)
+where
+    One<O>: ChainType<M>,
+{
     let mut rng = StdRng::seed_from_u64(seed);
     let flow = flow::<M, O>();
     let mut all = Vec::new();
@@ -174,7 +182,10 @@ fn special<M: WithHeight>() -> Vec<Vec<f64>> {
 }
 
 /// Parameters and points are rounded to `T`, and the points between both ways as well.
-fn at_the_poles<M: WithHeight, O: Options<SegmentedOptions>, T: Scalar>(seed: u64) {
+fn at_the_poles<M: WithHeight, O: Options<SegmentedOptions>, T: Scalar>(seed: u64)
+where
+    One<O>: ChainType<M>,
+{
     let mut rng = StdRng::seed_from_u64(seed);
     let chain = chain::<M, O>();
     let rounded = |values: &[f64]| values.iter().map(|v| T::narrow(*v).widen()).collect::<Vec<f64>>();

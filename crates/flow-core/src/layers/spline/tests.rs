@@ -1,8 +1,8 @@
 //! Tests of the splines of an interval.
 
 use super::*;
-use crate::numeric::Lanes;
 use crate::numeric::special::normal_quantile;
+use crate::numeric::{Lanes, Pack};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use rand_distr::StandardNormal;
 
