@@ -75,7 +75,10 @@ type Judge = ContinuousFlow<c::rtol<TOLERANCE, c::atol<TOLERANCE>>>;
 const TOLERANCE: u128 = 1e-5_f64.to_bits() as u128;
 
 /// How often the chain of layers with these weights evaluates its fields for a point, on average.
-fn evaluations<M: FlowSpace>(weights: &[f64], points: &[[f64; 2]]) -> f64 {
+fn evaluations<M: FlowSpace>(weights: &[f64], points: &[[f64; 2]]) -> f64
+where
+    (Judge, ()): ChainType<M>,
+{
     let (chain, mut count) = (<(Judge, ()) as ChainType<M>>::chain(), 0);
     for point in points {
         let mut x = vec![0.0; M::EMBED];
