@@ -217,13 +217,13 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     const LARGE: f64;
     /// Name of the type, as written in files: `f32` or `f64`.
     const NAME: &'static str;
-    /// Rounds from `f64`.
+    /// Rounds from `f64`. A finite number stays finite: one beyond the range becomes the largest number of its sign.
     fn narrow(value: f64) -> Self;
     /// Widens to `f64`.
     fn widen(self) -> f64;
     /// The first of these numbers as a pack.
     fn load<R: Pack<Scalar = f64>>(from: &[Self]) -> R;
-    /// Rounds a pack over the first of these numbers.
+    /// Rounds a pack over the first of these numbers, as [`Scalar::narrow`] does.
     fn save<R: Pack<Scalar = f64>>(pack: &R, to: &mut [Self]);
     /// Does a piece of work with the widest packs that this processor computes with.
     fn widest<W: WithPack<Self>>(work: W) -> W::Output;
@@ -294,7 +294,18 @@ const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 /// Lanes of the packs that any processor computes with.
 const PORTABLE_LANES: usize = 8;
 
+/// See [`Scalar::narrow`].
+#[inline(always)]
+fn to_f32(wide: f64) -> f32 {
+    const LARGEST: f64 = f32::MAX as f64;
+    let held = if wide > LARGEST { LARGEST } else { wide };
+    let held = if held < -LARGEST { -LARGEST } else { held };
+    (if wide.is_finite() { held } else { wide }) as f32
+}
+
 macro_rules! scalar {
+    (@narrow f64 $value:ident) => { $value };
+    (@narrow f32 $value:ident) => { to_f32($value) };
     (@load f64 $R:ident $from:ident) => { $R::read($from) };
     (@save f64 $R:ident $pack:ident $to:ident) => { $pack.write($to) };
     // Loops, not closures: those would be functions without the instructions of the pack.
@@ -309,7 +320,7 @@ macro_rules! scalar {
         let mut wide = [0.0; 8];
         $pack.write(&mut wide);
         for (to, wide) in $to[..$R::LANES].iter_mut().zip(wide) {
-            *to = wide as f32;
+            *to = to_f32(wide);
         }
     }};
     ($t:ident, $erfc:path, $avx512:ident, $avx2:ident) => {
@@ -397,7 +408,7 @@ macro_rules! scalar {
             const NAME: &'static str = stringify!($t);
             #[inline(always)]
             fn narrow(value: f64) -> $t {
-                value as $t
+                scalar!(@narrow $t value)
             }
             #[inline(always)]
             fn widen(self) -> f64 {
@@ -439,3 +450,25 @@ macro_rules! scalar {
 
 scalar!(f32, libm::erfcf, Avx512F32, Avx2F32);
 scalar!(f64, libm::erfc, Avx512F64, Avx2F64);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_finite_stays_finite_in_f32() {
+        let largest = f64::from(f32::MAX);
+        let wide = [1e300, -1e300, largest, f64::INFINITY, f64::NEG_INFINITY, f64::NAN, 0.1, -1e-300];
+        let expected = [f32::MAX, f32::MIN, f32::MAX, f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 0.1, -0.0];
+        let mut saved = [0.0_f32; 8];
+        f32::save(&Lanes::<f64, 8>::from_fn(|l| wide[l]), &mut saved);
+        for ((wide, expected), saved) in wide.into_iter().zip(expected).zip(saved) {
+            for found in [f32::narrow(wide), saved] {
+                assert!(
+                    found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
+                    "{wide}: {found}"
+                );
+            }
+        }
+    }
+}

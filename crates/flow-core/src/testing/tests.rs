@@ -1,7 +1,7 @@
 //! The laws hold for what comes with the crate, and each is noticed where it is broken.
 
 use super::*;
-use crate::layers::{Affine, Last};
+use crate::layers::{Affine, Last, Layer};
 use crate::manifolds::{Circle, Euclidean, Interval, Simplex, Sphere, Sphere2};
 use crate::numeric::{Lift, Mask, Real};
 use rand::Rng;
