@@ -1,6 +1,6 @@
 //! A row of the table as a value, and what its chain gives in either number type.
 
-use flow_runtime::kernels::Program;
+use flow_runtime::kernels::{Coordinates, Cotangents, Job, Number, Program, RowFault, Wanted};
 use flow_runtime::layers::{Chain, Fault, Letter};
 use flow_runtime::manifolds::Geometry;
 use flow_runtime::numeric::Scalar;
@@ -8,6 +8,7 @@ use flow_runtime::testing::{self, laws};
 
 /// A chain on a manifold.
 pub struct Subject {
+    program: &'static Program,
     pub geometry: Geometry,
     pub chain: &'static Chain,
     pub dim: usize,
@@ -16,7 +17,7 @@ pub struct Subject {
     pub letters: Vec<Letter>,
 }
 
-/// The numbers of a flow. Layers are computed in `f64` whatever they are: in `f32` what goes in and what comes out is rounded.
+/// The numbers of a flow. Layers are computed in `f64` whatever they are: in `f32` what goes into a chain and what comes out of it is rounded.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Numbers {
     F64,
@@ -34,7 +35,7 @@ impl Numbers {
     fn round(self, number: f64) -> f64 {
         match self {
             Numbers::F64 => number,
-            Numbers::F32 => f64::from(number as f32),
+            Numbers::F32 => f32::narrow(number).widen(),
         }
     }
 
@@ -71,6 +72,7 @@ impl Subject {
         let block = &program.blocks[0];
         assert_eq!(program.blocks.len(), 1, "a row of the table has one manifold");
         Subject {
+            program,
             geometry: block.geometry,
             chain: &block.chain,
             dim: program.dim,
@@ -132,12 +134,14 @@ impl Subject {
     pub fn density(&self, numbers: Numbers, params: &[f64], intrinsic: &[f64]) -> Density {
         let (on, params, given) = (self.geometry, numbers.rounded(params), numbers.rounded(intrinsic));
         let mut log_prob = 0.0;
-        let point = fill(self.embed, |x| on.embed(&given, x, &mut log_prob));
+        // A flow keeps the embedded points of a block in its own numbers: networks read them.
+        let point = numbers.rounded(&fill(self.embed, |x| on.embed(&given, x, &mut log_prob)));
         let mut walked = testing::Walk::new(self.chain, &params, &point, true);
-        log_prob += walked.log_det + on.log_reference(&walked.point);
+        log_prob = numbers.round(log_prob) + walked.log_det + on.log_reference(&walked.point);
         let mut cot = fill(self.embed, |cot| on.log_reference_vjp(&walked.point, 1.0, cot));
         let base = fill(self.dim, |base| on.to_base(&walked.point, base));
         let by_params = walked.pull_params(self.chain, &params, &mut cot, 1.0);
+        let cot = numbers.rounded(&cot);
         let by_point = fill(self.dim, |by_point| on.embed_vjp(&given, &cot, 1.0, by_point));
         Density {
             log_prob: numbers.round(log_prob),
@@ -145,6 +149,21 @@ impl Subject {
             base: numbers.rounded(&base),
             fault: walked.fault,
         }
+    }
+
+    /// What a flow of `f32` gives at points, row after row: log-densities, their derivatives by the points, and by the parameters those of
+    /// their sum.
+    pub fn flow_of_f32(&self, params: &[f64], points: &[f64]) -> Result<[Vec<f64>; 3], RowFault> {
+        let narrow = |numbers: &[f64]| numbers.iter().map(|x| f32::narrow(*x)).collect::<Vec<f32>>();
+        let widen = |numbers: &[f32]| numbers.iter().map(|x| x.widen()).collect::<Vec<f64>>();
+        let (weights, points) = (narrow(params), narrow(points));
+        let coordinates = Coordinates::Intrinsic;
+        let job = Job { weights: &weights, features: &[], feature_count: 0, repeat: 1, coordinates, pool: None };
+        let mut log_prob = vec![f32::NAN; points.len() / self.dim];
+        let cot = Cotangents { log_prob: &vec![1.0; log_prob.len()], penalties: &[], base: &[] };
+        let wanted = Wanted { features: false, points: true };
+        let pulled = f32::evaluate_vjp(self.program, job, wanted, 0..1, &points, cot, &mut log_prob)?;
+        Ok([widen(&log_prob), widen(&pulled.points), widen(&pulled.weights)])
     }
 }
 
