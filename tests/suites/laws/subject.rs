@@ -35,7 +35,7 @@ impl Numbers {
     fn round(self, number: f64) -> f64 {
         match self {
             Numbers::F64 => number,
-            Numbers::F32 => f32::narrow(number).widen(),
+            Numbers::F32 => f32::hold(number).widen(),
         }
     }
 

@@ -243,7 +243,7 @@ impl<'p, T: Scalar> Batch<T> for Generate<'_, 'p, T> {
             leave_point(call.program, &call.job, space, edge, at);
             scatter(&edge.outer[..columns], at, rows.count, &mut points[rows.at * columns..]);
             for l in 0..R::LANES.min(rows.count.saturating_sub(at)) {
-                log_prob[rows.at + at + l] = T::narrow(edge.inner[0].lane(l));
+                log_prob[rows.at + at + l] = T::hold(edge.inner[0].lane(l));
             }
         }
     }

@@ -206,7 +206,7 @@ impl Program {
             let (prepared, cot_prepared) = (&shared[own_shared.clone()], &cot_shared[own_shared]);
             block.chain.prepare_vjp(&params, prepared, cot_prepared, &mut cot_params);
             for (sum, cot) in cot_weights[own].iter_mut().zip(cot_params) {
-                *sum += T::narrow(cot);
+                *sum = T::hold(sum.widen() + cot);
             }
         }
     }

@@ -323,7 +323,7 @@ pub(super) fn blocks_of(first: usize, count: usize) -> impl Iterator<Item = (usi
 pub(super) fn scatter<T: Scalar, R: WidePack>(lanes: &[R], at: usize, count: usize, rows: &mut [T]) {
     for l in 0..R::LANES.min(count.saturating_sub(at)) {
         for (column, lane) in lanes.iter().enumerate() {
-            rows[(at + l) * lanes.len() + column] = T::narrow(lane.lane(l));
+            rows[(at + l) * lanes.len() + column] = T::hold(lane.lane(l));
         }
     }
 }

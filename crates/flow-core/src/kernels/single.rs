@@ -50,8 +50,8 @@ impl<T: Scalar> Evaluator<T> {
         leave_point(self.program, job, &self.space, &mut self.edge, 0);
         let columns = job.coordinates.columns(self.program);
         for (to, from) in point.iter_mut().zip(&self.edge.outer[..columns]) {
-            *to = T::narrow(*from);
+            *to = T::hold(*from);
         }
-        Ok(T::narrow(self.edge.inner[0]))
+        Ok(T::hold(self.edge.inner[0]))
     }
 }

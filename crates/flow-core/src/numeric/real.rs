@@ -217,13 +217,15 @@ pub trait Scalar: Real<Scalar = Self, Mask = bool> + Pack + PartialOrd + Default
     const LARGE: f64;
     /// Name of the type, as written in files: `f32` or `f64`.
     const NAME: &'static str;
-    /// Rounds from `f64`. A finite number stays finite: one beyond the range becomes the largest number of its sign.
+    /// Rounds from `f64`.
     fn narrow(value: f64) -> Self;
+    /// Rounds what was computed in `f64`. A finite number stays finite: one beyond the range becomes the largest number of its sign.
+    fn hold(value: f64) -> Self;
     /// Widens to `f64`.
     fn widen(self) -> f64;
     /// The first of these numbers as a pack.
     fn load<R: Pack<Scalar = f64>>(from: &[Self]) -> R;
-    /// Rounds a pack over the first of these numbers, as [`Scalar::narrow`] does.
+    /// Rounds a pack over the first of these numbers, as [`Scalar::hold`] does.
     fn save<R: Pack<Scalar = f64>>(pack: &R, to: &mut [Self]);
     /// Does a piece of work with the widest packs that this processor computes with.
     fn widest<W: WithPack<Self>>(work: W) -> W::Output;
@@ -294,7 +296,7 @@ const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
 /// Lanes of the packs that any processor computes with.
 const PORTABLE_LANES: usize = 8;
 
-/// See [`Scalar::narrow`].
+/// See [`Scalar::hold`].
 #[inline(always)]
 fn to_f32(wide: f64) -> f32 {
     const LARGEST: f64 = f32::MAX as f64;
@@ -304,8 +306,8 @@ fn to_f32(wide: f64) -> f32 {
 }
 
 macro_rules! scalar {
-    (@narrow f64 $value:ident) => { $value };
-    (@narrow f32 $value:ident) => { to_f32($value) };
+    (@hold f64 $value:ident) => { $value };
+    (@hold f32 $value:ident) => { to_f32($value) };
     (@load f64 $R:ident $from:ident) => { $R::read($from) };
     (@save f64 $R:ident $pack:ident $to:ident) => { $pack.write($to) };
     // Loops, not closures: those would be functions without the instructions of the pack.
@@ -408,7 +410,11 @@ macro_rules! scalar {
             const NAME: &'static str = stringify!($t);
             #[inline(always)]
             fn narrow(value: f64) -> $t {
-                scalar!(@narrow $t value)
+                value as $t
+            }
+            #[inline(always)]
+            fn hold(value: f64) -> $t {
+                scalar!(@hold $t value)
             }
             #[inline(always)]
             fn widen(self) -> f64 {
@@ -463,7 +469,7 @@ mod tests {
         let mut saved = [0.0_f32; 8];
         f32::save(&Lanes::<f64, 8>::from_fn(|l| wide[l]), &mut saved);
         for ((wide, expected), saved) in wide.into_iter().zip(expected).zip(saved) {
-            for found in [f32::narrow(wide), saved] {
+            for found in [f32::hold(wide), saved] {
                 assert!(
                     found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan(),
                     "{wide}: {found}"
