@@ -195,7 +195,7 @@ fn settings_are_kept_in_files() {
     assert_eq!(toml::from_str::<Fit>("clip = 3").unwrap().clip, Some(3.0));
     for (text, message) in [
         ("epoch = 3", "unknown field `epoch`, expected one of `epochs`"),
-        ("optimizer.lr = 0.1", "unknown field `lr`, expected one of `rate`"),
+        ("optimizer.lr = 0.1", "unknown field `lr`, expected one of `learning_rate`"),
         (
             "schedule.cosine = { warmup = 3, last = 0.1 }",
             "unexpected keys in table: warmup, available keys: warm_up, last",

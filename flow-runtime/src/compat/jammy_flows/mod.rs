@@ -76,7 +76,7 @@ pub use error::{Problem, StateError};
 pub use state::State;
 
 use crate::kernels::{BlockSummary, Blocks, LogMeanSummary, NetworkSummary, Summary};
-use crate::module::{Element, Flow, Spec, Weights};
+use crate::module::{Element, Flow, Spec, Weights, kernel_calls};
 use dfdx::tensor::Cpu;
 use state::Found;
 use std::collections::HashSet;
@@ -208,8 +208,7 @@ fn numbers<'a>(name: &str, found: &'a Found, expected: &[usize], problems: &mut 
 /// # Errors
 /// The state does not fit: all that is wrong with it is in one error.
 pub fn weights<B: Blocks>(state: &State) -> Result<(Vec<f64>, Report), StateError> {
-    let mut summary = Summary::default();
-    B::describe(&mut summary);
+    let summary = kernel_calls::summary_of::<B>();
     let mut flat = Vec::with_capacity(B::WEIGHTS);
     let (mut tensors, mut problems, mut known) = (Vec::new(), Vec::new(), HashSet::new());
     for Wanted { name, copy, shape } in wanted(&summary, state) {

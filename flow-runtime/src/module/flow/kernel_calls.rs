@@ -208,8 +208,13 @@ impl<S: Spec, E: Element> OneRow<S, E> {
 
 /// Lists manifolds, letters and networks.
 pub(crate) fn summary<S: Spec>() -> Summary {
+    summary_of::<S::Blocks>()
+}
+
+/// Lists manifolds, letters and networks of blocks.
+pub(crate) fn summary_of<B: Blocks>() -> Summary {
     let mut summary = Summary::default();
-    S::Blocks::describe(&mut summary);
+    B::describe(&mut summary);
     summary
 }
 
