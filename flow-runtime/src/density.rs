@@ -1,4 +1,5 @@
-//! What estimators and trainers see of a density: log-densities of points and draws from it, whatever flow is behind it.
+//! What estimators and trainers see of a density: log-densities of points and draws from it, whatever flow is behind
+//! it.
 
 use crate::error::Error;
 use crate::kernels::{Coordinates, Number};
@@ -11,7 +12,8 @@ pub trait Element: Number + dfdx::shapes::Dtype {}
 impl Element for f32 {}
 impl Element for f64 {}
 
-/// Draws base coordinates, `count` numbers. They are drawn in `f64`, so that a seed gives the same points in both number types.
+/// Draws base coordinates, `count` numbers. They are drawn in `f64`, so that a seed gives the same points in both
+/// number types.
 pub(crate) fn draw_base<G: Rng + ?Sized, E: Element>(count: usize, rng: &mut G) -> Vec<E> {
     (0..count).map(|_| E::narrow(rng.sample(StandardNormal))).collect()
 }
@@ -45,12 +47,12 @@ impl ManifoldInfo {
 
 /// A density, or a batch of densities under as many conditions, in plain rows.
 ///
-/// An unconditional flow is one density. A conditional flow with features given ([`Flow::given`](crate::Flow::given)) is one density
-/// for each row of features. Rows are grouped by condition: with n rows per condition, row i belongs to condition i / n. The number of
-/// rows must be a multiple of the number of conditions.
+/// An unconditional flow is one density. A conditional flow with features given ([`Flow::given`](crate::Flow::given))
+/// is one density for each row of features. Rows are grouped by condition: with n rows per condition, row i belongs to
+/// condition i / n. The number of rows must be a multiple of the number of conditions.
 ///
-/// Intrinsic coordinates are angles on spheres, with densities by d theta d phi; embedded ones are unit vectors, with densities by the
-/// surface measure.
+/// Intrinsic coordinates are angles on spheres, with densities by d theta d phi; embedded ones are unit vectors, with
+/// densities by the surface measure.
 #[diagnostic::on_unimplemented(
     message = "this is no density that an estimator can take",
     label = "expected a flow, or a conditional flow with its features",
@@ -71,11 +73,12 @@ pub trait Density<E: Element> {
     /// Computes ln p of rows of `DIM` intrinsic coordinates.
     ///
     /// # Errors
-    /// The rows cannot be shared out evenly; a point is not finite or not on its manifold; a value leaves the range of the numbers.
+    /// The rows cannot be shared out evenly; a point is not finite or not on its manifold; a value leaves the range of
+    /// the numbers.
     fn log_prob_rows(&self, points: &[E]) -> Result<Vec<E>, Error>;
 
-    /// Computes the sum of ln p(x_k | x_0 .. x_{k-1}) over the manifolds k of `manifolds`, for rows of `EMBED` embedded coordinates, by
-    /// the surface measure. Of the manifolds after these nothing is read, but they must hold points.
+    /// Computes the sum of ln p(x_k | x_0 .. x_{k-1}) over the manifolds k of `manifolds`, for rows of `EMBED` embedded
+    /// coordinates, by the surface measure. Of the manifolds after these nothing is read, but they must hold points.
     ///
     /// # Errors
     /// As [`log_prob_rows`](Density::log_prob_rows).
@@ -108,10 +111,12 @@ pub trait Density<E: Element> {
     }
 }
 
-/// A density whose chains can be stopped between two letters: what a layer does to the density, from the base to the target.
+/// A density whose chains can be stopped between two letters: what a layer does to the density, from the base to the
+/// target.
 ///
-/// A chain `ggg` carries the base to the target in three steps. After n letters it stands at a density of its own, which this shows: by
-/// its log-density, and by points on their way. A flow is one; a conditional flow under one row of its features at a time.
+/// A chain `ggg` carries the base to the target in three steps. After n letters it stands at a density of its own,
+/// which this shows: by its log-density, and by points on their way. A flow is one; a conditional flow under one row of
+/// its features at a time.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -137,13 +142,14 @@ pub trait Layerwise<E: Element>: Density<E> {
 
     /// Takes rows of embedded coordinates backwards through `letters` of one manifold, all rows under one condition.
     ///
-    /// In `points`, `manifold` is where `letters` have carried it; the result holds the same rows with this manifold where it was before
-    /// them. `log_prob` is the log-determinant of these letters; where `letters` begin with the first, it is the log-density of the
-    /// manifold after `letters.end` letters, by the surface measure, given the manifolds before it.
+    /// In `points`, `manifold` is where `letters` have carried it; the result holds the same rows with this manifold
+    /// where it was before them. `log_prob` is the log-determinant of these letters; where `letters` begin with the
+    /// first, it is the log-density of the manifold after `letters.end` letters, by the surface measure, given the
+    /// manifolds before it.
     ///
     /// # Errors
-    /// There is no such condition, manifold or letter; a point is not finite or not on its manifold; a value leaves the range of the
-    /// numbers.
+    /// There is no such condition, manifold or letter; a point is not finite or not on its manifold; a value leaves the
+    /// range of the numbers.
     fn inverse_through(
         &self,
         condition: usize,
@@ -161,8 +167,9 @@ pub trait Layerwise<E: Element>: Density<E> {
     /// There is no such condition; `n` is 0; a value leaves the range of the numbers.
     fn sample_at<G: Rng + ?Sized>(&self, condition: usize, n: usize, rng: &mut G) -> Result<Draws<E>, Error>;
 
-    /// Computes ln p of one manifold after the first `letters` letters of its chain, given the manifolds before it, by the surface
-    /// measure. Rows are intrinsic coordinates; of the manifolds after it nothing is read, but they must hold points.
+    /// Computes ln p of one manifold after the first `letters` letters of its chain, given the manifolds before it, by
+    /// the surface measure. Rows are intrinsic coordinates; of the manifolds after it nothing is read, but they must
+    /// hold points.
     ///
     /// # Errors
     /// As [`inverse_through`](Layerwise::inverse_through).
@@ -170,8 +177,8 @@ pub trait Layerwise<E: Element>: Density<E> {
         Ok(self.inverse_through(condition, &Self::embed(points), manifold, 0..letters)?.log_prob)
     }
 
-    /// Shows where points come from: rows of intrinsic coordinates at the base of `manifold`, and after each letter of its chain. The
-    /// last are the points.
+    /// Shows where points come from: rows of intrinsic coordinates at the base of `manifold`, and after each letter of
+    /// its chain. The last are the points.
     ///
     /// # Errors
     /// As [`inverse_through`](Layerwise::inverse_through).

@@ -1,4 +1,5 @@
-//! What a flow remembers from call to call, so that a call need not do it again. It changes how fast results come, never what they are.
+//! What a flow remembers from call to call, so that a call need not do it again. It changes how fast results come,
+//! never what they are.
 
 use super::Element;
 use super::weights::Weights;
@@ -30,8 +31,8 @@ impl<W, E> core::fmt::Debug for WeightCache<W, E> {
 
 /// Flat weights, and the tensors that they are a copy of.
 ///
-/// These tensors are clones: they hold on to their numbers, so that whoever changes a weight of the flow writes to another place. As long
-/// as the flow's tensors lie where these do, they are the same numbers.
+/// These tensors are clones: they hold on to their numbers, so that whoever changes a weight of the flow writes to
+/// another place. As long as the flow's tensors lie where these do, they are the same numbers.
 struct Flat<W, E> {
     tensors: W,
     weights: Vec<E>,
@@ -65,8 +66,8 @@ impl<W: Weights<E>, E: Element> WeightCache<W, E> {
         CachedWeights(flat)
     }
 
-    /// Copies the flat weights of these tensors, for a tape. The weights will change before the next call, and nothing may hold on to the
-    /// tensors then.
+    /// Copies the flat weights of these tensors, for a tape. The weights will change before the next call, and nothing
+    /// may hold on to the tensors then.
     pub fn weights_for_tape(&self, tensors: &W) -> PooledVec<E> {
         self.forget();
         let mut weights = self.spare.empty();
@@ -122,8 +123,8 @@ impl<E> Drop for PooledVec<E> {
 
 /// Guesses whether the next backward pass gives every row the same cotangent, as a mean does.
 ///
-/// If so the gradient of the sum is computed with the value and only scaled later, which saves the tape from going the same way again. A
-/// wrong guess costs a second pass, never another result.
+/// If so the gradient of the sum is computed with the value and only scaled later, which saves the tape from going the
+/// same way again. A wrong guess costs a second pass, never another result.
 #[derive(Clone, Debug)]
 pub(in crate::module) struct GradientGuess(Arc<AtomicBool>);
 
@@ -152,9 +153,11 @@ pub(in crate::module) struct EagerGradient<E> {
 }
 
 impl<E: Element> EagerGradient<E> {
-    /// Returns the gradient for these cotangents, less a factor that it is still to be multiplied by; `compute` makes it for any.
+    /// Returns the gradient for these cotangents, less a factor that it is still to be multiplied by; `compute` makes
+    /// it for any.
     ///
-    /// Equal cotangents always take the gradient of the sum, times the one cotangent: the result does not depend on what was computed when.
+    /// Equal cotangents always take the gradient of the sum, times the one cotangent: the result does not depend on
+    /// what was computed when.
     pub fn take<F>(
         mut self,
         cot: &[E],

@@ -29,10 +29,11 @@ use dfdx::tensor_ops::Device;
 
 /// A built flow: its weights as tensors.
 ///
-/// `S` is the type that `flow!` wrote, `W` its tensors, `E` the number type, `D` the device. Write [`Built<MyFlow, f64>`](Built) in signatures.
+/// `S` is the type that `flow!` wrote, `W` its tensors, `E` the number type, `D` the device. Write [`Built<MyFlow,
+/// f64>`](Built) in signatures.
 ///
-/// A flow without `cond` has [`log_prob`](Flow::log_prob) and the sampling methods itself; one with `cond` has [`given`](Flow::given), which returns
-/// the density for a batch of features.
+/// A flow without `cond` has [`log_prob`](Flow::log_prob) and the sampling methods itself; one with `cond` has
+/// [`given`](Flow::given), which returns the density for a batch of features.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -127,7 +128,8 @@ pub(crate) fn check_features<E: Element>(features: &[E], columns: usize) -> Resu
     }
 }
 
-/// Refuses to start parameters that the flow does not have, because they are given with each row (`amortize` without `cond`).
+/// Refuses to start parameters that the flow does not have, because they are given with each row (`amortize` without
+/// `cond`).
 pub(crate) fn check_owns_parameters<B: Blocks>() -> Result<(), Error> {
     if B::GIVEN == 0 {
         return Ok(());
@@ -147,8 +149,8 @@ pub(super) fn tensor<Sh: Shape, E: Element>(data: Vec<E>, shape: Sh) -> Result<T
 }
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
-    /// All weights, in the order of the kernels: blocks in the order written; free parameters in the flat order of their chain, networks layer by layer, each
-    /// matrix row by row (one row an output), then its bias.
+    /// All weights, in the order of the kernels: blocks in the order written; free parameters in the flat order of
+    /// their chain, networks layer by layer, each matrix row by row (one row an output), then its bias.
     pub fn flat_weights(&self) -> Vec<E> {
         let mut flat = Vec::with_capacity(S::Blocks::WEIGHTS);
         self.weights.read(&mut flat);

@@ -17,8 +17,9 @@ use std::sync::{Mutex, PoisonError};
 
 /// A frozen flow: `Send + Sync`, its weights fixed, free parameters prepared.
 ///
-/// One event at a time it works without allocation (with up to 1024 features) and without threads, in a workspace from a pool made by
-/// [`Flow::freeze`]: one for each hardware thread; more callers at once than that make more workspaces. Coordinates are intrinsic.
+/// One event at a time it works without allocation (with up to 1024 features) and without threads, in a workspace from
+/// a pool made by [`Flow::freeze`]: one for each hardware thread; more callers at once than that make more workspaces.
+/// Coordinates are intrinsic.
 pub struct Frozen<S: Spec, E: Element> {
     weights: Vec<E>,
     shared: Vec<E>,

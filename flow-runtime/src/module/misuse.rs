@@ -1,5 +1,5 @@
-//! Bounds that say what is wrong where a method belongs to the other kind of flow, so that rustc says what to write instead of naming a
-//! long type.
+//! Bounds that say what is wrong where a method belongs to the other kind of flow, so that rustc says what to write
+//! instead of naming a long type.
 
 use crate::error::Error;
 use core::convert::Infallible;

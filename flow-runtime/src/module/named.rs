@@ -1,7 +1,8 @@
 //! Manifolds by their names: what the accessors that `flow!` writes for a named flow work on.
 //!
-//! `vertex@e3 + direction@s2` gives samples, rows of points and points on a tape the methods `vertex()` and `direction()`. Which
-//! columns these are depends on the coordinates of the points, so the coordinates are part of the type: [`Intrinsic`] or [`Embedded`].
+//! `vertex@e3 + direction@s2` gives samples, rows of points and points on a tape the methods `vertex()` and
+//! `direction()`. Which columns these are depends on the coordinates of the points, so the coordinates are part of the
+//! type: [`Intrinsic`] or [`Embedded`].
 
 use super::Element;
 use super::flow::{Conditioned, Flow, FlowSpec};
@@ -41,7 +42,8 @@ pub trait Cut: Sized {
 
 /// The coordinates of points: [`Intrinsic`] or [`Embedded`].
 ///
-/// A manifold has `DIM` columns from number `AT` on in intrinsic coordinates, and `EMBED` from number `EMBED_AT` on in embedded ones.
+/// A manifold has `DIM` columns from number `AT` on in intrinsic coordinates, and `EMBED` from number `EMBED_AT` on in
+/// embedded ones.
 pub trait System: 'static {
     /// The columns of a manifold.
     type Of<X: Cut, const DIM: usize, const EMBED: usize>;
@@ -140,7 +142,8 @@ impl<Tag, X, C> Named<Tag, X, C> {
     }
 }
 
-/// Points of `N` coordinates without a tape: one row `[E; N]`, rows `&[[E; N]]`, or a reference to a tensor of shape (batch, N).
+/// Points of `N` coordinates without a tape: one row `[E; N]`, rows `&[[E; N]]`, or a reference to a tensor of shape
+/// (batch, N).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a point of {N} coordinates, nor rows of such points",
     label = "expected {N} coordinates a point",
@@ -215,8 +218,8 @@ impl<Tag, B: Dim, const N: usize, L: Shape, E: Element, C> Cut for Sample<Tag, (
 
 // ---- samples on a tape -------------------------------------------------------------------------------------------
 
-/// The points of a [`TracedSample`] inside [`combine_named`](TracedSample::combine_named): its accessors give columns that record what
-/// is done with them, and each may be called any number of times.
+/// The points of a [`TracedSample`] inside [`combine_named`](TracedSample::combine_named): its accessors give columns
+/// that record what is done with them, and each may be called any number of times.
 pub struct TracedPoints<Tag, S: Shape, E: Element, C = Intrinsic> {
     points: Tensor<S, E, Cpu>,
     tag: PhantomData<fn() -> (Tag, C)>,
@@ -225,8 +228,8 @@ pub struct TracedPoints<Tag, S: Shape, E: Element, C = Intrinsic> {
 impl<Tag, S: Shape, L: Shape, E: Element, C> TracedSample<Tag, S, L, E, C> {
     /// Anything that is made of the parts of the points and the log-density, with the tape.
     ///
-    /// The arguments record what is done with them; the tape behind the sample is joined to the result, so that no part of it can be lost
-    /// on the way.
+    /// The arguments record what is done with them; the tape behind the sample is joined to the result, so that no part
+    /// of it can be lost on the way.
     ///
     /// ```
     /// use dfdx::prelude::*;

@@ -14,8 +14,8 @@ pub struct DetachedTape;
 
 /// Joins the tapes of two arguments: the result has one if either has.
 ///
-/// A tape and a detached sample do not join: the gradient of ln p at points that were drawn from p, but do not carry gradients, is
-/// not the gradient of an expectation under p.
+/// A tape and a detached sample do not join: the gradient of ln p at points that were drawn from p, but do not carry
+/// gradients, is not the gradient of an expectation under p.
 #[diagnostic::on_unimplemented(
     message = "no gradient flows through a detached sample",
     label = "a density on a tape at the points of a detached sample",
@@ -128,7 +128,8 @@ impl<B: Dim, const N: usize, E: Element, T: Tape<E, Cpu>> Points<N, E> for Tenso
             let (plain, tape) = self.split_tape();
             return Ok(RowsOnTape { data: plain.as_vec().into(), batch: shape.0, tape, give: None });
         }
-        // A reshape to its own shape lays a broadcast or permuted tensor out row after row, and is recorded on the tape.
+        // A reshape to its own shape lays a broadcast or permuted tensor out row after row, and is recorded on the
+        // tape.
         let (plain, tape) = self.try_reshape_like(&shape)?.split_tape();
         let data = plain.as_vec().into();
         let give: GiveBack<E> = Box::new(move |gradients, rows| {
@@ -220,7 +221,8 @@ impl<A: FeatureSpec, Rest: FeatureSpec> FeatureSpec for (A, Rest) {
     }
 }
 
-/// Features that fit what a flow is given: one batch of rows, or for a list a tuple of batches (all with a tape, or none).
+/// Features that fit what a flow is given: one batch of rows, or for a list a tuple of batches (all with a tape, or
+/// none).
 #[diagnostic::on_unimplemented(
     message = "these are not the features that the density is given",
     label = "`cond` in the notation asks for other features",

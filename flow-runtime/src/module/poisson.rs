@@ -1,16 +1,16 @@
 //! Flows with a log-mean (`poisson`): the mean count of what they are the density of, and the extended likelihood.
 //!
-//! A density says where points lie; a mean count lambda says how many there are. For n observed points the extended log-likelihood
-//! (Barlow, NIM A 297, 1990) is
+//! A density says where points lie; a mean count lambda says how many there are. For n observed points the extended
+//! log-likelihood (Barlow, NIM A 297, 1990) is
 //!
 //! ```text
 //! ln L = sum_i ln p(x_i) + n ln lambda - lambda - ln n!
 //! ```
 //!
-//! Without given features lambda is one free number. With `cond` it depends on all features that the head sees: as one more output of the
-//! network of the first manifold (`poisson`; with a `cond` list that network sees the features of the first manifold alone), or from a
-//! network of its own that reads all features (`poisson 128`). It starts at exp(0.1), about one. [`Flow::fit_counts`] fits both together;
-//! `fit` of a conditional density leaves the mean alone.
+//! Without given features lambda is one free number. With `cond` it depends on all features that the head sees: as one
+//! more output of the network of the first manifold (`poisson`; with a `cond` list that network sees the features of
+//! the first manifold alone), or from a network of its own that reads all features (`poisson 128`). It starts at
+//! exp(0.1), about one. [`Flow::fit_counts`] fits both together; `fit` of a conditional density leaves the mean alone.
 
 use super::Element;
 use super::flow::kernel_calls::{self as calls, Beside, Cotangents};
@@ -183,8 +183,8 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self.on_tape(gradients)?.log_mean_shaped(())
     }
 
-    /// Computes the extended log-likelihood of all points as one observation: sum_i ln p(x_i) + n ln lambda - lambda - ln n!, in intrinsic
-    /// coordinates. No points are an observation too.
+    /// Computes the extended log-likelihood of all points as one observation, in intrinsic coordinates:
+    /// sum_i ln p(x_i) + n ln lambda - lambda - ln n!. No points are an observation too.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -200,7 +200,8 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
     /// ```
     ///
     /// # Errors
-    /// A point is not finite or not on its manifold; the log-mean is not finite; a value leaves the range of the numbers.
+    /// A point is not finite or not on its manifold; the log-mean is not finite; a value leaves the range of the
+    /// numbers.
     pub fn extended_log_likelihood<X: Points<N, E>>(
         &self,
         x: X,
@@ -237,11 +238,11 @@ where
         self.again().log_mean_shaped((self.features.batch,))
     }
 
-    /// Computes the extended log-likelihood of each row of features: sum_i ln p(x_i | features) + n ln lambda - lambda - ln n!, in
-    /// intrinsic coordinates.
+    /// Computes the extended log-likelihood of each row of features, in intrinsic coordinates:
+    /// sum_i ln p(x_i | features) + n ln lambda - lambda - ln n!.
     ///
-    /// Row r of the features has `counts[r]` points, none allowed. `x` holds the points of the first row of features first, then those of
-    /// the second, and so on.
+    /// Row r of the features has `counts[r]` points, none allowed. `x` holds the points of the first row of features
+    /// first, then those of the second, and so on.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -262,8 +263,9 @@ where
     /// ```
     ///
     /// # Errors
-    /// `counts` has another length than the features have rows, or does not add up to the number of points; a point or a feature is not
-    /// finite, a point not on its manifold; a log-mean is not finite; a value leaves the range of the numbers.
+    /// `counts` has another length than the features have rows, or does not add up to the number of points; a point or
+    /// a feature is not finite, a point not on its manifold; a log-mean is not finite; a value leaves the range of the
+    /// numbers.
     pub fn extended_log_likelihood<X: Points<N, E>>(
         &self,
         x: X,

@@ -184,8 +184,8 @@ mod tests {
         assert!(given.log_prob_rows(&[0.0; 8]).unwrap_err().to_string().contains("holds 8 numbers"));
     }
 
-    /// The density after every letter is the one that the letter before it was changed into: by the log-determinants of single letters, by
-    /// the whole, and by an integral.
+    /// The density after every letter is the one that the letter before it was changed into: by the log-determinants of
+    /// single letters, by the whole, and by an integral.
     #[test]
     fn steps_lead_from_the_base_to_the_target() {
         fn check<D: Layerwise<f64>>(density: &D, condition: usize) {

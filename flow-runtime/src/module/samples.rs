@@ -1,5 +1,5 @@
-//! What sampling returns: detached samples, and samples on the tape. They have different types, so that a gradient that should
-//! have flowed through a sample cannot be lost quietly.
+//! What sampling returns: detached samples, and samples on the tape. They have different types, so that a gradient that
+//! should have flowed through a sample cannot be lost quietly.
 
 use super::Element;
 use super::named::Intrinsic;
@@ -12,9 +12,9 @@ use dfdx::tensor_ops::Device;
 
 /// Points of a detached sample: numbers to look at, to count, to evaluate densities at, but not to differentiate at.
 ///
-/// The gradient of an expectation under p goes through the points. A tape that starts at points drawn from p has lost that part, and
-/// what it gives, mean of d ln p / d weights, is zero in expectation whatever p is. So there is no way to put these on a tape; points
-/// that carry their gradients come from `rsample`.
+/// The gradient of an expectation under p goes through the points. A tape that starts at points drawn from p has lost
+/// that part, and what it gives, mean of d ln p / d weights, is zero in expectation whatever p is. So there is no way
+/// to put these on a tape; points that carry their gradients come from `rsample`.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -114,9 +114,11 @@ impl<Tag, S: Shape, L: Shape, E: Element, C> Clone for Sample<Tag, S, L, E, C> {
     }
 }
 
-/// Samples on the tape: gradients flow through the points and their log-density to the parameters and the given features.
+/// Samples on the tape: gradients flow through the points and their log-density to the parameters and the given
+/// features.
 ///
-/// There is one tape, so there are three ways to take it: with the points, with the log-density, or with what both are combined to.
+/// There is one tape, so there are three ways to take it: with the points, with the log-density, or with what both are
+/// combined to.
 #[must_use = "a sample on the tape holds the tape: without it the gradients are lost"]
 pub struct TracedSample<Tag, S: Shape, L: Shape, E: Element, C = Intrinsic> {
     pub(crate) points: Tensor<S, E, Cpu>,
@@ -139,8 +141,8 @@ impl<Tag, S: Shape, L: Shape, E: Element, C> TracedSample<Tag, S, L, E, C> {
     }
     /// Anything that is made of points and log-density together, with the tape.
     ///
-    /// Both arguments record what is done with them; the tape behind the sample is joined to the result, so that no part of it
-    /// can be lost on the way.
+    /// Both arguments record what is done with them; the tape behind the sample is joined to the result, so that no
+    /// part of it can be lost on the way.
     pub fn combine<R: Shape>(self, with: impl FnOnce(Traced<S, E>, Traced<L, E>) -> Traced<R, E>) -> Traced<R, E> {
         let points = self.points.put_tape(OwnedTape::default());
         let log_prob = self.log_prob.put_tape(OwnedTape::default());
@@ -153,8 +155,9 @@ impl<Tag, S: Shape, L: Shape, E: Element, C> TracedSample<Tag, S, L, E, C> {
     }
 }
 
-/// Log-densities with what a fit may hold a continuous flow down by (arXiv:2002.02798), point by point: sums over the letters `c` of all chains of the integrals along the
-/// path of |v|^2, the kinetic energy, and of |dv/dy|^2 (Frobenius), the size of the field's derivative. Both are 0 where there is no letter `c`.
+/// Log-densities with what a fit may hold a continuous flow down by (arXiv:2002.02798), point by point: sums over the
+/// letters `c` of all chains of the integrals along the path of |v|^2, the kinetic energy, and of |dv/dy|^2
+/// (Frobenius), the size of the field's derivative. Both are 0 where there is no letter `c`.
 ///
 /// There is one tape (or none), which the results share: [`combine`](Regularised::combine) makes one tensor of them.
 #[must_use = "the results may hold a tape: without it the gradients are lost"]
@@ -171,7 +174,8 @@ pub struct Regularised<B: Dim, E: Element, T> {
 impl<B: Dim, E: Element> Regularised<B, E, OwnedTape<E, Cpu>> {
     /// Anything that is made of log-density, kinetic energy and derivative, with the tape.
     ///
-    /// The arguments record what is done with them; the tape behind them is joined to the result, so that no part of it can be lost on the way.
+    /// The arguments record what is done with them; the tape behind them is joined to the result, so that no part of it
+    /// can be lost on the way.
     pub fn combine<R: Shape>(
         self,
         with: impl FnOnce(Traced<(B,), E>, Traced<(B,), E>, Traced<(B,), E>) -> Traced<R, E>,
@@ -182,7 +186,8 @@ impl<B: Dim, E: Element> Regularised<B, E, OwnedTape<E, Cpu>> {
         result.put_tape(tape.merge(self.tape))
     }
 
-    /// ln p - kinetic weight * kinetic energy - jacobian weight * derivative, with the tape: what a penalised fit maximises.
+    /// ln p - kinetic weight * kinetic energy - jacobian weight * derivative, with the tape: what a penalised fit
+    /// maximises.
     pub fn penalised(self, penalty: Penalty) -> Traced<(B,), E>
     where
         Cpu: Device<E>,
@@ -192,7 +197,8 @@ impl<B: Dim, E: Element> Regularised<B, E, OwnedTape<E, Cpu>> {
     }
 }
 
-/// How much a fit holds a continuous flow down: weights of the two parts of [`Regularised`]. A field that is slow and nearly straight takes few steps.
+/// How much a fit holds a continuous flow down: weights of the two parts of [`Regularised`]. A field that is slow and
+/// nearly straight takes few steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Penalty {
     /// Of the kinetic energy.

@@ -23,8 +23,8 @@ pub struct ManifoldCounts {
     rest: Option<&'static ManifoldCounts>,
 }
 
-/// The numbers of a flow that `flow!` wrote as a struct, as lengths of arrays: documentation shows these, where it only shows how a constant is
-/// written.
+/// The numbers of a flow that `flow!` wrote as a struct, as lengths of arrays: documentation shows these, where it only
+/// shows how a constant is written.
 pub trait Numbers {
     /// An array for each manifold, as long as its layers take numbers.
     type LayerParams;
@@ -128,8 +128,8 @@ fn rows(summary: &Summary, names: &[Option<&str>]) -> Vec<Row> {
     rows
 }
 
-/// The structure of the flow `S` as a table: manifolds, layers with the options that are not left to their defaults, the parameters
-/// they take, networks with their widths, and how many numbers are trained.
+/// The structure of the flow `S` as a table: manifolds, layers with the options that are not left to their defaults,
+/// the parameters they take, networks with their widths, and how many numbers are trained.
 pub(super) fn structure<S: Spec<Tag: Label>>() -> String {
     let summary = summary::<S>();
     let mut rows = rows(&summary, <S::Tag as Label>::PARTS);

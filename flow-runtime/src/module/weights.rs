@@ -1,7 +1,7 @@
 //! Weights as dfdx tensors: what a flow is built into.
 //!
-//! Each head, matrix and stack of hidden layers of the kernels has a built twin here that holds its tensors. The flat order of
-//! the kernels is the order of the fields.
+//! Each head, matrix and stack of hidden layers of the kernels has a built twin here that holds its tensors. The flat
+//! order of the kernels is the order of the fields.
 
 use super::Element;
 use crate::kernels::{
@@ -24,7 +24,8 @@ pub trait Weights<E: Element>: Clone + 'static {
     fn read(&self, flat: &mut Vec<E>);
     /// Takes all numbers from the front of `flat`.
     fn write(&mut self, flat: &mut &[E]);
-    /// Appends where the numbers lie. Two lists are equal if and only if the tensors are the same numbers in the same order in memory.
+    /// Appends where the numbers lie. Two lists are equal if and only if the tensors are the same numbers in the same
+    /// order in memory.
     fn places(&self, places: &mut Vec<usize>);
     /// Adds gradients, taken from the front of `flat`, times `factor`.
     fn give(&self, gradients: &mut Gradients<E, Cpu>, flat: &mut &[E], factor: E) -> Result<(), CpuError>;
@@ -202,7 +203,8 @@ weights_by_field!([const I: usize, const O: usize, E: Element] DenseMatrix<I, O,
 /// A matrix as a product, or a full one where that is smaller: see [`LowRank`].
 #[derive(Clone, Debug)]
 pub struct LowRankMatrix<const I: usize, const O: usize, const K: usize, const LEN: usize, E: Dtype, D: Storage<E>> {
-    /// The left factor, then the right one, each row by row; or the full matrix. One tensor, for dfdx has no use for empty ones.
+    /// The left factor, then the right one, each row by row; or the full matrix. One tensor, for dfdx has no use for
+    /// empty ones.
     pub factors: Tensor<Rank1<LEN>, E, D>,
 }
 

@@ -3,13 +3,14 @@
 use crate::numeric::Scalar;
 use serde::{Deserialize, Serialize};
 
-/// Adam (Kingma and Ba, arXiv:1412.6980), with decoupled weight decay (AdamW, Loshchilov and Hutter, arXiv:1711.05101) where
-/// `weight_decay` is above zero.
+/// Adam (Kingma and Ba, arXiv:1412.6980), with decoupled weight decay (AdamW, Loshchilov and Hutter, arXiv:1711.05101)
+/// where `weight_decay` is above zero.
 ///
-/// It is the only optimiser. L-BFGS on all rows (argmin 0.11, memory of 10, line search of More and Thuente) was measured on small
-/// densities without features, started from the data. `e2 : ggt`, 2000 points: Adam with a cosine ends at a loss of 2.263 after 0.9 s
-/// (2.288 on fresh points), L-BFGS at 2.276 after 2.4 s (2.298); `e2 : ggggt`: 2.260 after 1.2 s against 2.333 after 1.3 s. It was ahead
-/// with 38 weights alone, and cannot use minibatches, streams or checkpoints between its line searches.
+/// It is the only optimiser. L-BFGS on all rows (argmin 0.11, memory of 10, line search of More and Thuente) was
+/// measured on small densities without features, started from the data. `e2 : ggt`, 2000 points: Adam with a cosine
+/// ends at a loss of 2.263 after 0.9 s (2.288 on fresh points), L-BFGS at 2.276 after 2.4 s (2.298); `e2 : ggggt`:
+/// 2.260 after 1.2 s against 2.333 after 1.3 s. It was ahead with 38 weights alone, and cannot use minibatches, streams
+/// or checkpoints between its line searches.
 ///
 /// ```
 /// use flow_runtime::trainers::{Adam, AdamState};

@@ -20,7 +20,8 @@ pub struct StepLocation {
     pub seed: u64,
     /// Whether this was validation.
     pub validation: bool,
-    /// A file with the state before the step, for [`Trainer::replay`](super::Trainer::replay), where the fit writes checkpoints.
+    /// A file with the state before the step, for [`Trainer::replay`](super::Trainer::replay), where the fit writes
+    /// checkpoints.
     pub replay: Option<PathBuf>,
 }
 
@@ -64,7 +65,8 @@ pub enum FitError {
         /// What is wrong, and the way out.
         message: String,
     },
-    /// The loss function failed: of a density, `source` names row, manifold and layer. The row is that of the data, of a stream that of the batch.
+    /// The loss function failed: of a density, `source` names row, manifold and layer. The row is that of the data, of
+    /// a stream that of the batch.
     #[error("{at}: {source}; {}", Kept(.at))]
     Step {
         /// Where.
@@ -77,7 +79,8 @@ pub enum FitError {
     Loss {
         /// Where.
         at: StepLocation,
-        /// The row of the data; of a stream, or where the function does not return one number a row, the place among the numbers it returned.
+        /// The row of the data; of a stream, or where the function does not return one number a row, the place among
+        /// the numbers it returned.
         row: usize,
         /// What it returned: a log-density, or whatever is made as large as possible.
         value: f64,
@@ -87,9 +90,11 @@ pub enum FitError {
     Gradient {
         /// Where.
         at: StepLocation,
-        /// The first part of the model with such a gradient: of a flow fitted by its own methods a layer or the network of a manifold, otherwise a tensor.
+        /// The first part of the model with such a gradient: of a flow fitted by its own methods a layer or the network
+        /// of a manifold, otherwise a tensor.
         part: String,
-        /// The first row of the data that has such a gradient alone; `None` for streams, and where only the sum is not finite.
+        /// The first row of the data that has such a gradient alone; `None` for streams, and where only the sum is not
+        /// finite.
         row: Option<usize>,
     },
     /// The loss function returned no numbers.

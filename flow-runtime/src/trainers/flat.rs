@@ -146,7 +146,8 @@ where
     Ok(collect_gradient(model, gradients, E::narrow(1.0), Vec::new())?.0)
 }
 
-/// Collects the gradients of all trainable numbers times `sign` into `flat`, whatever it held, and computes their norm, in one pass.
+/// Collects the gradients of all trainable numbers times `sign` into `flat`, whatever it held, and computes their norm,
+/// in one pass.
 pub(super) fn collect_gradient<E: Element, M: TensorCollection<E, Cpu>>(
     model: &M,
     gradients: &mut Gradients<E, Cpu>,

@@ -47,13 +47,14 @@ fn parts<S: Spec>() -> Vec<(String, usize)> {
 }
 
 impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
-    /// Starts a fit near the data: Euclidean chains get offsets, widths and means from the mean and the quantiles of their
-    /// coordinates (the last bias of a network that predicts them), the others keep their start.
+    /// Starts a fit near the data: Euclidean chains get offsets, widths and means from the mean and the quantiles of
+    /// their coordinates (the last bias of a network that predicts them), the others keep their start.
     ///
     /// `points` holds intrinsic coordinates.
     ///
     /// # Errors
-    /// There are no points, or one is not finite or not on its manifold; the parameters are given (`amortize` without `cond`).
+    /// There are no points, or one is not finite or not on its manifold; the parameters are given (`amortize` without
+    /// `cond`).
     pub fn initialize_from<const N: usize>(&mut self, points: &[[E; N]], seed: u64) -> Result<(), Error> {
         if points.is_empty() {
             return Err(Error::Empty { argument: "points" });
@@ -164,8 +165,8 @@ where
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the density to points in intrinsic coordinates. The log-mean of a flow with `poisson` becomes that of the number of points,
-    /// which is the maximum of its extended likelihood.
+    /// Fits the density to points in intrinsic coordinates. The log-mean of a flow with `poisson` becomes that of the
+    /// number of points, which is the maximum of its extended likelihood.
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run).
@@ -182,8 +183,8 @@ where
         Ok(history)
     }
 
-    /// Fits the density to a stream of batches of points, of which one is held at a time; with a second stream for validation, where
-    /// there is one. A log-mean (`poisson`) stays as it is.
+    /// Fits the density to a stream of batches of points, of which one is held at a time; with a second stream for
+    /// validation, where there is one. A log-mean (`poisson`) stays as it is.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -228,8 +229,8 @@ where
         self.fit_stream_of_rows(stream, validation, fit.into())
     }
 
-    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less these penalties
-    /// (arXiv:2002.02798). Losses of the history include them.
+    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less
+    /// these penalties (arXiv:2002.02798). Losses of the history include them.
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run).
@@ -250,8 +251,8 @@ where
     B: Blocks,
     W: Weights<E> + TensorCollection<E, Cpu>,
 {
-    /// Fits the conditional density to points in intrinsic coordinates, one row of features each. A log-mean (`poisson`) has no part in
-    /// this: see [`fit_counts`](Flow::fit_counts).
+    /// Fits the conditional density to points in intrinsic coordinates, one row of features each. A log-mean
+    /// (`poisson`) has no part in this: see [`fit_counts`](Flow::fit_counts).
     ///
     /// # Errors
     /// As [`Fit::run`](crate::Fit::run); features and points have different numbers of rows.
@@ -265,8 +266,8 @@ where
         self.fit_rows(features.as_flattened(), points.as_flattened(), Objective::LogProb, fit.into())
     }
 
-    /// Fits the conditional density to a stream of batches of features and points, of which one is held at a time; with a second stream
-    /// for validation, where there is one.
+    /// Fits the conditional density to a stream of batches of features and points, of which one is held at a time; with
+    /// a second stream for validation, where there is one.
     ///
     /// # Errors
     /// As [`Fit::run_stream`](crate::Fit::run_stream); a batch has different numbers of features and points.
@@ -282,8 +283,8 @@ where
         self.fit_stream_of_rows(stream, validation, fit.into())
     }
 
-    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less these penalties
-    /// (arXiv:2002.02798). Losses of the history include them.
+    /// Does the same as [`fit`](Flow::fit) of a density with continuous flows (letter `c`), but maximises ln p less
+    /// these penalties (arXiv:2002.02798). Losses of the history include them.
     ///
     /// # Errors
     /// As [`fit`](Flow::fit).
@@ -298,8 +299,9 @@ where
         self.fit_rows(features.as_flattened(), points.as_flattened(), Objective::Penalised(penalty), fit.into())
     }
 
-    /// Fits density and log-mean of a flow with `poisson` together: the largest extended likelihood. Row r of the features has
-    /// `counts[r]` points, and `points` holds those of the first row first, then those of the second, and so on.
+    /// Fits density and log-mean of a flow with `poisson` together: the largest extended likelihood. Row r of the
+    /// features has `counts[r]` points, and `points` holds those of the first row first, then those of the second, and
+    /// so on.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -315,7 +317,8 @@ where
     /// ```
     ///
     /// # Errors
-    /// As [`Fit::run`](crate::Fit::run); `counts` has another length than the features, or does not add up to the number of points.
+    /// As [`Fit::run`](crate::Fit::run); `counts` has another length than the features, or does not add up to the
+    /// number of points.
     pub fn fit_counts<'a>(
         &mut self,
         features: &[[E; C]],

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 pub struct Epoch {
     /// Mean loss (negative log-density) over the training rows, as met during the epoch.
     pub training: f64,
-    /// Mean loss over the validation rows after the epoch, with the averaged weights where [`Fit::average`](super::Fit::average) is set.
+    /// Mean loss over the validation rows after the epoch, with the averaged weights where [`Fit::ema_decay`](super::Fit::ema_decay) is set.
     pub validation: Option<f64>,
     /// Learning rate at the end of the epoch.
     pub rate: f64,

@@ -1,16 +1,20 @@
-//! Fitting: minibatch maximum likelihood, or any loss that is a mean over rows, in runs that can be stopped and resumed.
+//! Fitting: minibatch maximum likelihood, or any loss that is a mean over rows, in runs that can be stopped and
+//! resumed.
 //!
-//! [`Fit`] holds all settings and is kept in a TOML or JSON file. A flow is fitted by its own `fit`, `fit_stream`, `fit_counts`; any dfdx module with any loss by
-//! [`Fit::run`] and [`Fit::run_stream`]. [`Trainer`] is a `Fit` with callbacks.
+//! [`Fit`] holds all settings and is kept in a TOML or JSON file. A flow is fitted by its own `fit`, `fit_stream`,
+//! `fit_counts`; any dfdx module with any loss by [`Fit::run`] and [`Fit::run_stream`]. [`Trainer`] is a `Fit` with
+//! callbacks.
 //!
 //! # One step
-//! Loss and gradient of a batch (on the tape); the gradient's norm is clipped; [`Adam`] at the rate of the [`Schedule`]; averages of the weights. After an epoch: the
-//! validation loss, by the averages where there are any; the best weights so far are kept; patience is counted. At the end the model gets the best weights.
+//! Loss and gradient of a batch (on the tape); the gradient's norm is clipped; [`Adam`] at the rate of the
+//! [`Schedule`]; averages of the weights. After an epoch: the validation loss, by the averages where there are any; the
+//! best weights so far are kept; patience is counted. At the end the model gets the best weights.
 //!
 //! # Checkpoints
-//! With [`Fit::checkpoint`] a run writes its whole state to a directory, every so many steps, epochs or minutes: the weights, the optimiser's moments, the averages,
-//! the best weights, what the schedule remembers, the position in the data, the history, and what is needed to go back where a step fails. Started again, the same
-//! program goes on from the newest file.
+//! With [`Fit::checkpoint`] a run writes its whole state to a directory, every so many steps, epochs or minutes: the
+//! weights, the optimiser's moments, the averages, the best weights, what the schedule remembers, the position in the
+//! data, the history, and what is needed to go back where a step fails. Started again, the same program goes on from
+//! the newest file.
 //!
 //! What holds:
 //! - A resumed run is the run that was never stopped, bit for bit: weights, optimiser, history (but for seconds). No generator's state has to be kept, since every random
@@ -50,9 +54,10 @@
 //! ```
 //!
 //! # What is not finite
-//! A loss or a gradient that is not finite never reaches the weights. By default the fit ends with an error that names step, seed, row, manifold and layer;
-//! [`NonFinite::Skip`] goes back to the last good state and passes over the batch. With checkpoints on, the state before the step is written to a file, and
-//! [`Trainer::replay`] makes that one step again.
+//! A loss or a gradient that is not finite never reaches the weights. By default the fit ends with an error that names
+//! step, seed, row, manifold and layer; [`NonFinite::Skip`] goes back to the last good state and passes over the batch.
+//! With checkpoints on, the state before the step is written to a file, and [`Trainer::replay`] makes that one step
+//! again.
 
 mod adam;
 mod batch;

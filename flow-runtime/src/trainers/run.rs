@@ -1,4 +1,5 @@
-//! The loop: batches, the guard, validation, the best weights, checkpoints. Rows in memory and streams go through the same one.
+//! The loop: batches, the guard, validation, the best weights, checkpoints. Rows in memory and streams go through the
+//! same one.
 
 use super::batch::{Batch, Place};
 use super::checkpoint::{Checkpoint, CheckpointError, Folder, Identity, Progress, Snapshot, State, Sums};
@@ -174,7 +175,8 @@ where
         Ok(history)
     }
 
-    /// Makes the step again that a file holds (or the validation, after the last batch of an epoch), and leaves the model with the weights before it.
+    /// Makes the step again that a file holds (or the validation, after the last batch of an epoch), and leaves the
+    /// model with the weights before it.
     pub fn replay<M, S, V, F>(
         mut self,
         model: &mut M,

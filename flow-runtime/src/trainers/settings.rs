@@ -8,7 +8,8 @@ use std::path::PathBuf;
 
 /// How to fit: minibatch maximum likelihood. Everything but the data, the model and its loss.
 ///
-/// A flow alone is fitted by its own `fit`; anything around it, such as an encoder that makes the features, by [`Fit::run`].
+/// A flow alone is fitted by its own `fit`; anything around it, such as an encoder that makes the features, by
+/// [`Fit::run`].
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -26,7 +27,8 @@ use std::path::PathBuf;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
-/// In a file, TOML or JSON, what is not written has its default, what is misspelt is refused by name, and `"off"` stands for `None`:
+/// In a file, TOML or JSON, what is not written has its default, what is misspelt is refused by name, and `"off"`
+/// stands for `None`:
 ///
 /// ```
 /// use flow_runtime::{Fit, trainers::{Every, Schedule}};
@@ -52,14 +54,16 @@ use std::path::PathBuf;
 pub struct Fit {
     /// Passes over the training data, at most.
     pub epochs: usize,
-    /// Steps, at most; `None`: as many as the epochs have. The epoch in which they run out is validated and recorded as it is.
+    /// Steps, at most; `None`: as many as the epochs have. The epoch in which they run out is validated and recorded as
+    /// it is.
     #[serde(with = "or_off")]
     pub steps: Option<usize>,
     /// Rows of a minibatch. A stream has batches of its own.
     pub batch: usize,
     /// The seed of the split, the shuffles, and of each batch. A TOML file holds seeds below 2^63.
     pub seed: u64,
-    /// The share of rows kept for validation; 0: none, the training loss decides. [`Trainer::validate_on`](super::Trainer::validate_on) names the rows instead.
+    /// The share of rows kept for validation; 0: none, the training loss decides.
+    /// [`Trainer::validate_on`](super::Trainer::validate_on) names the rows instead.
     pub validation: f64,
     /// Stop after this many epochs without a better validation loss; `None`: never.
     #[serde(with = "or_off")]
@@ -67,9 +71,10 @@ pub struct Fit {
     /// Scale gradients down to this norm; `None`: leave them.
     #[serde(with = "or_off")]
     pub clip: Option<f64>,
-    /// Average the weights over the steps with this decay (0.999: about the last thousand steps), and validate and keep the averages
-    /// (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992). The decay grows as (1 + t) / (10 + t) with the steps t up to this, so that
-    /// the start is soon forgotten. `None`: the weights themselves. Files may call it `average`, as they did before.
+    /// Average the weights over the steps with this decay (0.999: about the last thousand steps), and validate and keep
+    /// the averages (Polyak and Juditsky, SIAM J. Control Optim. 30, 1992). The decay grows as (1 + t) / (10 + t) with
+    /// the steps t up to this, so that the start is soon forgotten. `None`: the weights themselves. Files may call it
+    /// `average`, as they did before.
     #[serde(with = "or_off", alias = "average")]
     pub ema_decay: Option<f64>,
     /// Whether the model ends with the weights of its best epoch, or with the last ones.
@@ -135,15 +140,17 @@ pub enum NonFinite {
     /// The fit ends with an error that names step, row, manifold and layer. The model has the best weights so far.
     #[default]
     Stop,
-    /// Weights and optimiser go back to the last state that had a finite loss and gradient, and the batch is passed over. Where the data are at
-    /// fault, a point that is not on its manifold or a feature that is not finite, the batch is passed over and the state stays.
+    /// Weights and optimiser go back to the last state that had a finite loss and gradient, and the batch is passed
+    /// over. Where the data are at fault, a point that is not on its manifold or a feature that is not finite, the
+    /// batch is passed over and the state stays.
     ///
     /// What fails in validation, and errors that are not of numbers, still end the fit.
     Skip {
         /// Batches, at most; with one more the fit ends with its error. Files may call it `most`, as they did before.
         #[serde(alias = "most")]
         max_skips: usize,
-        /// What the learning rate is multiplied by whenever weights go back; 1: nothing. Files may call it `lower`, as they did before.
+        /// What the learning rate is multiplied by whenever weights go back; 1: nothing. Files may call it `lower`, as
+        /// they did before.
         #[serde(alias = "lower")]
         rate_factor: f64,
     },
@@ -160,8 +167,9 @@ pub enum NonFinite {
 /// | `epoch` | `epoch`, `step`, `training`, `validation`, `rate`, `gradient`, `seconds`, `best` |
 /// | `ended` | `epochs`, `step`, `best`, `best_loss`, `stopped_early`, `paused` |
 ///
-/// The file is only ever appended to. Steps between the last checkpoint and a kill are made again when the run is resumed, and then stand in the log twice, with the
-/// same numbers, the `resumed` line between them. A machine that goes down while a line is written may leave a piece of it, which is no JSON.
+/// The file is only ever appended to. Steps between the last checkpoint and a kill are made again when the run is
+/// resumed, and then stand in the log twice, with the same numbers, the `resumed` line between them. A machine that
+/// goes down while a line is written may leave a piece of it, which is no JSON.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -187,7 +195,8 @@ pub struct Log {
     pub steps: bool,
 }
 
-/// Where and when checkpoints are written, and what becomes of those that are there: see [`trainers`](super) for what is in them.
+/// Where and when checkpoints are written, and what becomes of those that are there: see [`trainers`](super) for what
+/// is in them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Checkpointing {
@@ -237,7 +246,8 @@ impl Default for Every {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Resume {
-    /// Go on from the newest one; start anew where there is none. So the same program, started again, ends what it began.
+    /// Go on from the newest one; start anew where there is none. So the same program, started again, ends what it
+    /// began.
     #[default]
     Automatic,
     /// Go on from the newest one; an error where there is none.
@@ -329,8 +339,8 @@ impl Fit {
         Ok(validation)
     }
 
-    /// The settings on which weights depend, as a file would hold them. How long a run is counts only where its schedule depends on it or it was cut off by
-    /// a number of steps: otherwise a run may be made longer.
+    /// The settings on which weights depend, as a file would hold them. How long a run is counts only where its
+    /// schedule depends on it or it was cut off by a number of steps: otherwise a run may be made longer.
     pub(super) fn identity(&self) -> serde_json::Map<String, serde_json::Value> {
         let mut settings = match serde_json::to_value(self) {
             Ok(serde_json::Value::Object(settings)) => settings,

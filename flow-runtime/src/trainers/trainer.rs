@@ -17,7 +17,8 @@ use dfdx::tensor::{Cpu, Gradients};
 use dfdx::tensor_ops::Device;
 use std::path::PathBuf;
 
-/// A [`Fit`] with callbacks, validation rows of one's own, or a step to replay. Wherever a fit is asked for, one of these can be given.
+/// A [`Fit`] with callbacks, validation rows of one's own, or a step to replay. Wherever a fit is asked for, one of
+/// these can be given.
 ///
 /// ```
 /// use dfdx::prelude::*;
@@ -75,15 +76,17 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Keeps these rows of the data for validation, in place of the share that [`Fit::validation`] says. Streams have a stream for it.
+    /// Keeps these rows of the data for validation, in place of the share that [`Fit::validation`] says. Streams have a
+    /// stream for it.
     pub fn validate_on(mut self, rows: impl IntoIterator<Item = usize>) -> Self {
         self.validation = Some(rows.into_iter().collect());
         self
     }
 
-    /// Only makes the step that a file holds, with the weights, the rows and the seed that it had, and changes nothing by it: the error of a fit names such a file
-    /// ([`StepLocation::replay`](super::StepLocation::replay)), and any checkpoint is one. Gives the same error again; without one, callbacks see the step.
-    /// The model then has the weights before the step.
+    /// Only makes the step that a file holds, with the weights, the rows and the seed that it had, and changes nothing
+    /// by it: the error of a fit names such a file ([`StepLocation::replay`](super::StepLocation::replay)), and any
+    /// checkpoint is one. Gives the same error again; without one, callbacks see the step. The model then has the
+    /// weights before the step.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -108,7 +111,8 @@ impl<'a> Trainer<'a> {
         self
     }
 
-    /// Says what the model is, in one line and part by part: checkpoints of another one are refused, and errors name parts.
+    /// Says what the model is, in one line and part by part: checkpoints of another one are refused, and errors name
+    /// parts.
     pub(super) fn model(mut self, name: String, parts: Vec<(String, usize)>) -> Self {
         (self.model, self.parts) = (Some(name), Some(parts));
         self
@@ -231,8 +235,9 @@ impl Fit {
 
     /// Fits any dfdx module: a flow, an encoder with a flow `(Encoder, Flow)`, or more.
     ///
-    /// `log_prob(model, rows, gradients)` returns the log-density of each of these rows of the data, on a tape that records into
-    /// `gradients`; or any other numbers whose mean is to be large. The model ends with its best weights: those of the epoch with the smallest validation loss.
+    /// `log_prob(model, rows, gradients)` returns the log-density of each of these rows of the data, on a tape that
+    /// records into `gradients`; or any other numbers whose mean is to be large. The model ends with its best weights:
+    /// those of the epoch with the smallest validation loss.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -258,8 +263,8 @@ impl Fit {
     /// ```
     ///
     /// # Errors
-    /// A setting makes no sense, a density fails, a loss or a gradient is not finite: the error names step, row, manifold and layer,
-    /// and the model has the best weights so far. A checkpoint cannot be written or resumed from.
+    /// A setting makes no sense, a density fails, a loss or a gradient is not finite: the error names step, row,
+    /// manifold and layer, and the model has the best weights so far. A checkpoint cannot be written or resumed from.
     pub fn run<E, M, F>(&self, model: &mut M, rows: usize, log_prob: F) -> Result<History, FitError>
     where
         E: Element,
@@ -270,8 +275,8 @@ impl Fit {
         Trainer::from(self).run(model, rows, log_prob)
     }
 
-    /// Fits any dfdx module to a stream of batches, of which one is held at a time. There is no validation: the training loss decides what is best;
-    /// [`Trainer::run_stream`] takes a stream for validation.
+    /// Fits any dfdx module to a stream of batches, of which one is held at a time. There is no validation: the
+    /// training loss decides what is best; [`Trainer::run_stream`] takes a stream for validation.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -302,8 +307,8 @@ impl Fit {
     /// ```
     ///
     /// # Errors
-    /// As [`Fit::run`]; the stream fails, or gives nothing. A schedule that falls over the length of the run needs [`Fit::steps`] where the stream does not know
-    /// how many batches it has.
+    /// As [`Fit::run`]; the stream fails, or gives nothing. A schedule that falls over the length of the run needs
+    /// [`Fit::steps`] where the stream does not know how many batches it has.
     pub fn run_stream<E, M, S, F>(&self, model: &mut M, stream: &mut S, log_prob: F) -> Result<History, FitError>
     where
         E: Element,

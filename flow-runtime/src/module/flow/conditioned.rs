@@ -1,4 +1,5 @@
-//! Densities whose features are in place: what `given` returns, and what an unconditional flow is inside, given nothing.
+//! Densities whose features are in place: what `given` returns, and what an unconditional flow is inside, given
+//! nothing.
 
 use super::operations::tape_of;
 use super::{Coordinates, Flow, FlowSpec, LogProbParts, Spec};
@@ -17,8 +18,8 @@ use std::borrow::Cow;
 /// Log-densities of points with tape `T`, or without one.
 pub(super) type LogProb<B, T, E> = Tensor<(B,), E, Cpu, <NoneTape as Join<T>>::Out>;
 
-/// A flow with its features in place: a batch of densities, one for each row of features. Without a tape it can be used any number of
-/// times; one that holds a tape is used once.
+/// A flow with its features in place: a batch of densities, one for each row of features. Without a tape it can be used
+/// any number of times; one that holds a tape is used once.
 ///
 /// An unconditional flow is one too, given nothing: a row of 0 features.
 #[must_use = "a density may hold the tape of its features: evaluate it or sample from it"]
@@ -41,9 +42,9 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
 {
     /// Returns the density for a batch of features: one row of features, one density.
     ///
-    /// `features` is a tensor of shape (batch, features) with or without a tape, a reference to one, rows `&[[E; features]]`, or for a
-    /// `cond` list a tuple of these. With a tape (say the output of an encoder network), gradients flow to the features and to all
-    /// weights; the density then holds the tape and is used once.
+    /// `features` is a tensor of shape (batch, features) with or without a tape, a reference to one, rows `&[[E;
+    /// features]]`, or for a `cond` list a tuple of these. With a tape (say the output of an encoder network),
+    /// gradients flow to the features and to all weights; the density then holds the tape and is used once.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -78,8 +79,8 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
 }
 
 impl<'a, S, W, E: Element, FB: Dim> Conditioned<'a, S, W, E, FB, NoneTape> {
-    /// Puts the same density on a tape that records into `gradients`: by the weights, not by the features. Features that come from an
-    /// encoder bring their tape with them.
+    /// Puts the same density on a tape that records into `gradients`: by the weights, not by the features. Features
+    /// that come from an encoder bring their tape with them.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -121,11 +122,12 @@ where
     E: Element,
     FB: Dim,
 {
-    /// Computes ln p(x_i | features_i) in intrinsic coordinates: one point for each row of features, (batch, N) to (batch).
+    /// Computes ln p(x_i | features_i) in intrinsic coordinates: one point for each row of features, (batch, N) to
+    /// (batch).
     ///
     /// # Errors
-    /// A point or a feature is not finite, a point not on its manifold; the numbers of rows differ or are 0; a value leaves the range
-    /// of the numbers.
+    /// A point or a feature is not finite, a point not on its manifold; the numbers of rows differ or are 0; a value
+    /// leaves the range of the numbers.
     pub fn log_prob<X: Points<N, E>>(&self, x: X) -> Result<LogProb<X::Batch, X::Tape, E>, Error>
     where
         NoneTape: Join<X::Tape, Out: Tape<E, Cpu>>,

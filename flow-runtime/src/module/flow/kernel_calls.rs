@@ -140,7 +140,8 @@ pub(in crate::module) fn generate_gradients<S: Spec, E: Element>(
     kernels::generate_vjp::<S::Blocks, E>(request.job::<S>(), wants_features, points, cot_points, cot_log_prob)
 }
 
-/// Takes one manifold of rows of embedded points backwards through some letters of its chain. Returns the rows and the log-determinants.
+/// Takes one manifold of rows of embedded points backwards through some letters of its chain. Returns the rows and the
+/// log-determinants.
 pub(in crate::module) fn inverse_through<S: Spec, E: Element>(
     request: Request<'_, E>,
     manifold: usize,

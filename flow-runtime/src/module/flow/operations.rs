@@ -1,4 +1,5 @@
-//! The fused operations on densities whose features are in place: evaluation and sampling of whole batches, plain and on the tape.
+//! The fused operations on densities whose features are in place: evaluation and sampling of whole batches, plain and
+//! on the tape.
 
 use super::conditioned::Conditioned;
 use super::kernel_calls::{self as calls, BatchGradients, Beside, Cotangents, Request, Wants};
@@ -58,8 +59,8 @@ impl<W: Weights<E>, E: Element> Arguments<W, E> {
         Wants { features: self.give_features.is_some(), points: self.give_points.is_some() }
     }
 
-    /// Records the backward pass of an operation with these arguments: `cotangents` reads those of its results, `backward` turns them into
-    /// gradients, which go to weights, features and points times the factor beside them.
+    /// Records the backward pass of an operation with these arguments: `cotangents` reads those of its results,
+    /// `backward` turns them into gradients, which go to weights, features and points times the factor beside them.
     pub fn record<T: Tape<E, Cpu>, C>(
         self,
         tape: &mut T,
@@ -68,8 +69,8 @@ impl<W: Weights<E>, E: Element> Arguments<W, E> {
     ) {
         tape.add_backward_op(move |gradients| {
             let cot = cotangents(gradients)?;
-            // A backward pass walks the points that the forward pass accepted, so a fault there is not expected; the tape can only say so
-            // in its own error type.
+            // A backward pass walks the points that the forward pass accepted, so a fault there is not expected; the
+            // tape can only say so in its own error type.
             let (back, factor) = backward(&self, cot).map_err(|_| CpuError::WrongNumElements)?;
             let Arguments { module, weights, give_features, give_points, .. } = self;
             module.give(gradients, &mut &back.weights[..], factor)?;

@@ -11,8 +11,8 @@ use dfdx::nn::{BuildModule, BuildOnDevice};
 use dfdx::tensor::{Cpu, CpuError};
 use dfdx::tensor_ops::Device;
 
-/// The type that `flow!` writes: `N` intrinsic and `M` embedded coordinates, blocks `B`, given features `F` (`()`: none). `Tag` names it
-/// where `flow!` wrote a struct.
+/// The type that `flow!` writes: `N` intrinsic and `M` embedded coordinates, blocks `B`, given features `F` (`()`:
+/// none). `Tag` names it where `flow!` wrote a struct.
 pub struct FlowSpec<Tag, F, const N: usize, const M: usize, B>(PhantomData<(Tag, F, B)>);
 
 /// A flow without given features.

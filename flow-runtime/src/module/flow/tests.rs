@@ -38,7 +38,8 @@ fn gradients_of_log_prob_and_of_samples_are_differences() {
     let features = [[0.3, -1.2, 0.8], [1.1, 0.2, -0.4], [0.0, 0.5, 2.0]];
     let x = [[0.3, -0.8, 1.1, 4.0], [1.2, 0.1, 2.2, 0.3], [-0.4, 0.9, 0.2, 6.0]];
     let seeded = || StdRng::seed_from_u64(11);
-    // An objective of everything at once: log-densities at given points, samples in both coordinates, and their log-densities.
+    // An objective of everything at once: log-densities at given points, samples in both coordinates, and their
+    // log-densities.
     let given = |pdf: &Built<Pdf, f64>, features: &[[f64; 3]; 3], x: &[[f64; 4]; 3]| {
         let at = pdf.given(features).unwrap();
         let a = at.log_prob(x).unwrap().mean::<(), _>().array();

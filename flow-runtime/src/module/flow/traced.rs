@@ -18,8 +18,9 @@ use rand::Rng;
 
 /// A density, or a batch of them, on a tape: gradients flow to its weights and to the features it is given.
 ///
-/// It holds the tape, so it is used once. An unconditional flow gets one by [`on_tape`](crate::Flow::on_tape), a conditional one with its
-/// features. `N` and `M` count intrinsic and embedded coordinates; rows are grouped by condition as in [`Density`].
+/// It holds the tape, so it is used once. An unconditional flow gets one by [`on_tape`](crate::Flow::on_tape), a
+/// conditional one with its features. `N` and `M` count intrinsic and embedded coordinates; rows are grouped by
+/// condition as in [`Density`].
 #[diagnostic::on_unimplemented(
     message = "this is no density on a tape",
     label = "a differentiable estimator takes a density that holds a tape",
@@ -55,8 +56,8 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
         manifolds: Range<usize>,
     ) -> Result<Traced<(usize,), E>, Error>;
 
-    /// Maps rows of intrinsic coordinates to base coordinates ([`Density::inverse`]), with gradients to weights, features, and points
-    /// that carry a tape.
+    /// Maps rows of intrinsic coordinates to base coordinates ([`Density::inverse`]), with gradients to weights,
+    /// features, and points that carry a tape.
     ///
     /// # Errors
     /// As [`Density::inverse`].
@@ -68,7 +69,8 @@ pub trait TracedDensity<const N: usize, const M: usize, E: Element>: Sized {
     /// Returns the same density without a tape, for what needs numbers only.
     fn plain(&self) -> impl Density<E>;
 
-    /// Returns the same density twice, for what uses it twice. What is made of the two must come together again in one result.
+    /// Returns the same density twice, for what uses it twice. What is made of the two must come together again in one
+    /// result.
     ///
     /// # Errors
     /// The device fails.
@@ -86,11 +88,12 @@ where
     E: Element,
     FB: Dim,
 {
-    /// Computes ln p(x_i | features_i) in intrinsic coordinates: one point for each row of features, (batch, N) to (batch).
+    /// Computes ln p(x_i | features_i) in intrinsic coordinates: one point for each row of features, (batch, N) to
+    /// (batch).
     ///
     /// # Errors
-    /// A point or a feature is not finite, a point not on its manifold; the numbers of rows differ or are 0; a value leaves the range
-    /// of the numbers.
+    /// A point or a feature is not finite, a point not on its manifold; the numbers of rows differ or are 0; a value
+    /// leaves the range of the numbers.
     pub fn log_prob<X: Points<N, E>>(self, x: X) -> Result<Traced<(X::Batch,), E>, Error>
     where
         OwnedTape<E, Cpu>: Join<X::Tape, Out = OwnedTape<E, Cpu>>,
@@ -123,7 +126,8 @@ where
         self.log_prob_penalised(x.into_rows()?)
     }
 
-    /// Draws one sample on the tape for each row of features, in intrinsic coordinates: differentiable by features and weights.
+    /// Draws one sample on the tape for each row of features, in intrinsic coordinates: differentiable by features and
+    /// weights.
     ///
     /// # Errors
     /// A feature is not finite; the batch is empty; a value leaves the range of the numbers.
@@ -220,8 +224,8 @@ where
             features: RowsOnTape::<_, _, NoneTape>::plain(&*self.features.data, self.features.batch),
         }
     }
-    // The features become one tensor that both twins add their gradients to. Its own operation is recorded first, so that the tape
-    // runs it last, when both sums are complete.
+    // The features become one tensor that both twins add their gradients to. Its own operation is recorded first, so
+    // that the tape runs it last, when both sums are complete.
     fn twins(self) -> Result<(Self, Self), Error> {
         let RowsOnTape { data, batch, mut tape, give } = self.features;
         let shared: Option<Tensor<(usize,), E, Cpu>> = match give {

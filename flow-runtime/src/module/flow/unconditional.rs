@@ -26,10 +26,11 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self.under(&[])
     }
 
-    /// Computes ln p(x) in intrinsic coordinates (angles on spheres, densities by d theta d phi): shape (batch, N) to (batch).
+    /// Computes ln p(x) in intrinsic coordinates (angles on spheres, densities by d theta d phi): shape (batch, N) to
+    /// (batch).
     ///
-    /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to `x` and to all
-    /// weights.
+    /// `x` is a tensor with or without a tape, a reference to one, or rows `&[[E; N]]`. With a tape, gradients flow to
+    /// `x` and to all weights.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -57,7 +58,8 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self.given_nothing().log_prob(x)
     }
 
-    /// Computes ln p(x) in embedded coordinates (unit vectors on spheres, densities by the surface measure): (batch, M) to (batch).
+    /// Computes ln p(x) in embedded coordinates (unit vectors on spheres, densities by the surface measure): (batch, M)
+    /// to (batch).
     ///
     /// # Errors
     /// As [`log_prob`](Flow::log_prob).
@@ -178,7 +180,8 @@ impl<Tag: 'static, F: FeatureSpec, const N: usize, const M: usize, B: Blocks, W:
         self.given_nothing().sample_shaped(n, ((n, Const), (n,)), Coordinates::Embedded, rng)
     }
 
-    /// Draws `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the weights.
+    /// Draws `n` samples on the tape in intrinsic coordinates: x = x(z; weights) with z drawn, differentiable by the
+    /// weights.
     ///
     /// ```
     /// use dfdx::prelude::*;
