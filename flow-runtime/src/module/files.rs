@@ -16,8 +16,7 @@ use std::path::{Path, PathBuf};
 /// The format written, and the only one read.
 const FORMAT: &str = "flow-compiler 1";
 
-/// An error of saving or loading. Loading changes nothing unless it succeeds; saving leaves an existing file as it was
-/// unless it succeeds.
+/// An error of saving or loading. Loading changes nothing unless it succeeds; saving leaves an existing file as it was unless it succeeds.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum FileError {
@@ -116,8 +115,7 @@ fn dtype<E: Element>() -> Dtype {
     if E::NAME == "f32" { Dtype::F32 } else { Dtype::F64 }
 }
 
-/// Writes a file so that the path holds either its old content or all of the new: temporary file beside it, fsync,
-/// rename.
+/// Writes a file so that the path holds either its old content or all of the new: temporary file beside it, fsync, rename.
 pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileError> {
     let io = |source| FileError::Io { path: path.into(), source };
     let folder = match path.parent() {
@@ -133,8 +131,7 @@ pub(crate) fn write_atomically(path: &Path, content: &[u8]) -> Result<(), FileEr
         file.write_all(content)?;
         file.sync_all()?;
         fs::rename(&temporary, path)?;
-        // The rename itself is on disk once the folder is. Not every system can open a folder; there this is left to
-        // it.
+        // The rename itself is on disk once the folder is. Not every system can open a folder; there this is left to it.
         if let Ok(folder) = File::open(folder) {
             folder.sync_all()?;
         }
@@ -154,8 +151,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         names
     }
 
-    /// Saves the weights as a safetensors file whose header holds the flow's structure with all options, the number
-    /// type and the version.
+    /// Saves the weights as a safetensors file whose header holds the flow's structure with all options, the number type and the version.
     ///
     /// ```
     /// use dfdx::prelude::*;
@@ -215,8 +211,7 @@ impl<S: Spec, W: Weights<E>, E: Element> Flow<S, W, E, Cpu> {
         self.load_with(path.as_ref(), |_| Ok(()))
     }
 
-    /// [`load`](Flow::load) that reads more of the header, before anything is changed. What `read` has to say is why
-    /// the file is none.
+    /// [`load`](Flow::load) that reads more of the header, before anything is changed. What `read` has to say is why the file is none.
     pub(crate) fn load_with<T>(
         &mut self,
         path: &Path,

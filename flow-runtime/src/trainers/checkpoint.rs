@@ -1,9 +1,7 @@
-//! Checkpoints on disk: the state of a run in one file, written whole or not at all, and refused when it is not what it
-//! was.
+//! Checkpoints on disk: the state of a run in one file, written whole or not at all, and refused when it is not what it was.
 //!
-//! The file is safetensors, readable by other programs: the numbers are tensors, all else is text in the header. The
-//! header's entry `checksum` is the CRC-32 of all bytes of the file, with zeros in the place of its own eight digits:
-//! any change of up to 32 neighbouring bits is found, and any other but for one in 2^32.
+//! The file is safetensors, readable by other programs: the numbers are tensors, all else is text in the header. The header's entry `checksum` is the CRC-32 of all
+//! bytes of the file, with zeros in the place of its own eight digits: any change of up to 32 neighbouring bits is found, and any other but for one in 2^32.
 
 use super::adam::AdamState;
 use super::flat::{set_flat_values, tensor_names};
@@ -20,8 +18,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The format written, and the only one read. A change of what the file holds, or of what a run makes of it, gets a new
-/// number.
+/// The format written, and the only one read. A change of what the file holds, or of what a run makes of it, gets a new number.
 const FORMAT: &str = "flow-compiler checkpoint 1";
 /// How the formats of this family begin.
 const FAMILY: &str = "flow-compiler checkpoint ";
@@ -208,8 +205,7 @@ pub(super) struct State<E> {
 
 /// A checkpoint, read and verified.
 ///
-/// A fit resumes by itself ([`Fit::checkpoint`](super::Fit::checkpoint)); this is to look into one, and to take weights
-/// out of it.
+/// A fit resumes by itself ([`Fit::checkpoint`](super::Fit::checkpoint)); this is to look into one, and to take weights out of it.
 ///
 /// ```
 /// use dfdx::prelude::*;
